@@ -1,0 +1,36 @@
+//! What tests need: tokens signed without the code under test, and keys made at run time, so that no private
+//! key is ever committed.
+
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hubward_types::AccessToken;
+use serde_json::Value;
+
+pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Puts a token together, with a signature made of the message.
+pub(crate) fn token(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> AccessToken {
+    let message = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
+    let signature = encoded(sign(message.as_bytes()));
+    AccessToken::new(format!("{message}.{signature}"))
+}
+
+pub(crate) fn hmac(algorithm: hmac::Algorithm, secret: &str, message: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(algorithm, secret.as_bytes()), message).as_ref().to_vec()
+}
+
+pub(crate) fn pem(tag: &str, der: impl AsRef<[u8]>) -> String {
+    let text = STANDARD.encode(der);
+    let (lines, last) = text.as_bytes().as_chunks::<64>();
+    let lines = lines.iter().map(|line| &line[..]).chain([last]);
+    let lines: String = lines.map(|line| format!("{}\n", std::str::from_utf8(line).unwrap())).collect();
+    format!("-----BEGIN {tag}-----\n{lines}-----END {tag}-----\n")
+}
+
+pub(crate) fn public_pem(key: &impl AsDer<PublicKeyX509Der<'static>>) -> String {
+    pem("PUBLIC KEY", key.as_der().unwrap().as_ref())
+}

@@ -1,0 +1,201 @@
+//! Bytes to envelopes. Frames are slices of what came in, not copies; nothing is allocated beyond a small
+//! multiple of the bytes that are there, whatever lengths they claim.
+
+use std::fmt;
+
+use bytes::Bytes;
+use hubward_types::ConnectionId;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::{
+    AnswerOutcome, Body, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES, MAX_EXCEPT_IDS, VERSION, kind,
+    outcome,
+};
+
+/// How deep values may be nested: an envelope and its list of ids are two; what a later version adds and this
+/// one passes over may be somewhat deeper, but must not exhaust the stack.
+const MAX_DEPTH: usize = 16;
+
+/// How many ids are made room for on the word of a length alone.
+const TRUSTED_IDS: usize = 1_024;
+
+impl Envelope {
+    /// Decodes an envelope. The frames in it share the memory of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the bytes are none, or one that this version does not know: see [`EnvelopeError`].
+    pub fn decode(bytes: &Bytes) -> Result<Self, EnvelopeError> {
+        if bytes.len() > MAX_ENVELOPE_BYTES {
+            return Err(EnvelopeError::TooLarge { bytes: bytes.len() });
+        }
+        let slice: &[u8] = bytes;
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(slice);
+        deserializer.set_max_depth(MAX_DEPTH);
+        let mut failure = EnvelopeError::Malformed { field: "array" };
+        deserializer
+            .deserialize_seq(EnvelopeVisitor { source: bytes, failure: &mut failure })
+            .map_err(|_| failure)
+    }
+}
+
+/// Reads the array. Serde's own errors may quote what was read, so they are dropped in favour of `failure`.
+struct EnvelopeVisitor<'a> {
+    source: &'a Bytes,
+    failure: &'a mut EnvelopeError,
+}
+
+impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
+    type Value = Envelope;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an envelope")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Envelope, A::Error> {
+        let mut fields = Fields { seq, source: self.source, failure: self.failure };
+        let version = fields.next::<u64>("version")?;
+        if version != u64::from(VERSION) {
+            return Err(fields.fail(EnvelopeError::UnknownVersion(version)));
+        }
+        let kind = fields.next::<u64>("kind")?;
+        let sender = fields.name("sender")?;
+        let body = fields.body(kind)?;
+        fields.pass_over_the_rest()?;
+        Ok(Envelope { sender, body })
+    }
+}
+
+/// The fields that are still to be read, with the name of the one that is being read.
+struct Fields<'a, A> {
+    seq: A,
+    source: &'a Bytes,
+    failure: &'a mut EnvelopeError,
+}
+
+impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
+    fn body(&mut self, kind: u64) -> Result<Body, A::Error> {
+        Ok(match u8::try_from(kind).unwrap_or(u8::MAX) {
+            kind::DELIVER => Body::Deliver { frames: self.frames()?, except: self.except()? },
+            kind::ASK => Body::Ask {
+                id: self.next("id")?,
+                reply_to: self.name("reply to")?,
+                frames: self.frames()?,
+                invocation_id: self.next("invocation id")?,
+            },
+            kind::ANSWER => Body::Answer { id: self.next("id")?, outcome: self.outcome()? },
+            kind::CANCEL_ASK => Body::CancelAsk { id: self.next("id")? },
+            kind::ABORT => Body::Abort {},
+            kind::JOIN_GROUP => Body::JoinGroup {
+                id: self.next("id")?,
+                reply_to: self.name("reply to")?,
+                group: self.name("group")?,
+            },
+            kind::LEAVE_GROUP => Body::LeaveGroup {
+                id: self.next("id")?,
+                reply_to: self.name("reply to")?,
+                group: self.name("group")?,
+            },
+            kind::DONE => Body::Done { id: self.next("id")?, error: self.next("error")? },
+            kind::USER_JOINED => {
+                Body::UserJoined { group: self.name("group")?, ttl_ms: self.next("time to live")? }
+            }
+            kind::USER_LEFT => Body::UserLeft { group: self.name("group")? },
+            _ => return Err(self.fail(EnvelopeError::UnknownKind(kind))),
+        })
+    }
+
+    fn outcome(&mut self) -> Result<AnswerOutcome, A::Error> {
+        let number = self.next::<u64>("outcome")?;
+        Ok(match u8::try_from(number).unwrap_or(u8::MAX) {
+            outcome::RESULT => {
+                let protocol = self.next("protocol")?;
+                let bytes = self.next::<&serde_bytes::Bytes>("result")?;
+                AnswerOutcome::Result { protocol, bytes: self.source.slice_ref(bytes) }
+            }
+            outcome::VOID => AnswerOutcome::Void,
+            outcome::ERROR => AnswerOutcome::Error(self.next("error")?),
+            outcome::NOT_FOUND => AnswerOutcome::NotFound,
+            outcome::DISCONNECTED => AnswerOutcome::Disconnected,
+            outcome::CANCELLED => AnswerOutcome::Cancelled,
+            _ => return Err(self.fail(EnvelopeError::UnknownKind(number))),
+        })
+    }
+
+    fn frames(&mut self) -> Result<Frames, A::Error> {
+        Ok(Frames { json: self.frame("json frame")?, messagepack: self.frame("messagepack frame")? })
+    }
+
+    fn frame(&mut self, name: &'static str) -> Result<Option<Bytes>, A::Error> {
+        // What was borrowed lies in the source, as `slice_ref` wants: there is nothing else to borrow from.
+        let bytes = self.next::<Option<&serde_bytes::Bytes>>(name)?;
+        Ok(bytes.map(|bytes| self.source.slice_ref(bytes)))
+    }
+
+    fn except(&mut self) -> Result<Vec<ConnectionId>, A::Error> {
+        *self.failure = EnvelopeError::Malformed { field: "except" };
+        match self.seq.next_element_seed(ConnectionIds { failure: self.failure })? {
+            Some(ids) => Ok(ids),
+            None => Err(A::Error::custom("")),
+        }
+    }
+
+    fn next<T: Deserialize<'de>>(&mut self, name: &'static str) -> Result<T, A::Error> {
+        *self.failure = EnvelopeError::Malformed { field: name };
+        match self.seq.next_element()? {
+            Some(value) => Ok(value),
+            None => Err(A::Error::custom("")),
+        }
+    }
+
+    /// Reads a name without a `String` in between.
+    fn name<T: From<&'de str>>(&mut self, name: &'static str) -> Result<T, A::Error> {
+        self.next::<&str>(name).map(T::from)
+    }
+
+    fn pass_over_the_rest(&mut self) -> Result<(), A::Error> {
+        *self.failure = EnvelopeError::Malformed { field: "end" };
+        while self.seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn fail(&mut self, failure: EnvelopeError) -> A::Error {
+        *self.failure = failure;
+        A::Error::custom("")
+    }
+}
+
+/// Reads a list of ids of bounded length.
+struct ConnectionIds<'a> {
+    failure: &'a mut EnvelopeError,
+}
+
+impl<'de> DeserializeSeed<'de> for ConnectionIds<'_> {
+    type Value = Vec<ConnectionId>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ConnectionIds<'_> {
+    type Value = Vec<ConnectionId>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of connection ids")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let claimed = seq.size_hint().unwrap_or(0);
+        let mut ids = Vec::with_capacity(claimed.min(TRUSTED_IDS));
+        while let Some(id) = seq.next_element::<&str>()? {
+            if ids.len() == MAX_EXCEPT_IDS {
+                *self.failure = EnvelopeError::TooManyIds;
+                return Err(A::Error::custom(""));
+            }
+            ids.push(id.into());
+        }
+        Ok(ids)
+    }
+}

@@ -1,0 +1,159 @@
+//! Envelopes to bytes. Writing into memory cannot fail, and one allocation of about the right size is made.
+
+use bytes::Bytes;
+use serde::ser::SerializeTuple;
+use serde::{Serialize, Serializer};
+
+use super::{AnswerOutcome, Body, Envelope, Frames, VERSION, kind, outcome};
+
+/// What the fixed parts of any body take at most, beside names and frames: array header, version, kind, an id
+/// of nine bytes, and a length of at most five bytes before each of six texts.
+const OVERHEAD_BYTES: usize = 48;
+
+impl Envelope {
+    /// Encodes the envelope.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.estimated_bytes());
+        let written = self.serialize(&mut rmp_serde::Serializer::new(&mut out));
+        // A Vec takes all that is written, every length is known, and no value here refuses to be serialized.
+        debug_assert!(written.is_ok(), "an envelope can always be written");
+        Bytes::from(out)
+    }
+
+    pub(super) fn estimated_bytes(&self) -> usize {
+        let body = match &self.body {
+            Body::Deliver { frames, except } => {
+                frames.len() + except.iter().map(|id| id.as_str().len() + 5).sum::<usize>()
+            }
+            Body::Ask { reply_to, frames, invocation_id, .. } => {
+                frames.len() + reply_to.as_str().len() + invocation_id.len()
+            }
+            Body::Answer { outcome: AnswerOutcome::Result { bytes, .. }, .. } => bytes.len(),
+            Body::Answer { outcome: AnswerOutcome::Error(text), .. } => text.len(),
+            Body::JoinGroup { reply_to, group, .. } | Body::LeaveGroup { reply_to, group, .. } => {
+                reply_to.as_str().len() + group.as_str().len()
+            }
+            Body::Done { error: Some(text), .. } => text.len(),
+            Body::UserJoined { group, .. } | Body::UserLeft { group } => group.as_str().len(),
+            Body::Answer { .. }
+            | Body::CancelAsk { .. }
+            | Body::Abort {}
+            | Body::Done { error: None, .. } => 0,
+        };
+        OVERHEAD_BYTES + self.sender.as_str().len() + body
+    }
+}
+
+impl Frames {
+    fn len(&self) -> usize {
+        self.json.as_ref().map_or(0, Bytes::len) + self.messagepack.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+impl Serialize for Envelope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let start = |kind: u8, fields: usize| {
+            let mut tuple = serializer.serialize_tuple(3 + fields)?;
+            tuple.serialize_element(&VERSION)?;
+            tuple.serialize_element(&kind)?;
+            tuple.serialize_element(&self.sender)?;
+            Ok::<_, S::Error>(tuple)
+        };
+        match &self.body {
+            Body::Deliver { frames, except } => {
+                let mut tuple = start(kind::DELIVER, 3)?;
+                serialize_frames(&mut tuple, frames)?;
+                tuple.serialize_element(except)?;
+                tuple.end()
+            }
+            Body::Ask { id, reply_to, frames, invocation_id } => {
+                let mut tuple = start(kind::ASK, 5)?;
+                tuple.serialize_element(id)?;
+                tuple.serialize_element(reply_to)?;
+                serialize_frames(&mut tuple, frames)?;
+                tuple.serialize_element(invocation_id)?;
+                tuple.end()
+            }
+            Body::Answer { id, outcome } => {
+                let mut tuple = start(kind::ANSWER, 1 + outcome_fields(outcome))?;
+                tuple.serialize_element(id)?;
+                serialize_outcome(&mut tuple, outcome)?;
+                tuple.end()
+            }
+            Body::CancelAsk { id } => {
+                let mut tuple = start(kind::CANCEL_ASK, 1)?;
+                tuple.serialize_element(id)?;
+                tuple.end()
+            }
+            Body::Abort {} => start(kind::ABORT, 0)?.end(),
+            Body::JoinGroup { id, reply_to, group } => {
+                serialize_membership(start(kind::JOIN_GROUP, 3)?, id, reply_to, group)
+            }
+            Body::LeaveGroup { id, reply_to, group } => {
+                serialize_membership(start(kind::LEAVE_GROUP, 3)?, id, reply_to, group)
+            }
+            Body::Done { id, error } => {
+                let mut tuple = start(kind::DONE, 2)?;
+                tuple.serialize_element(id)?;
+                tuple.serialize_element(error)?;
+                tuple.end()
+            }
+            Body::UserJoined { group, ttl_ms } => {
+                let mut tuple = start(kind::USER_JOINED, 2)?;
+                tuple.serialize_element(group)?;
+                tuple.serialize_element(ttl_ms)?;
+                tuple.end()
+            }
+            Body::UserLeft { group } => {
+                let mut tuple = start(kind::USER_LEFT, 1)?;
+                tuple.serialize_element(group)?;
+                tuple.end()
+            }
+        }
+    }
+}
+
+fn serialize_frames<T: SerializeTuple>(tuple: &mut T, frames: &Frames) -> Result<(), T::Error> {
+    for frame in [&frames.json, &frames.messagepack] {
+        tuple.serialize_element(&frame.as_deref().map(serde_bytes::Bytes::new))?;
+    }
+    Ok(())
+}
+
+fn serialize_membership<T: SerializeTuple>(
+    mut tuple: T,
+    id: &u64,
+    reply_to: &impl Serialize,
+    group: &impl Serialize,
+) -> Result<T::Ok, T::Error> {
+    tuple.serialize_element(id)?;
+    tuple.serialize_element(reply_to)?;
+    tuple.serialize_element(group)?;
+    tuple.end()
+}
+
+fn outcome_fields(outcome: &AnswerOutcome) -> usize {
+    match outcome {
+        AnswerOutcome::Result { .. } => 3,
+        AnswerOutcome::Error(_) => 2,
+        _ => 1,
+    }
+}
+
+fn serialize_outcome<T: SerializeTuple>(tuple: &mut T, outcome: &AnswerOutcome) -> Result<(), T::Error> {
+    match outcome {
+        AnswerOutcome::Result { protocol, bytes } => {
+            tuple.serialize_element(&outcome::RESULT)?;
+            tuple.serialize_element(protocol)?;
+            tuple.serialize_element(serde_bytes::Bytes::new(bytes))
+        }
+        AnswerOutcome::Void => tuple.serialize_element(&outcome::VOID),
+        AnswerOutcome::Error(text) => {
+            tuple.serialize_element(&outcome::ERROR)?;
+            tuple.serialize_element(text)
+        }
+        AnswerOutcome::NotFound => tuple.serialize_element(&outcome::NOT_FOUND),
+        AnswerOutcome::Disconnected => tuple.serialize_element(&outcome::DISCONNECTED),
+        AnswerOutcome::Cancelled => tuple.serialize_element(&outcome::CANCELLED),
+    }
+}

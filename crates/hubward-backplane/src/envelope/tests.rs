@@ -1,0 +1,245 @@
+//! Envelopes byte by byte, and what hostile bytes do.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn bytes(text: &'static [u8]) -> Bytes {
+    Bytes::from_static(text)
+}
+
+fn from_node(body: Body) -> Envelope {
+    Envelope { sender: "n1".into(), body }
+}
+
+/// One of each body and outcome, with the bytes that the layout gives it.
+fn golden() -> Vec<(Body, &'static [u8])> {
+    let frames = || Frames { json: Some(bytes(b"\x81\x02{}")), messagepack: Some(bytes(b"\x82\x00")) };
+    let answer = |outcome| Body::Answer { id: 7, outcome };
+    let result = AnswerOutcome::Result { protocol: 1, bytes: bytes(b"\xc3") };
+    vec![
+        (
+            Body::Deliver { frames: frames(), except: vec!["c1".into(), "c2".into()] },
+            b"\x96\x01\x00\xa2n1\xc4\x04\x81\x02{}\xc4\x02\x82\x00\x92\xa2c1\xa2c2",
+        ),
+        (Body::Deliver { frames: Frames::default(), except: vec![] }, b"\x96\x01\x00\xa2n1\xc0\xc0\x90"),
+        (
+            Body::Ask { id: 7, reply_to: "n2".into(), frames: frames(), invocation_id: "s1".into() },
+            b"\x98\x01\x01\xa2n1\x07\xa2n2\xc4\x04\x81\x02{}\xc4\x02\x82\x00\xa2s1",
+        ),
+        (answer(result), b"\x97\x01\x02\xa2n1\x07\x00\x01\xc4\x01\xc3"),
+        (answer(AnswerOutcome::Void), b"\x95\x01\x02\xa2n1\x07\x01"),
+        (answer(AnswerOutcome::Error("no".into())), b"\x96\x01\x02\xa2n1\x07\x02\xa2no"),
+        (answer(AnswerOutcome::NotFound), b"\x95\x01\x02\xa2n1\x07\x03"),
+        (answer(AnswerOutcome::Disconnected), b"\x95\x01\x02\xa2n1\x07\x04"),
+        (answer(AnswerOutcome::Cancelled), b"\x95\x01\x02\xa2n1\x07\x05"),
+        (Body::CancelAsk { id: u64::MAX }, b"\x94\x01\x03\xa2n1\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (Body::Abort {}, b"\x93\x01\x04\xa2n1"),
+        (
+            Body::JoinGroup { id: 300, reply_to: "n1".into(), group: "ward:7".into() },
+            b"\x96\x01\x05\xa2n1\xcd\x01\x2c\xa2n1\xa6ward:7",
+        ),
+        (
+            Body::LeaveGroup { id: 0, reply_to: "n1".into(), group: "".into() },
+            b"\x96\x01\x06\xa2n1\x00\xa2n1\xa0",
+        ),
+        (Body::Done { id: 1, error: None }, b"\x95\x01\x07\xa2n1\x01\xc0"),
+        (Body::Done { id: 1, error: Some("no".into()) }, b"\x95\x01\x07\xa2n1\x01\xa2no"),
+        (
+            Body::UserJoined { group: "g".into(), ttl_ms: Some(60_000) },
+            b"\x95\x01\x08\xa2n1\xa1g\xcd\xea\x60",
+        ),
+        (Body::UserJoined { group: "g".into(), ttl_ms: None }, b"\x95\x01\x08\xa2n1\xa1g\xc0"),
+        (Body::UserLeft { group: "g".into() }, b"\x94\x01\x09\xa2n1\xa1g"),
+    ]
+}
+
+fn check(written: &[u8], expected: Result<Envelope, EnvelopeError>) {
+    assert_eq!(Envelope::decode(&Bytes::copy_from_slice(written)), expected, "{written:02x?}");
+}
+
+#[test]
+fn every_body_is_written_and_read_as_the_layout_says() {
+    for (body, written) in golden() {
+        let envelope = from_node(body);
+        assert_eq!(&envelope.encode()[..], written, "{envelope:?}");
+        check(written, Ok(envelope));
+    }
+}
+
+#[test]
+fn an_envelope_that_ends_early_is_malformed_wherever_it_ends() {
+    for (_, written) in golden() {
+        for end in 0..written.len() {
+            let decoded = Envelope::decode(&Bytes::from_static(&written[..end]));
+            assert!(matches!(decoded, Err(EnvelopeError::Malformed { .. })), "{decoded:?} of {end} bytes");
+        }
+    }
+}
+
+#[test]
+fn frames_share_the_memory_of_what_came_in() {
+    let frames = Frames { json: Some(bytes(b"\x81\x02{}")), messagepack: None };
+    let encoded = from_node(Body::Deliver { frames, except: vec![] }).encode();
+    let Body::Deliver { frames, .. } = Envelope::decode(&encoded).unwrap().body else {
+        panic!("another body")
+    };
+    assert!(encoded.as_ptr_range().contains(&frames.json.unwrap().as_ptr()));
+}
+
+#[test]
+fn a_version_that_is_not_known_is_told_whatever_follows() {
+    check(b"\x93\x02\x00\xa2n1", Err(EnvelopeError::UnknownVersion(2)));
+    check(b"\x91\x00", Err(EnvelopeError::UnknownVersion(0)));
+    check(b"\x93\xcf\xff\xff\xff\xff\xff\xff\xff\xff\xc1", Err(EnvelopeError::UnknownVersion(u64::MAX)));
+    assert!(EnvelopeError::UnknownVersion(2).is_from_the_future());
+}
+
+#[test]
+fn a_kind_or_outcome_that_is_not_known_is_told() {
+    check(b"\x93\x01\x0a\xa2n1", Err(EnvelopeError::UnknownKind(10)));
+    check(b"\x93\x01\xcd\x01\x00\xa2n1", Err(EnvelopeError::UnknownKind(256)));
+    check(b"\x95\x01\x02\xa2n1\x07\x06", Err(EnvelopeError::UnknownKind(6)));
+    assert!(EnvelopeError::UnknownKind(10).is_from_the_future());
+}
+
+#[test]
+fn fields_that_a_later_version_adds_are_passed_over() {
+    check(b"\x96\x01\x04\xa2n1\x2a\x81\xa1a\x93\x01\x02\x03\xc4\x01\x00", Ok(from_node(Body::Abort {})));
+    check(b"\x94\x01\x04\xa2n1\xc1", Err(EnvelopeError::Malformed { field: "end" }));
+}
+
+#[test]
+fn an_error_names_the_first_part_that_is_wrong_and_nothing_of_what_was_in_it() {
+    for (written, field) in [
+        (&b""[..], "array"),
+        (b"secret", "array"),
+        (b"\x80", "array"),
+        (b"\x90", "version"),
+        (b"\x93\xa6secret\x00\xa2n1", "version"),
+        (b"\x93\x01\xff\xa2n1", "kind"),
+        (b"\x93\x01\x04\xa2\xff\xfe", "sender"),
+        (b"\x96\x01\x00\xa2n1\xa6secret\x07\x90", "messagepack frame"),
+        (b"\x96\x01\x00\xa2n1\xc6\xff\xff\xff\xff\x00", "json frame"),
+        (b"\x96\x01\x00\xa2n1\xc0\xc0\x91\x07", "except"),
+        (b"\x96\x01\x00\xa2n1\xc0\xc0\xdd\xff\xff\xff\xff", "except"),
+        (b"\x95\x01\x00\xa2n1\xc0\xc0", "except"),
+        (b"\x97\x01\x02\xa2n1\x07\x00\xcd\x01\x00\xc4\x00", "protocol"),
+        (b"\x97\x01\x02\xa2n1\x07\x00\x01\xc0", "result"),
+        (b"\x95\x01\x08\xa2n1\xa1g\xff", "time to live"),
+    ] {
+        check(written, Err(EnvelopeError::Malformed { field }));
+        assert!(!EnvelopeError::Malformed { field }.is_from_the_future());
+    }
+}
+
+#[test]
+fn nesting_without_end_exhausts_nothing() {
+    let mut written = b"\x94\x01\x04\xa2n1".to_vec();
+    written.resize(1 << 20, 0x91);
+    check(&written, Err(EnvelopeError::Malformed { field: "end" }));
+}
+
+#[test]
+fn more_bytes_or_ids_than_any_node_sends_are_refused() {
+    let large = Bytes::from(vec![0x90; MAX_ENVELOPE_BYTES + 1]);
+    assert_eq!(Envelope::decode(&large), Err(EnvelopeError::TooLarge { bytes: MAX_ENVELOPE_BYTES + 1 }));
+
+    let ids = MAX_EXCEPT_IDS + 1;
+    let mut written = b"\x96\x01\x00\xa2n1\xc0\xc0\xdd".to_vec();
+    written.extend((ids as u32).to_be_bytes());
+    written.resize(written.len() + ids, 0xa0);
+    assert_eq!(Envelope::decode(&written.into()), Err(EnvelopeError::TooManyIds));
+}
+
+#[test]
+fn the_room_that_is_made_suffices() {
+    for (body, _) in golden() {
+        let envelope = from_node(body);
+        let written = envelope.encode().len();
+        let estimated = envelope.estimated_bytes();
+        assert!(written <= estimated, "{envelope:?} took {written} bytes of {estimated}");
+    }
+}
+
+fn any_frame() -> impl Strategy<Value = Option<Bytes>> {
+    proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300).prop_map(Bytes::from))
+}
+
+fn any_frames() -> impl Strategy<Value = Frames> {
+    (any_frame(), any_frame()).prop_map(|(json, messagepack)| Frames { json, messagepack })
+}
+
+fn any_outcome() -> impl Strategy<Value = AnswerOutcome> {
+    prop_oneof![
+        (any::<u8>(), any_frame()).prop_map(|(protocol, bytes)| AnswerOutcome::Result {
+            protocol,
+            bytes: bytes.unwrap_or_default()
+        }),
+        any::<String>().prop_map(AnswerOutcome::Error),
+        Just(AnswerOutcome::Void),
+        Just(AnswerOutcome::NotFound),
+        Just(AnswerOutcome::Disconnected),
+        Just(AnswerOutcome::Cancelled),
+    ]
+}
+
+fn any_body() -> impl Strategy<Value = Body> {
+    let membership = || (any::<u64>(), any::<String>(), any::<String>());
+    prop_oneof![
+        (any_frames(), proptest::collection::vec(any::<String>(), 0..40)).prop_map(|(frames, except)| {
+            Body::Deliver { frames, except: except.into_iter().map(Into::into).collect() }
+        }),
+        (membership(), any_frames()).prop_map(|((id, reply_to, invocation_id), frames)| Body::Ask {
+            id,
+            reply_to: reply_to.into(),
+            frames,
+            invocation_id
+        }),
+        (any::<u64>(), any_outcome()).prop_map(|(id, outcome)| Body::Answer { id, outcome }),
+        any::<u64>().prop_map(|id| Body::CancelAsk { id }),
+        Just(Body::Abort {}),
+        membership().prop_map(|(id, node, group)| Body::JoinGroup {
+            id,
+            reply_to: node.into(),
+            group: group.into()
+        }),
+        membership().prop_map(|(id, node, group)| Body::LeaveGroup {
+            id,
+            reply_to: node.into(),
+            group: group.into()
+        }),
+        (any::<u64>(), any::<Option<String>>()).prop_map(|(id, error)| Body::Done { id, error }),
+        (any::<String>(), any::<Option<u64>>())
+            .prop_map(|(group, ttl_ms)| Body::UserJoined { group: group.into(), ttl_ms }),
+        any::<String>().prop_map(|group| Body::UserLeft { group: group.into() }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_is_decoded_as_it_was(sender: String, body in any_body()) {
+        let envelope = Envelope { sender: sender.into(), body };
+        let encoded = envelope.encode();
+        prop_assert!(encoded.len() <= envelope.estimated_bytes());
+        prop_assert_eq!(Envelope::decode(&encoded), Ok(envelope));
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Envelope::decode(&bytes.into());
+    }
+
+    #[test]
+    fn a_damaged_envelope_is_decoded_without_a_panic(
+        body in any_body(),
+        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = from_node(body).encode().to_vec();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let _ = Envelope::decode(&bytes.into());
+    }
+}

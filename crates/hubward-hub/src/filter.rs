@@ -1,0 +1,118 @@
+//! Filters: plain async functions around calls, connects and disconnects.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use hubward_proto::{Protocol, RawArguments, RawValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::HubContext;
+use crate::engine::BoxFuture;
+use crate::error::{ArgumentError, HubError};
+use crate::output::Outcome;
+
+/// What a filter stands around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKind {
+    /// A call of a method, streaming or not.
+    Invocation,
+    /// `on_connected`.
+    Connected,
+    /// `on_disconnected`.
+    Disconnected,
+}
+
+/// The call that a filter sees. Its arguments were decoded and its policies met already.
+pub struct FilterCall {
+    context: HubContext,
+    kind: CallKind,
+    method: Arc<str>,
+    arguments: Vec<Vec<u8>>,
+    protocol: Protocol,
+    invocation_id: Option<String>,
+}
+
+impl FilterCall {
+    /// Makes the call. For engines.
+    pub fn new(
+        context: HubContext,
+        kind: CallKind,
+        method: Arc<str>,
+        arguments: RawArguments<'_>,
+        invocation_id: Option<&str>,
+    ) -> Self {
+        Self {
+            context,
+            kind,
+            method,
+            arguments: arguments.iter().map(|value| value.bytes().to_vec()).collect(),
+            protocol: arguments.protocol(),
+            invocation_id: invocation_id.map(str::to_owned),
+        }
+    }
+
+    /// The call's context.
+    pub fn context(&self) -> &HubContext {
+        &self.context
+    }
+
+    /// What the filter stands around.
+    pub fn kind(&self) -> CallKind {
+        self.kind
+    }
+
+    /// The method's name as the hub declares it; empty for connects and disconnects.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Decodes one argument, uploads not counted.
+    ///
+    /// # Errors
+    /// Where there is no such argument, or it is not a `T`.
+    pub fn argument<T: DeserializeOwned>(&self, index: usize) -> Result<T, ArgumentError> {
+        let bytes = self.arguments.get(index).ok_or(ArgumentError::Missing)?;
+        Ok(RawValue::new(self.protocol, bytes).deserialize()?)
+    }
+
+    /// Answers in the method's place. Not for streaming methods.
+    ///
+    /// # Errors
+    /// Where the value cannot be serialized.
+    pub fn answer<T: Serialize>(&self, value: &T) -> Result<Outcome, HubError> {
+        Ok(Outcome::Done(match &self.invocation_id {
+            Some(id) => Some(hubward_proto::encode::completion(self.protocol, id, value)?),
+            None => None,
+        }))
+    }
+}
+
+/// The rest of the call: further filters, then the method.
+pub struct Next(BoxFuture<Result<Outcome, HubError>>);
+
+impl Next {
+    /// Wraps what comes next. For engines.
+    pub fn new(rest: BoxFuture<Result<Outcome, HubError>>) -> Self {
+        Self(rest)
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// The method's own.
+    pub async fn run(self) -> Result<Outcome, HubError> {
+        self.0.await
+    }
+}
+
+/// A filter with its type erased. For engines.
+pub type BoxFilter = Arc<dyn Fn(FilterCall, Next) -> BoxFuture<Result<Outcome, HubError>> + Send + Sync>;
+
+pub(crate) fn boxed<F, Fut>(filter: F) -> BoxFilter
+where
+    F: Fn(FilterCall, Next) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Outcome, HubError>> + Send + 'static,
+{
+    Arc::new(move |call, next| Box::pin(filter(call, next)))
+}

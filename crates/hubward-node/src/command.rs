@@ -1,0 +1,87 @@
+//! The command line.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A SignalR hub cluster.
+#[derive(Parser)]
+#[command(name = "hubward", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start a node, or several, with two hubs and a page to try them. Needs no Redis.
+    Demo(DemoOptions),
+    /// Mint a token for development.
+    Token(TokenOptions),
+}
+
+/// Environment variable that names the development key, so that it need not stand on a command line.
+const KEY_VARIABLE: &str = "HUBWARD_DEVELOPMENT_KEY";
+
+#[derive(Args)]
+pub(crate) struct DemoOptions {
+    /// Nodes to start, on as many ports one after the other.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub(crate) nodes: u16,
+    /// Port of the first node.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Address to listen on. Anyone who reaches it can sign in as anyone: keep it local.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) address: IpAddr,
+    #[command(flatten)]
+    pub(crate) key: Option<KeyOption>,
+}
+
+#[derive(Args)]
+pub(crate) struct TokenOptions {
+    #[command(flatten)]
+    pub(crate) key: KeyOption,
+    /// The user id.
+    #[arg(long)]
+    pub(crate) user: String,
+    /// A role; may be given several times.
+    #[arg(long = "role")]
+    pub(crate) roles: Vec<String>,
+    /// A claim, as name=value; may be given several times.
+    #[arg(long = "claim", value_parser = claim)]
+    pub(crate) claims: Vec<(String, String)>,
+    /// Seconds until the token lapses.
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub(crate) lifetime: u64,
+}
+
+#[derive(Args)]
+pub(crate) struct KeyOption {
+    /// The signing key, at least 32 bytes. For development only: whoever has it can be anyone.
+    #[arg(long, env = KEY_VARIABLE, hide_env_values = true)]
+    pub(crate) key: DevelopmentKey,
+}
+
+/// A signing key; it cannot be printed.
+#[derive(Clone)]
+pub(crate) struct DevelopmentKey(String);
+
+impl DevelopmentKey {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for DevelopmentKey {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn claim(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a claim is written name=value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}

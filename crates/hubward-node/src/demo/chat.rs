@@ -1,0 +1,89 @@
+//! The chat hub.
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, stream};
+use hubward::{Hub, HubContext, HubError, HubOptions, State};
+use serde::Serialize;
+
+use super::now_ms;
+
+/// Letters of one message: what a page can show, and a person reads.
+const LONGEST_TEXT: usize = 2000;
+
+#[derive(Clone)]
+struct Node(String);
+
+#[derive(Serialize)]
+struct Message {
+    user: String,
+    text: String,
+    node: String,
+    at: u64,
+}
+
+#[derive(Serialize)]
+struct Presence {
+    user: String,
+    node: String,
+    event: &'static str,
+}
+
+pub(super) fn hub(node: &str) -> Hub {
+    Hub::new("chat")
+        .options(HubOptions { allow_stateful_reconnects: true, ..HubOptions::default() })
+        .authorize("SignedIn")
+        .on_connected(async |cx: HubContext, State(node): State<Node>| presence(cx, node, "joined").await)
+        .on_disconnected(async |cx: HubContext, State(node): State<Node>| presence(cx, node, "left").await)
+        .method("Send", send)
+        .method("Join", async |cx: HubContext, room: String| cx.groups().add(format!("room:{room}")).await)
+        .method("Leave", async |cx: HubContext, room: String| {
+            cx.groups().remove(format!("room:{room}")).await
+        })
+        .method("SendToRoom", send_to_room)
+        .stream("Count", count)
+        .with_state(Node(node.to_owned()))
+}
+
+fn user(cx: &HubContext) -> String {
+    cx.user().user().map_or_else(|| "somebody".to_owned(), |user| user.to_string())
+}
+
+fn message(cx: &HubContext, Node(node): Node, text: String) -> Result<Message, HubError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(HubError::shown("Type something first."));
+    }
+    if text.chars().count() > LONGEST_TEXT {
+        return Err(HubError::shown(format!("A message may have {LONGEST_TEXT} letters; send it in parts.")));
+    }
+    Ok(Message { user: user(cx), text: text.to_owned(), node, at: now_ms() })
+}
+
+async fn presence(cx: HubContext, Node(node): Node, event: &'static str) -> Result<(), HubError> {
+    let presence = Presence { user: user(&cx), node, event };
+    Ok(cx.clients().others().send("Presence", (presence,)).await?)
+}
+
+async fn send(cx: HubContext, State(node): State<Node>, text: String) -> Result<(), HubError> {
+    let message = message(&cx, node, text)?;
+    Ok(cx.clients().all().send("Message", (message,)).await?)
+}
+
+async fn send_to_room(
+    cx: HubContext,
+    State(node): State<Node>,
+    room: String,
+    text: String,
+) -> Result<(), HubError> {
+    let message = message(&cx, node, text)?;
+    Ok(cx.clients().group(format!("room:{room}")).send("Message", (message,)).await?)
+}
+
+async fn count(n: u32, delay_ms: u64) -> impl Stream<Item = u32> {
+    let delay = Duration::from_millis(delay_ms.min(10_000));
+    stream::iter(0..n.min(1000)).then(move |i| async move {
+        tokio::time::sleep(delay).await;
+        i
+    })
+}

@@ -1,0 +1,56 @@
+//! Signing in: mints a development token for whoever one says one is. There is no password, by design.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Demo;
+
+const LIFETIME: Duration = Duration::from_secs(3600);
+const ROLES: [&str; 3] = ["nurse", "doctor", "admin"];
+const LONGEST_NAME: usize = 64;
+
+#[derive(Deserialize)]
+pub(super) struct SignIn {
+    user: String,
+    role: String,
+    department: String,
+}
+
+pub(super) async fn sign_in(
+    State(demo): State<Arc<Demo>>,
+    body: Result<Json<SignIn>, JsonRejection>,
+) -> Response {
+    let Ok(Json(SignIn { user, role, department })) = body else {
+        return refused("Send user, role and department as JSON.");
+    };
+    let named = |text: &str| !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME;
+    if !named(&user) || !named(&department) {
+        return refused("A user and a department need 1 to 64 letters.");
+    }
+    if !ROLES.contains(&role.as_str()) {
+        return refused("The role is nurse, doctor or admin.");
+    }
+    let claims = [("department".to_owned(), department.trim().to_owned())];
+    match demo.issuer.mint(user.trim(), &[role], &claims, LIFETIME, SystemTime::now()) {
+        Ok(token) => {
+            Json(json!({ "token": token.expose(), "expiresInSeconds": LIFETIME.as_secs() })).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "A development token could not be minted.");
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": "The token could not be minted." })))
+                .into_response()
+        }
+    }
+}
+
+fn refused(error: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
+}

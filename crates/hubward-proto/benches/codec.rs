@@ -1,0 +1,78 @@
+//! What the codecs cost: an invocation and a completion that carry a text of 64 bytes, in both protocols. Transports
+//! and sessions are not measured here.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail")]
+
+use divan::{Bencher, black_box};
+use hubward_proto::{Frame, Limits, Protocol, Session, SessionConfig, decode, encode, split};
+
+const TEXT: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn main() {
+    divan::main();
+}
+
+fn invocation(protocol: Protocol) -> Frame {
+    encode::invocation(protocol, Some("1"), "Echo", &(TEXT,)).expect("a text can be written")
+}
+
+fn completion(protocol: Protocol) -> Frame {
+    encode::completion(protocol, "1", TEXT).expect("a text can be written")
+}
+
+#[divan::bench(args = Protocol::ALL)]
+fn encode_invocation(protocol: Protocol) -> Frame {
+    encode::invocation(black_box(protocol), Some("1"), "Echo", &(black_box(TEXT),))
+        .expect("a text can be written")
+}
+
+#[divan::bench(args = Protocol::ALL)]
+fn encode_completion(protocol: Protocol) -> Frame {
+    encode::completion(black_box(protocol), "1", black_box(TEXT)).expect("a text can be written")
+}
+
+#[divan::bench(args = Protocol::ALL)]
+fn decode_invocation(bencher: Bencher, protocol: Protocol) {
+    decode_one(bencher, protocol, &invocation(protocol));
+}
+
+#[divan::bench(args = Protocol::ALL)]
+fn decode_completion(bencher: Bencher, protocol: Protocol) {
+    decode_one(bencher, protocol, &completion(protocol));
+}
+
+/// Reads the message and its argument.
+#[divan::bench(args = Protocol::ALL)]
+fn decode_invocation_and_argument(bencher: Bencher, protocol: Protocol) {
+    let frame = invocation(protocol);
+    let limits = Limits::default();
+    bencher.bench_local(|| {
+        let record =
+            split(protocol, black_box(frame.message()), &limits).ok().flatten().map(|(record, _)| record);
+        let message = decode(protocol, record.expect("complete"), &limits).ok().flatten().expect("known");
+        let hubward_proto::Message::Invocation(call) = message else { panic!("an invocation") };
+        call.arguments.iter().next().expect("one").deserialize::<&str>().expect("a text").len()
+    });
+}
+
+/// Reads the message in a session after its handshake.
+#[divan::bench(args = Protocol::ALL)]
+fn session_invocation(bencher: Bencher, protocol: Protocol) {
+    let frame = invocation(protocol);
+    let now = std::time::Instant::now();
+    let mut session = Session::server(SessionConfig::default(), now);
+    session.handle_input(now, encode::handshake_request(protocol, 1).message()).expect("agreed");
+    bencher.bench_local(|| {
+        let progress = session.handle_input(now, black_box(frame.message())).expect("well formed");
+        black_box(progress.event).is_some()
+    });
+}
+
+fn decode_one(bencher: Bencher, protocol: Protocol, frame: &Frame) {
+    let limits = Limits::default();
+    bencher.bench_local(|| {
+        let found = split(protocol, black_box(frame.message()), &limits).ok().flatten();
+        let (record, _) = found.expect("complete");
+        black_box(decode(protocol, record, &limits)).is_ok()
+    });
+}

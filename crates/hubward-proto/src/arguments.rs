@@ -1,0 +1,145 @@
+//! What can be sent as the arguments of a call. A single value is passed by reference, several as a tuple.
+
+use serde::Serialize;
+
+use crate::{EncodeError, Protocol, json, messagepack};
+
+/// The arguments of a call: a tuple of up to twelve values, `()` for none, `&value` for one, or a [`List`] of
+/// values of one type.
+///
+/// ```
+/// use hubward_proto::{Protocol, encode};
+///
+/// let two = encode::invocation(Protocol::Json, None, "reminder", &("Round", 9))?;
+/// let one = encode::invocation(Protocol::Json, None, "reminder", &&vec!["Round"])?;
+/// assert!(two.message().ends_with(b"\"arguments\":[\"Round\",9]}\x1e"));
+/// assert!(one.message().ends_with(b"\"arguments\":[[\"Round\"]]}\x1e"));
+/// # Ok::<(), hubward_proto::EncodeError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as the arguments of a call",
+    note = "pass a tuple of values that implement `serde::Serialize`: `(value,)` for one, `()` for none"
+)]
+pub trait Arguments {
+    /// Returns how many arguments there are.
+    fn count(&self) -> usize;
+
+    /// Appends them to `out` as an array in the form of `protocol`.
+    ///
+    /// # Errors
+    ///
+    /// Where a value cannot be written in that form.
+    fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError>;
+}
+
+/// As many arguments of one type as there are items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T: Serialize> Arguments for List<T> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let mut array = Array::begin(protocol, self.count(), out);
+        for value in &self.0 {
+            array.item(value)?;
+        }
+        array.end();
+        Ok(())
+    }
+}
+
+impl<T: Serialize + ?Sized> Arguments for &T {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let mut array = Array::begin(protocol, 1, out);
+        array.item(*self)?;
+        array.end();
+        Ok(())
+    }
+}
+
+/// An array that is being written.
+struct Array<'a> {
+    protocol: Protocol,
+    out: &'a mut Vec<u8>,
+    started: bool,
+}
+
+impl<'a> Array<'a> {
+    fn begin(protocol: Protocol, count: usize, out: &'a mut Vec<u8>) -> Self {
+        match protocol {
+            Protocol::Json => out.push(b'['),
+            Protocol::MessagePack => messagepack::write_array_header(out, count),
+        }
+        Self { protocol, out, started: false }
+    }
+
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
+        match self.protocol {
+            Protocol::Json => {
+                if std::mem::replace(&mut self.started, true) {
+                    self.out.push(b',');
+                }
+                json::write_value(self.out, value)
+            }
+            Protocol::MessagePack => messagepack::write_value(self.out, value),
+        }
+    }
+
+    fn end(self) {
+        if self.protocol == Protocol::Json {
+            self.out.push(b']');
+        }
+    }
+}
+
+macro_rules! tuples {
+    ($($count:literal: $($name:ident)*;)*) => { $(
+        impl<$($name: Serialize),*> Arguments for ($($name,)*) {
+            fn count(&self) -> usize {
+                $count
+            }
+
+            fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+                #[expect(non_snake_case, reason = "each value is named like its type")]
+                let ($($name,)*) = self;
+                let mut array = Array::begin(protocol, $count, out);
+                $(array.item($name)?;)*
+                array.end();
+                Ok(())
+            }
+        }
+    )* };
+}
+
+tuples! {
+    1: A;
+    2: A B;
+    3: A B C;
+    4: A B C D;
+    5: A B C D E;
+    6: A B C D E F;
+    7: A B C D E F G;
+    8: A B C D E F G H;
+    9: A B C D E F G H I;
+    10: A B C D E F G H I J;
+    11: A B C D E F G H I J K;
+    12: A B C D E F G H I J K L;
+}
+
+impl Arguments for () {
+    fn count(&self) -> usize {
+        0
+    }
+
+    fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Array::begin(protocol, 0, out).end();
+        Ok(())
+    }
+}

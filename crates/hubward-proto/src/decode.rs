@@ -1,0 +1,51 @@
+//! Reading hub messages: first which bytes are one ([`split`]), then what they say ([`decode`]). Neither allocates in
+//! the common case, and neither panics on any input.
+
+use crate::{Limits, Message, Protocol, ProtocolError, json, messagepack};
+
+/// Finds the first message of `input`: the record without its separator or length prefix, and how many bytes it takes
+/// with them. `None` means that more must come.
+///
+/// # Errors
+///
+/// [`ProtocolError::MessageTooBig`] as soon as it is known that the message exceeds the limit.
+pub fn split<'a>(
+    protocol: Protocol,
+    input: &'a [u8],
+    limits: &Limits,
+) -> Result<Option<(&'a [u8], usize)>, ProtocolError> {
+    split_from(protocol, input, 0, limits)
+}
+
+/// Does the same where the first `searched` bytes are known to hold no separator, so that a long message which comes
+/// in small pieces is not searched from its beginning each time.
+pub(crate) fn split_from<'a>(
+    protocol: Protocol,
+    input: &'a [u8],
+    searched: usize,
+    limits: &Limits,
+) -> Result<Option<(&'a [u8], usize)>, ProtocolError> {
+    match protocol {
+        Protocol::Json => json::split(input, searched, limits),
+        Protocol::MessagePack => messagepack::split(input, limits),
+    }
+}
+
+/// Reads a message from its record. `None` is a message of a type that nobody knows, to be skipped.
+///
+/// Values are not decoded, but they are checked: JSON for its grammar, UTF-8 and depth, MessagePack for its structure
+/// and depth.
+///
+/// # Errors
+///
+/// Where the record is malformed, lacks what its type must have, or exceeds `limits`.
+pub fn decode<'a>(
+    protocol: Protocol,
+    record: &'a [u8],
+    limits: &Limits,
+) -> Result<Option<Message<'a>>, ProtocolError> {
+    match protocol {
+        Protocol::Json => json::decode(record, limits),
+        Protocol::MessagePack => messagepack::decode(record, limits),
+    }
+}

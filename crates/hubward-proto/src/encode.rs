@@ -1,0 +1,222 @@
+//! Writing hub messages into [`Frame`]s: one function for each message, in both protocols. Values are written from
+//! where they stand; nothing is built in between.
+
+use serde::Serialize;
+
+use crate::{
+    Arguments, EncodeError, Frame, Protocol,
+    frame::HEADER_SPACE,
+    json,
+    messagepack::{self, PREFIX_SPACE},
+};
+
+/// What is reserved for a message before it is written: most fit, and growing once more costs little.
+const CAPACITY_BYTES: usize = 256;
+
+/// Writes an Invocation (type 1); with an id the recipient is to answer.
+///
+/// ```
+/// use hubward_proto::{Protocol, encode};
+///
+/// let frame = encode::invocation(Protocol::MessagePack, None, "vitals", &(36.6,))?;
+/// assert_eq!(frame.websocket()[0], 0x82);
+/// # Ok::<(), hubward_proto::EncodeError>(())
+/// ```
+///
+/// # Errors
+///
+/// Where an argument cannot be written in this protocol.
+pub fn invocation<A: Arguments + ?Sized>(
+    protocol: Protocol,
+    id: Option<&str>,
+    target: &str,
+    arguments: &A,
+) -> Result<Frame, EncodeError> {
+    call(protocol, 1, id, target, arguments, &[])
+}
+
+/// Writes an Invocation (type 1) that uploads the named streams.
+///
+/// # Errors
+///
+/// Where an argument cannot be written in this protocol.
+pub fn invocation_with_streams<A: Arguments + ?Sized>(
+    protocol: Protocol,
+    id: Option<&str>,
+    target: &str,
+    arguments: &A,
+    stream_ids: &[&str],
+) -> Result<Frame, EncodeError> {
+    call(protocol, 1, id, target, arguments, stream_ids)
+}
+
+/// Writes a StreamInvocation (type 4), which may upload streams too.
+///
+/// # Errors
+///
+/// Where an argument cannot be written in this protocol.
+pub fn stream_invocation<A: Arguments + ?Sized>(
+    protocol: Protocol,
+    id: &str,
+    target: &str,
+    arguments: &A,
+    stream_ids: &[&str],
+) -> Result<Frame, EncodeError> {
+    call(protocol, 4, Some(id), target, arguments, stream_ids)
+}
+
+/// Writes a StreamItem (type 2).
+///
+/// # Errors
+///
+/// Where the item cannot be written in this protocol.
+pub fn stream_item<T: Serialize + ?Sized>(
+    protocol: Protocol,
+    id: &str,
+    item: &T,
+) -> Result<Frame, EncodeError> {
+    let mut out = begin();
+    match protocol {
+        Protocol::Json => json::write_stream_item(&mut out, id, item)?,
+        Protocol::MessagePack => messagepack::write_stream_item(&mut out, id, item)?,
+    }
+    Ok(finish(out, protocol, true))
+}
+
+/// Writes a Completion (type 3) with a result; `()` gives the null result of a method that returns nothing.
+///
+/// # Errors
+///
+/// Where the result cannot be written in this protocol.
+pub fn completion<T: Serialize + ?Sized>(
+    protocol: Protocol,
+    id: &str,
+    result: &T,
+) -> Result<Frame, EncodeError> {
+    let mut out = begin();
+    match protocol {
+        Protocol::Json => json::write_completion(&mut out, id, result)?,
+        Protocol::MessagePack => messagepack::write_completion(&mut out, id, result)?,
+    }
+    Ok(finish(out, protocol, true))
+}
+
+/// Writes a Completion (type 3) without a result: the end of a stream.
+pub fn completion_void(protocol: Protocol, id: &str) -> Frame {
+    let mut out = begin();
+    match protocol {
+        Protocol::Json => json::write_completion_void(&mut out, id),
+        Protocol::MessagePack => messagepack::write_completion_void(&mut out, id),
+    }
+    finish(out, protocol, true)
+}
+
+/// Writes a Completion (type 3) with an error.
+pub fn completion_error(protocol: Protocol, id: &str, error: &str) -> Frame {
+    let mut out = begin();
+    match protocol {
+        Protocol::Json => json::write_completion_error(&mut out, id, error),
+        Protocol::MessagePack => messagepack::write_completion_error(&mut out, id, error),
+    }
+    finish(out, protocol, true)
+}
+
+/// Writes a CancelInvocation (type 5).
+pub fn cancel_invocation(protocol: Protocol, id: &str) -> Frame {
+    let mut out = begin();
+    match protocol {
+        Protocol::Json => json::write_cancel_invocation(&mut out, id),
+        Protocol::MessagePack => messagepack::write_cancel_invocation(&mut out, id),
+    }
+    finish(out, protocol, true)
+}
+
+/// Returns a Ping (type 6). It is always the same, and costs no allocation.
+pub fn ping(protocol: Protocol) -> Frame {
+    match protocol {
+        Protocol::Json => Frame::fixed(b"\x81\x0b{\"type\":6}\x1e"),
+        Protocol::MessagePack => Frame::fixed(b"\x82\x03\x02\x91\x06"),
+    }
+}
+
+/// Writes a Close (type 7).
+pub fn close(protocol: Protocol, error: Option<&str>, allow_reconnect: bool) -> Frame {
+    let mut out = begin();
+    match protocol {
+        Protocol::Json => json::write_close(&mut out, error, allow_reconnect),
+        Protocol::MessagePack => messagepack::write_close(&mut out, error, allow_reconnect),
+    }
+    finish(out, protocol, false)
+}
+
+/// Writes an Ack (type 8): counted messages up to `sequence_id` have arrived.
+pub fn ack(protocol: Protocol, sequence_id: u64) -> Frame {
+    numbered(protocol, 8, sequence_id)
+}
+
+/// Writes a Sequence (type 9): `sequence_id` is the id of the counted message that comes next.
+pub fn sequence(protocol: Protocol, sequence_id: u64) -> Frame {
+    numbered(protocol, 9, sequence_id)
+}
+
+/// Writes a handshake request. It is JSON whatever the protocol; the frame's opcode is the protocol's.
+pub fn handshake_request(protocol: Protocol, version: u32) -> Frame {
+    let mut out = begin();
+    json::write_handshake_request(&mut out, protocol.name(), version);
+    Frame::build(out, START, protocol, false)
+}
+
+/// Writes the answer to a handshake. It is JSON whatever the protocol; the frame's opcode is the protocol's.
+pub fn handshake_response(protocol: Protocol, error: Option<&str>) -> Frame {
+    match (error, protocol) {
+        (None, Protocol::Json) => Frame::fixed(b"\x81\x03{}\x1e"),
+        (None, Protocol::MessagePack) => Frame::fixed(b"\x82\x03{}\x1e"),
+        (Some(error), _) => {
+            let mut out = begin();
+            json::write_handshake_error(&mut out, error);
+            Frame::build(out, START, protocol, false)
+        }
+    }
+}
+
+fn call<A: Arguments + ?Sized>(
+    protocol: Protocol,
+    kind: u8,
+    id: Option<&str>,
+    target: &str,
+    arguments: &A,
+    stream_ids: &[&str],
+) -> Result<Frame, EncodeError> {
+    let mut out = begin();
+    match protocol {
+        Protocol::Json => json::write_call(&mut out, kind, id, target, arguments, stream_ids)?,
+        Protocol::MessagePack => messagepack::write_call(&mut out, kind, id, target, arguments, stream_ids)?,
+    }
+    Ok(finish(out, protocol, true))
+}
+
+fn numbered(protocol: Protocol, kind: u8, sequence_id: u64) -> Frame {
+    let mut out = begin();
+    match protocol {
+        Protocol::Json => json::write_numbered(&mut out, kind, sequence_id),
+        Protocol::MessagePack => messagepack::write_numbered(&mut out, kind, sequence_id),
+    }
+    finish(out, protocol, false)
+}
+
+/// Where the message itself starts: behind the room for the WebSocket header and MessagePack's length.
+const START: usize = HEADER_SPACE + PREFIX_SPACE;
+
+fn begin() -> Vec<u8> {
+    let mut out = Vec::with_capacity(CAPACITY_BYTES);
+    out.extend_from_slice(&[0; START]);
+    out
+}
+
+fn finish(mut out: Vec<u8>, protocol: Protocol, counted: bool) -> Frame {
+    let start = match protocol {
+        Protocol::Json => START,
+        Protocol::MessagePack => messagepack::put_prefix(&mut out, START),
+    };
+    Frame::build(out, start, protocol, counted)
+}

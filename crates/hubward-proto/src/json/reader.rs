@@ -1,0 +1,221 @@
+//! Values of known types in a JSON record: texts, numbers, arguments, headers. Which property must have which type is
+//! not known here. Where the reference complains of a type, the complaint has its words.
+
+use std::borrow::Cow;
+
+use super::scan::{Malformed, Quoted, Scanner};
+use crate::{Headers, Limits, Protocol, ProtocolError, RawArguments, RawValue};
+
+/// Takes values of known types off a record.
+pub(super) struct Reader<'a, 'l> {
+    text: &'a str,
+    pub(super) scanner: Scanner<'a>,
+    pub(super) limits: &'l Limits,
+    /// How deep values of the record's object may be nested.
+    depth: usize,
+}
+
+impl<'a, 'l> Reader<'a, 'l> {
+    pub(super) fn new(record: &'a [u8], limits: &'l Limits) -> Result<Self, ProtocolError> {
+        let text = str::from_utf8(record).map_err(|_| ProtocolError::MalformedJson)?;
+        let depth = limits.heeded_depth().checked_sub(1).ok_or(ProtocolError::MalformedJson)?;
+        Ok(Self { text, scanner: Scanner::new(record), limits, depth })
+    }
+
+    /// Reads the record's object: `property` gets each name, and must take the value behind it.
+    #[inline]
+    pub(super) fn object(
+        &mut self,
+        property: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        let found = match self.scanner.peek()? {
+            b'{' => return self.properties(property),
+            b'[' => "Array",
+            _ => self.simple_token()?,
+        };
+        Err(ProtocolError::NoObject { found })
+    }
+
+    #[inline]
+    fn properties(
+        &mut self,
+        mut property: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        self.scanner.expect(b'{')?;
+        if self.scanner.peek()? == b'}' {
+            return Ok(self.scanner.expect(b'}')?);
+        }
+        loop {
+            let name = self.scanner.name()?;
+            let name = self.unquote(name)?;
+            property(self, name)?;
+            match self.scanner.take()? {
+                b',' => (),
+                b'}' => return Ok(()),
+                _ => return Err(ProtocolError::MalformedJson),
+            }
+        }
+    }
+
+    pub(super) fn skip(&mut self) -> Result<(), ProtocolError> {
+        Ok(self.scanner.value(self.depth)?)
+    }
+
+    pub(super) fn value(&mut self) -> Result<RawValue<'a>, ProtocolError> {
+        self.scanner.peek()?;
+        let start = self.scanner.position();
+        self.skip()?;
+        Ok(RawValue::new(Protocol::Json, self.scanner.bytes_from(start)))
+    }
+
+    #[inline]
+    pub(super) fn text(&mut self, property: &'static str) -> Result<Cow<'a, str>, ProtocolError> {
+        if self.scanner.peek()? != b'"' {
+            return Err(self.wrong_type(property, "String"));
+        }
+        let text = self.scanner.text()?;
+        self.unquote(text)
+    }
+
+    #[inline]
+    fn unquote(&self, quoted: Quoted) -> Result<Cow<'a, str>, ProtocolError> {
+        if !quoted.escaped {
+            return self
+                .text
+                .get(quoted.start..quoted.end)
+                .map(Cow::Borrowed)
+                .ok_or(ProtocolError::MalformedJson);
+        }
+        let with_quotes = self.text.get(quoted.start - 1..=quoted.end).ok_or(ProtocolError::MalformedJson)?;
+        // The grammar of escapes is checked; what can still be wrong is that half of a pair is missing.
+        serde_json::from_str(with_quotes).map(Cow::Owned).map_err(|_| ProtocolError::Surrogate)
+    }
+
+    /// Reads a whole number of so many bits; `None` is null.
+    pub(super) fn integer(&mut self, property: &'static str, bits: u8) -> Result<Option<i64>, ProtocolError> {
+        match self.scanner.peek()? {
+            b'-' | b'0'..=b'9' => (),
+            b'n' => {
+                self.skip()?;
+                return Ok(None);
+            }
+            _ => return Err(self.wrong_type(property, "Number")),
+        }
+        let start = self.scanner.position();
+        self.scanner.number()?;
+        let digits = self.text.get(start..self.scanner.position()).unwrap_or_default();
+        let number = digits.parse::<i64>().ok().filter(|number| bits > 32 || i32::try_from(*number).is_ok());
+        number.map(Some).ok_or(ProtocolError::NumberFormat { bits })
+    }
+
+    pub(super) fn boolean(&mut self, property: &'static str) -> Result<bool, ProtocolError> {
+        match self.scanner.peek()? {
+            first @ (b't' | b'f') => {
+                self.skip()?;
+                Ok(first == b't')
+            }
+            _ => Err(ProtocolError::NotBoolean { property }),
+        }
+    }
+
+    pub(super) fn arguments(&mut self) -> Result<RawArguments<'a>, ProtocolError> {
+        if self.scanner.peek()? != b'[' {
+            return Err(self.wrong_type("arguments", "Array"));
+        }
+        let start = self.scanner.position();
+        let depth = self.depth.checked_sub(1).ok_or(ProtocolError::MalformedJson)?;
+        let limit = self.limits.arguments;
+        let mut len = 0;
+        self.items(|reader| {
+            len += 1;
+            Limits::check("arguments", len, limit)?;
+            Ok(reader.scanner.value(depth)?)
+        })?;
+        Ok(RawArguments::checked(Protocol::Json, self.scanner.bytes_from(start), len))
+    }
+
+    pub(super) fn stream_ids(&mut self) -> Result<Vec<Cow<'a, str>>, ProtocolError> {
+        if self.scanner.peek()? != b'[' {
+            return Err(self.wrong_type("streamIds", "Array"));
+        }
+        let limits = self.limits;
+        let mut ids = Vec::new();
+        self.items(|reader| {
+            let id = match reader.scanner.peek()? {
+                b'"' => reader.text("streamIds")?,
+                b'n' => return Err(ProtocolError::NullItem { property: "streamIds" }),
+                b'[' => return Err(ProtocolError::NoText { found: "StartArray" }),
+                b'{' => return Err(ProtocolError::NoText { found: "StartObject" }),
+                _ => return Err(ProtocolError::NoText { found: reader.simple_token()? }),
+            };
+            Limits::check("bytes of a stream id", id.len(), limits.id_bytes)?;
+            Limits::check("stream ids", ids.len() + 1, limits.stream_ids)?;
+            ids.push(id);
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+
+    pub(super) fn headers(&mut self) -> Result<Headers<'a>, ProtocolError> {
+        if self.scanner.peek()? != b'{' {
+            return Err(self.wrong_type("headers", "StartObject"));
+        }
+        let mut headers = Headers::default();
+        self.properties(|reader, name| {
+            if reader.scanner.peek()? != b'"' {
+                reader.simple_token()?;
+                return Err(ProtocolError::HeaderType { name: name.into_owned() });
+            }
+            let value = reader.text("headers")?;
+            headers.insert(name, value, reader.limits)
+        })?;
+        Ok(headers)
+    }
+
+    /// Reads an array whose bracket is next: `item` must take a value.
+    fn items(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        self.scanner.expect(b'[')?;
+        if self.scanner.peek()? == b']' {
+            return Ok(self.scanner.expect(b']')?);
+        }
+        loop {
+            item(self)?;
+            match self.scanner.take()? {
+                b',' => (),
+                b']' => return Ok(()),
+                _ => return Err(ProtocolError::MalformedJson),
+            }
+        }
+    }
+
+    /// Says that the value which is next has the wrong type, or that it is no value at all.
+    fn wrong_type(&mut self, property: &'static str, expected: &'static str) -> ProtocolError {
+        match self.simple_token() {
+            Ok(_) => ProtocolError::WrongType { property, expected },
+            Err(error) => error,
+        }
+    }
+
+    /// Takes the value that is next, unless it is an array or object, and names its type as .NET does.
+    fn simple_token(&mut self) -> Result<&'static str, ProtocolError> {
+        let name = match self.scanner.peek()? {
+            b'{' | b'[' => return Ok("Object"),
+            b'"' => "String",
+            b't' => "True",
+            b'f' => "False",
+            b'n' => "Null",
+            _ => "Number",
+        };
+        self.scanner.value(0)?;
+        Ok(name)
+    }
+}
+
+impl From<Malformed> for ProtocolError {
+    fn from(_: Malformed) -> Self {
+        ProtocolError::MalformedJson
+    }
+}

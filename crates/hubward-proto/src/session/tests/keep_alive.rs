@@ -1,0 +1,125 @@
+//! Pings, and the peer that falls silent.
+
+use std::time::{Duration, Instant};
+
+use super::{End, Pair, SECOND, Side};
+use crate::{Protocol, Session, SessionConfig, SessionError, encode};
+
+/// A server that a client has shaken hands with, and the time.
+fn server(config: SessionConfig) -> (End, Instant) {
+    let now = Instant::now();
+    let mut server = End::new(Session::server(config, now));
+    receive(&mut server, now, encode::handshake_request(Protocol::Json, 1).message());
+    server.session.poll_output().unwrap();
+    (server, now)
+}
+
+fn receive(end: &mut End, now: Instant, message: &[u8]) {
+    end.input.extend_from_slice(message);
+    end.read(now);
+}
+
+/// Counts the pings that are sent from second to second.
+fn pings(session: &mut Session, from: Instant, seconds: u32) -> Vec<u32> {
+    let mut sent = Vec::new();
+    for second in 1..=seconds {
+        session.handle_timeout(from + second * SECOND).unwrap();
+        while let Some(frame) = session.poll_output() {
+            assert_eq!(frame, encode::ping(Protocol::Json));
+            sent.push(second);
+        }
+    }
+    sent
+}
+
+#[test]
+fn a_server_pings_each_interval_whatever_else_is_said() {
+    let (mut server, now) = server(SessionConfig::default());
+    assert_eq!(server.session.poll_timeout(), Some(now + 15 * SECOND));
+    assert_eq!(pings(&mut server.session, now, 61), [15, 30, 45, 60]);
+}
+
+#[test]
+fn a_ping_that_is_not_taken_is_not_doubled() {
+    let (mut server, now) = server(SessionConfig::default());
+    server.session.handle_timeout(now + 15 * SECOND).unwrap();
+    server.session.handle_timeout(now + 30 * SECOND).unwrap();
+    assert!(server.session.poll_output().is_some());
+    assert_eq!(server.session.poll_output(), None);
+}
+
+#[test]
+fn where_the_transport_keeps_itself_alive_there_are_no_pings() {
+    let config = SessionConfig { keep_alive_interval: None, ..SessionConfig::default() };
+    let (mut server, now) = server(config);
+    assert_eq!(server.session.poll_timeout(), None);
+    assert_eq!(pings(&mut server.session, now, 100), [0; 0]);
+}
+
+#[test]
+fn a_client_that_never_pinged_may_be_silent() {
+    let (mut server, now) = server(SessionConfig::default());
+    receive(&mut server, now, encode::cancel_invocation(Protocol::Json, "1").message());
+    pings(&mut server.session, now, 300);
+}
+
+#[test]
+fn a_client_that_pinged_and_falls_silent_is_noticed() {
+    let (mut server, now) = server(SessionConfig { keep_alive_interval: None, ..SessionConfig::default() });
+    receive(&mut server, now, encode::ping(Protocol::Json).message());
+    let first = now + 30 * SECOND;
+    assert_eq!(server.session.poll_timeout(), Some(first));
+    // Any message counts, and does not move the deadline until that has come.
+    receive(&mut server, now + 20 * SECOND, encode::cancel_invocation(Protocol::Json, "1").message());
+    assert_eq!(server.session.poll_timeout(), Some(first));
+    assert_eq!(server.session.handle_timeout(first), Ok(()));
+    assert_eq!(server.session.poll_timeout(), Some(now + 50 * SECOND));
+    let error = server.session.handle_timeout(now + 50 * SECOND).unwrap_err();
+    assert_eq!(error, SessionError::ClientTimeout);
+    assert_eq!(error.exception(), "OperationCanceledException");
+    assert_eq!(
+        error.to_string(),
+        "Client hasn't sent a message/ping within the configured ClientTimeoutInterval."
+    );
+    assert_eq!(server.session.poll_timeout(), None);
+    server.session.close(Some("silent"), true);
+    assert_eq!(server.session.poll_output(), Some(encode::close(Protocol::Json, Some("silent"), true)));
+}
+
+#[test]
+fn silence_does_not_count_while_the_hub_is_busy() {
+    let (mut server, now) = server(SessionConfig { keep_alive_interval: None, ..SessionConfig::default() });
+    receive(&mut server, now, encode::ping(Protocol::Json).message());
+    server.session.set_dispatching(now + SECOND, true);
+    for second in 2..200 {
+        assert_eq!(server.session.handle_timeout(now + second * SECOND), Ok(()));
+    }
+    let done = now + 200 * SECOND;
+    server.session.set_dispatching(done, false);
+    assert_eq!(server.session.handle_timeout(done + 29 * SECOND), Ok(()));
+    assert_eq!(server.session.handle_timeout(done + 30 * SECOND), Err(SessionError::ClientTimeout));
+}
+
+#[test]
+fn a_client_pings_at_once_and_minds_the_server_s_silence() {
+    let mut pair = Pair::new(SessionConfig::default(), Protocol::Json, 1);
+    pair.advance(300 * SECOND);
+    assert_eq!((&pair.client.error, &pair.server.error), (&None, &None));
+    pair.up = false;
+    pair.advance(31 * SECOND);
+    assert_eq!(pair.client.error, Some(SessionError::ClientTimeout));
+    assert_eq!(pair.server.error, Some(SessionError::ClientTimeout));
+}
+
+#[test]
+fn an_endless_interval_is_none() {
+    let config = SessionConfig {
+        keep_alive_interval: Some(Duration::MAX),
+        client_timeout: Some(Duration::MAX),
+        handshake_timeout: Duration::MAX,
+        ..SessionConfig::default()
+    };
+    let mut pair = Pair::new(config, Protocol::Json, 1);
+    assert_eq!(pair.server.session.poll_timeout(), None);
+    assert!(pair.send(Side::Server, 1));
+}

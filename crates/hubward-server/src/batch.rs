@@ -1,0 +1,102 @@
+//! Wake-ups that wait until a batch of work is done.
+//!
+//! A connection that is woken by the first of sixteen messages writes that one alone; woken after the
+//! sixteenth, it writes all in one system call. Whoever produces several messages at once opens a batch.
+
+use std::cell::RefCell;
+use std::task::Waker;
+
+thread_local! {
+    static BATCH: RefCell<Open> = const { RefCell::new(Open { depth: 0, wakers: Vec::new() }) };
+}
+
+struct Open {
+    depth: usize,
+    wakers: Vec<Waker>,
+}
+
+/// Wakers kept between batches; a larger fan-out gives its memory back.
+const KEPT_WAKERS: usize = 4096;
+
+/// An open batch of this thread. Never held across an await.
+pub(crate) struct WakeBatch {
+    /// Tied to its thread.
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl WakeBatch {
+    /// Opens a batch; batches nest, and the outermost wakes.
+    pub(crate) fn open() -> Self {
+        BATCH.with_borrow_mut(|batch| batch.depth += 1);
+        Self { _not_send: std::marker::PhantomData }
+    }
+}
+
+impl Drop for WakeBatch {
+    fn drop(&mut self) {
+        let wakers = BATCH.with_borrow_mut(|batch| {
+            batch.depth -= 1;
+            if batch.depth == 0 { std::mem::take(&mut batch.wakers) } else { Vec::new() }
+        });
+        if wakers.is_empty() {
+            return;
+        }
+        // Outside of the borrow: a waker may run code of its own.
+        let mut wakers = wakers;
+        for waker in wakers.drain(..) {
+            waker.wake();
+        }
+        if wakers.capacity() <= KEPT_WAKERS {
+            BATCH.with_borrow_mut(|batch| {
+                if batch.wakers.capacity() == 0 {
+                    batch.wakers = wakers;
+                }
+            });
+        }
+    }
+}
+
+/// Wakes now, or at the end of this thread's batch.
+pub(crate) fn wake(waker: Waker) {
+    let now = BATCH.with_borrow_mut(|batch| {
+        if batch.depth == 0 {
+            return Some(waker);
+        }
+        batch.wakers.push(waker);
+        None
+    });
+    if let Some(waker) = now {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn wakers_wait_for_the_outermost_batch() {
+        let counter = Arc::new(Counter::default());
+        let outer = WakeBatch::open();
+        wake(Waker::from(counter.clone()));
+        drop(WakeBatch::open());
+        assert_eq!(counter.0.load(Ordering::Relaxed), 0);
+        drop(outer);
+        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+        wake(Waker::from(counter.clone()));
+        assert_eq!(counter.0.load(Ordering::Relaxed), 2);
+    }
+}

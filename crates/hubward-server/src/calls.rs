@@ -1,0 +1,169 @@
+//! The calls of one connection that are running: who holds a permit, which streams and uploads are open.
+
+use std::collections::HashMap;
+use std::task::{Context, Poll};
+
+use hubward_hub::UploadSink;
+use hubward_proto::{Protocol, RawValue};
+use smallvec::SmallVec;
+use tokio_util::sync::CancellationToken;
+
+/// Running calls. What few connections have is boxed, so that an idle one stays small.
+#[derive(Default)]
+pub(crate) struct Calls {
+    next: u64,
+    /// Calls that hold a permit.
+    holding: SmallVec<[u64; 2]>,
+    streams: Option<Box<Streams>>,
+}
+
+#[derive(Default)]
+struct Streams {
+    /// Streams to the client, and calls that may be cancelled, by invocation id.
+    running: HashMap<String, CancellationToken>,
+    uploads: HashMap<String, Box<dyn UploadSink>>,
+    /// What an upload had no room for; reading rests until it has.
+    held: Option<Held>,
+}
+
+/// A part of an upload that waits for room.
+struct Held {
+    upload: String,
+    part: UploadPart,
+}
+
+/// A part of an upload, owned.
+enum UploadPart {
+    Item(Protocol, Vec<u8>),
+    Failed(String),
+}
+
+impl Calls {
+    /// Numbers a call.
+    pub(crate) fn next(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(crate) fn has_permit(&self, limit: usize) -> bool {
+        self.holding.len() < limit.max(1)
+    }
+
+    pub(crate) fn hold_permit(&mut self, call: u64) {
+        self.holding.push(call);
+    }
+
+    pub(crate) fn release_permit(&mut self, call: u64) {
+        self.holding.retain(|held| *held != call);
+    }
+
+    /// Streams and uploads that are open.
+    pub(crate) fn open_streams(&self) -> usize {
+        self.streams.as_ref().map_or(0, |streams| streams.running.len() + streams.uploads.len())
+    }
+
+    pub(crate) fn is_running(&self, id: &str) -> bool {
+        self.streams.as_ref().is_some_and(|streams| streams.running.contains_key(id))
+    }
+
+    pub(crate) fn is_uploading(&self, id: &str) -> bool {
+        self.streams.as_ref().is_some_and(|streams| streams.uploads.contains_key(id))
+    }
+
+    pub(crate) fn add_running(&mut self, id: &str, cancellation: CancellationToken) {
+        self.streams.get_or_insert_default().running.insert(id.to_owned(), cancellation);
+    }
+
+    pub(crate) fn add_upload(&mut self, id: String, sink: Box<dyn UploadSink>) {
+        self.streams.get_or_insert_default().uploads.insert(id, sink);
+    }
+
+    /// Forgets a call that has finished.
+    pub(crate) fn finished(&mut self, id: &str) {
+        if let Some(streams) = &mut self.streams {
+            streams.running.remove(id);
+            self.tidy();
+        }
+    }
+
+    /// Cancels a call; one that is not running is ignored.
+    pub(crate) fn cancel(&mut self, id: &str) {
+        if let Some(token) = self.streams.as_ref().and_then(|streams| streams.running.get(id)) {
+            token.cancel();
+        }
+    }
+
+    /// Cancels everything and gives uploads up: the connection is over.
+    pub(crate) fn end(&mut self) {
+        if let Some(streams) = self.streams.take() {
+            streams.running.values().for_each(CancellationToken::cancel);
+        }
+    }
+
+    /// Passes an item on. One that finds no room is held, and reading must rest until [`Calls::poll_held`].
+    pub(crate) fn upload_item(&mut self, cx: &mut Context<'_>, id: &str, item: RawValue<'_>) {
+        let Some(streams) = &mut self.streams else { return };
+        let Some(sink) = streams.uploads.get_mut(id) else { return };
+        if sink.poll_ready(cx).is_pending() {
+            let part = UploadPart::Item(item.protocol(), item.bytes().to_vec());
+            streams.held = Some(Held { upload: id.to_owned(), part });
+        } else if !sink.push(item) {
+            streams.uploads.remove(id);
+            self.tidy();
+        }
+    }
+
+    /// Ends an upload; true where there was one of this id.
+    pub(crate) fn complete_upload(&mut self, cx: &mut Context<'_>, id: &str, error: Option<&str>) -> bool {
+        let Some(streams) = &mut self.streams else { return false };
+        let Some(sink) = streams.uploads.get_mut(id) else { return false };
+        match error {
+            Some(error) if sink.poll_ready(cx).is_pending() => {
+                let part = UploadPart::Failed(error.to_owned());
+                streams.held = Some(Held { upload: id.to_owned(), part });
+            }
+            error => {
+                sink.complete(error);
+                streams.uploads.remove(id);
+                self.tidy();
+            }
+        }
+        true
+    }
+
+    pub(crate) fn holds_item(&self) -> bool {
+        self.streams.as_ref().is_some_and(|streams| streams.held.is_some())
+    }
+
+    /// Passes on what had no room, when there is some.
+    pub(crate) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(streams) = &mut self.streams else { return Poll::Ready(()) };
+        let Some(held) = streams.held.take() else { return Poll::Ready(()) };
+        let Some(sink) = streams.uploads.get_mut(&held.upload) else { return Poll::Ready(()) };
+        if sink.poll_ready(cx).is_pending() {
+            streams.held = Some(held);
+            return Poll::Pending;
+        }
+        let goes_on = match &held.part {
+            UploadPart::Item(protocol, bytes) => sink.push(RawValue::new(*protocol, bytes)),
+            UploadPart::Failed(error) => {
+                sink.complete(Some(error));
+                false
+            }
+        };
+        if !goes_on {
+            streams.uploads.remove(&held.upload);
+            self.tidy();
+        }
+        Poll::Ready(())
+    }
+
+    fn tidy(&mut self) {
+        let empty = |streams: &Streams| {
+            streams.running.is_empty() && streams.uploads.is_empty() && streams.held.is_none()
+        };
+        if self.streams.as_deref().is_some_and(empty) {
+            self.streams = None;
+        }
+    }
+}

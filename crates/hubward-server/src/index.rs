@@ -1,0 +1,123 @@
+//! Who of a hub is on this node: by id, by group, by user, and all. An index for delivery, not the truth about
+//! groups, which is the group store's.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use hubward_types::{ConnectionId, GroupName, UserId};
+use parking_lot::RwLock;
+
+use crate::link::Link;
+use crate::members::Members;
+
+/// Shards of the list of everybody, so that a storm of connects does not wait for one lock.
+const SHARDS: usize = 16;
+
+/// The local connections of a hub.
+pub(crate) struct Index {
+    connections: DashMap<ConnectionId, Arc<Link>>,
+    all: [RwLock<Members>; SHARDS],
+    groups: Sets<GroupName>,
+    users: Sets<UserId>,
+}
+
+/// Sets by name. An empty set is removed, so that a name costs nothing when nobody is in it.
+struct Sets<K>(DashMap<K, Arc<RwLock<Members>>>);
+
+impl<K: Eq + Hash + Clone> Sets<K> {
+    fn new() -> Self {
+        Self(DashMap::new())
+    }
+
+    fn add(&self, name: &K, link: &Arc<Link>) -> bool {
+        // Under the entry's lock, so that the set cannot be removed as empty meanwhile.
+        self.0.entry(name.clone()).or_default().write().add(link)
+    }
+
+    fn remove(&self, name: &K, key: u64) -> bool {
+        let Some(set) = self.0.get(name) else { return false };
+        let removed = set.write().remove(key);
+        drop(set);
+        self.0.remove_if(name, |_, set| set.read().is_empty());
+        removed
+    }
+
+    fn for_each(&self, name: &K, mut visit: impl FnMut(&Arc<Link>)) {
+        // The shard's guard is dropped before the members are walked.
+        let Some(set) = self.0.get(name).map(|set| set.clone()) else { return };
+        set.read().iter().for_each(&mut visit);
+    }
+}
+
+impl Index {
+    pub(crate) fn new() -> Self {
+        Self {
+            connections: DashMap::new(),
+            all: std::array::from_fn(|_| RwLock::default()),
+            groups: Sets::new(),
+            users: Sets::new(),
+        }
+    }
+
+    fn shard(&self, key: u64) -> Option<&RwLock<Members>> {
+        self.all.get(key as usize % SHARDS)
+    }
+
+    /// Adds a connection to everybody, and to its user.
+    pub(crate) fn add(&self, link: &Arc<Link>) {
+        self.connections.insert(link.id.clone(), link.clone());
+        if let Some(user) = link.principal.user() {
+            self.users.add(user, link);
+        }
+        if let Some(shard) = self.shard(link.key) {
+            shard.write().add(link);
+        }
+    }
+
+    /// Removes a connection from everything. Returns its groups, and those of them that it was delivered for in.
+    pub(crate) fn remove(&self, link: &Link) -> (Vec<GroupName>, Vec<GroupName>) {
+        self.connections.remove_if(&link.id, |_, known| known.key == link.key);
+        if let Some(user) = link.principal.user() {
+            self.users.remove(user, link.key);
+        }
+        if let Some(shard) = self.shard(link.key) {
+            shard.write().remove(link.key);
+        }
+        let groups = link.take_groups();
+        let left = groups.iter().filter(|group| self.groups.remove(group, link.key)).cloned().collect();
+        (groups, left)
+    }
+
+    pub(crate) fn connection(&self, id: &ConnectionId) -> Option<Arc<Link>> {
+        self.connections.get(id).map(|link| link.clone())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Adds to a group for delivery; false where it was in it.
+    pub(crate) fn join(&self, group: &GroupName, link: &Arc<Link>) -> bool {
+        self.groups.add(group, link)
+    }
+
+    /// Removes from a group for delivery; false where it was not in it.
+    pub(crate) fn leave(&self, group: &GroupName, link: &Link) -> bool {
+        self.groups.remove(group, link.key)
+    }
+
+    pub(crate) fn for_all(&self, mut visit: impl FnMut(&Arc<Link>)) {
+        for shard in &self.all {
+            shard.read().iter().for_each(&mut visit);
+        }
+    }
+
+    pub(crate) fn for_group(&self, group: &GroupName, visit: impl FnMut(&Arc<Link>)) {
+        self.groups.for_each(group, visit);
+    }
+
+    pub(crate) fn for_user(&self, user: &UserId, visit: impl FnMut(&Arc<Link>)) {
+        self.users.for_each(user, visit);
+    }
+}

@@ -1,0 +1,33 @@
+//! An accepted connection, and who takes it.
+
+use std::sync::Arc;
+
+use hubward_types::{ConnectionId, HubName, Principal};
+
+use crate::{Pipe, Registration, RequestInfo, Transport};
+
+/// What a mounted path does with an accepted connection: the hub engine, or a [raw handler](crate::raw).
+pub trait Acceptor: Send + Sync + 'static {
+    /// Takes the connection over. Must not block; long work goes into a task on the acceptor's own tracker.
+    fn accept(&self, connection: Connection);
+}
+
+/// A connection that was authenticated, authorised and opened.
+pub struct Connection {
+    /// Its public name.
+    pub id: ConnectionId,
+    /// The hub that it was opened on.
+    pub hub: HubName,
+    /// Who opened it. Later requests of the connection come from the same user.
+    pub principal: Principal,
+    /// The request that opened it.
+    pub request: Arc<RequestInfo>,
+    /// How its bytes travel.
+    pub transport: Transport,
+    /// Whether stateful reconnect was negotiated.
+    pub stateful: bool,
+    /// The bytes.
+    pub pipe: Pipe,
+    /// Its place among the node's connections; given up when this is dropped.
+    pub registration: Registration,
+}

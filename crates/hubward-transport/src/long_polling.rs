@@ -1,0 +1,248 @@
+//! Long polling as a pipe: what is written waits, bounded, for the client's next poll; bytes come in by POST. Of
+//! several polls only the newest is answered with data.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use hubward_proto::Frame;
+use parking_lot::Mutex;
+
+use crate::inbox::Inbox;
+use crate::pipe::{End, Received};
+use crate::resume::remember;
+use crate::{PipeError, TransportOptions};
+
+/// How much may wait for the next poll before the owner has to; SignalR's default for what a transport buffers.
+const WAITING_BYTES: usize = 64 << 10;
+
+/// The server's end of a long-polling connection.
+pub(crate) struct LongPollingPipe {
+    link: Arc<LongPoll>,
+    closing: bool,
+    /// When to look again whether the client polls, or after `closing`, when to give it up. Not moved by polls: it
+    /// is set right when it is reached.
+    deadline: Instant,
+    options: Arc<TransportOptions>,
+}
+
+/// What polls and the pipe share.
+pub(crate) struct LongPoll {
+    inbox: Arc<Inbox>,
+    state: Mutex<State>,
+}
+
+struct State {
+    waiting: Vec<u8>,
+    /// The number of the newest poll.
+    newest: u64,
+    active: bool,
+    idle_since: Instant,
+    poll: Option<Waker>,
+    writer: Option<Waker>,
+    /// Set by the owner: after what waits, polls are told that it is over.
+    closing: bool,
+    /// A poll was told, or a DELETE came: nobody needs to be told any more.
+    told: bool,
+    terminated: bool,
+}
+
+/// How a poll ends.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Answer {
+    Data(Vec<u8>),
+    /// Nothing came within the poll timeout.
+    Nothing,
+    /// The connection is over, or a newer poll has taken this one's place.
+    NoContent,
+    /// The connection was ended by its client.
+    Unknown,
+}
+
+impl LongPoll {
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
+        let state = State {
+            waiting: Vec::new(),
+            newest: 0,
+            active: false,
+            idle_since: Instant::now(),
+            poll: None,
+            writer: None,
+            closing: false,
+            told: false,
+            terminated: false,
+        };
+        Self { inbox, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    /// Waits for what a poll is answered with.
+    pub(crate) async fn poll(&self, timeout: Duration) -> Answer {
+        let Some(poll) = ActivePoll::begin(self) else { return Answer::Unknown };
+        tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await.unwrap_or(Answer::Nothing)
+    }
+
+    /// Ends the connection for its client.
+    pub(crate) fn terminate(&self) {
+        let wakers = {
+            let mut state = self.state.lock();
+            state.terminated = true;
+            state.told = true;
+            [state.poll.take(), state.writer.take()]
+        };
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        self.inbox.end(End::Closed { code: None });
+    }
+
+    fn finish(&self) {
+        let poll = {
+            let mut state = self.state.lock();
+            state.closing = true;
+            state.poll.take()
+        };
+        if let Some(poll) = poll {
+            poll.wake();
+        }
+    }
+}
+
+/// A poll that is being waited for. Dropped, it leaves the client idle, whether it was answered or went away.
+struct ActivePoll<'a> {
+    link: &'a LongPoll,
+    number: u64,
+}
+
+impl<'a> ActivePoll<'a> {
+    fn begin(link: &'a LongPoll) -> Option<Self> {
+        let mut state = link.state.lock();
+        if state.terminated {
+            return None;
+        }
+        state.newest += 1;
+        state.active = true;
+        let (number, older) = (state.newest, state.poll.take());
+        drop(state);
+        if let Some(older) = older {
+            older.wake();
+        }
+        Some(Self { link, number })
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Answer> {
+        let mut state = self.link.state.lock();
+        if state.newest != self.number || state.terminated {
+            return Poll::Ready(Answer::NoContent);
+        }
+        if !state.waiting.is_empty() {
+            let data = std::mem::take(&mut state.waiting);
+            let writer = state.writer.take();
+            drop(state);
+            if let Some(writer) = writer {
+                writer.wake();
+            }
+            return Poll::Ready(Answer::Data(data));
+        }
+        if state.closing {
+            state.told = true;
+            let writer = state.writer.take();
+            drop(state);
+            if let Some(writer) = writer {
+                writer.wake();
+            }
+            return Poll::Ready(Answer::NoContent);
+        }
+        remember(&mut state.poll, cx);
+        Poll::Pending
+    }
+}
+
+impl Drop for ActivePoll<'_> {
+    fn drop(&mut self) {
+        let mut state = self.link.state.lock();
+        if state.newest == self.number {
+            state.active = false;
+            state.idle_since = Instant::now();
+            state.poll = None;
+        }
+    }
+}
+
+impl LongPollingPipe {
+    pub(crate) fn new(link: Arc<LongPoll>, options: Arc<TransportOptions>) -> Self {
+        Self { link, closing: false, deadline: Instant::now() + options.disconnect_timeout, options }
+    }
+
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<Received> {
+        self.link.inbox.poll_receive(cx, input)
+    }
+
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &mut VecDeque<Frame>,
+    ) -> Poll<Result<(), PipeError>> {
+        if self.closing {
+            return Poll::Ready(Err(PipeError::Closed));
+        }
+        let mut state = self.link.state.lock();
+        if state.terminated {
+            return Poll::Ready(Err(PipeError::Lost));
+        }
+        while state.waiting.len() < WAITING_BYTES {
+            let Some(frame) = frames.pop_front() else { break };
+            state.waiting.extend_from_slice(frame.message());
+        }
+        if !frames.is_empty() {
+            remember(&mut state.writer, cx);
+        }
+        let poll = if state.waiting.is_empty() { None } else { state.poll.take() };
+        drop(state);
+        if let Some(poll) = poll {
+            poll.wake();
+        }
+        if frames.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>, _code: u16) -> Poll<()> {
+        if !self.closing {
+            self.closing = true;
+            self.deadline = Instant::now() + self.options.close_timeout;
+            self.link.finish();
+        }
+        let mut state = self.link.state.lock();
+        if state.told {
+            return Poll::Ready(());
+        }
+        remember(&mut state.writer, cx);
+        Poll::Pending
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        Some(self.deadline)
+    }
+
+    pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
+        if now < self.deadline {
+            return Ok(());
+        }
+        if self.closing {
+            return Err(PipeError::CloseTimeout);
+        }
+        let state = self.link.state.lock();
+        let since = if state.active { now } else { state.idle_since };
+        self.deadline = since + self.options.disconnect_timeout;
+        if now < self.deadline { Ok(()) } else { Err(PipeError::DisconnectTimeout) }
+    }
+}
+
+impl Drop for LongPollingPipe {
+    fn drop(&mut self) {
+        self.link.finish();
+        self.link.inbox.end(End::Lost);
+    }
+}

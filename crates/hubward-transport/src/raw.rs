@@ -1,0 +1,197 @@
+//! A raw connection handler: bytes in, bytes out, no hub protocol. An async function is called for each accepted
+//! connection; when it ends, the connection is closed.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hubward_proto::Frame;
+use hubward_types::{ConnectionId, HubName, Principal};
+use tokio::runtime::Handle;
+use tokio::time::Sleep;
+
+use crate::websocket::encode_message_header;
+use crate::{Acceptor, Connection, Pipe, PipeError, Received, Registration, RequestInfo, Transport};
+
+/// Sent when a handler has ended (RFC 6455 §7.4.1).
+const NORMAL_CLOSURE: u16 = 1000;
+
+/// Makes an acceptor that runs an async function for each connection, as a task of the node.
+///
+/// ```
+/// let echo = hubward_transport::raw::handler(|mut connection| async move {
+///     while let Some(bytes) = connection.receive().await {
+///         connection.send(bytes).await?;
+///     }
+///     Ok(())
+/// });
+/// # let _ = echo;
+/// ```
+pub fn handler<F, Fut>(run: F) -> Handler<F>
+where
+    F: Fn(RawConnection) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), PipeError>> + Send + 'static,
+{
+    Handler { run, binary: false }
+}
+
+/// An [`Acceptor`] made of an async function. See [`handler`].
+pub struct Handler<F> {
+    run: F,
+    binary: bool,
+}
+
+impl<F> Handler<F> {
+    /// Sends WebSocket messages as binary; without this they are text, which must be UTF-8.
+    pub fn binary(mut self, binary: bool) -> Self {
+        self.binary = binary;
+        self
+    }
+}
+
+impl<F, Fut> Acceptor for Handler<F>
+where
+    F: Fn(RawConnection) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), PipeError>> + Send + 'static,
+{
+    fn accept(&self, connection: Connection) {
+        let connection = RawConnection::new(connection, self.binary);
+        let tasks = connection.node_tasks();
+        let ended = (self.run)(connection);
+        tasks.spawn(async move {
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, "raw handler ended");
+            }
+        });
+    }
+}
+
+/// A connection as a raw handler has it. Dropping it closes it, in the background.
+pub struct RawConnection {
+    /// Its public name.
+    pub id: ConnectionId,
+    /// The name that its endpoint was given.
+    pub hub: HubName,
+    /// Who opened it.
+    pub principal: Principal,
+    /// The request that opened it.
+    pub request: Arc<RequestInfo>,
+    line: Line,
+    /// Only empty once it is being dropped.
+    registration: Option<Registration>,
+    frames: VecDeque<Frame>,
+    binary: bool,
+}
+
+/// The pipe with the one sleep that its deadlines need.
+struct Line {
+    pipe: Option<Pipe>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl RawConnection {
+    fn new(connection: Connection, binary: bool) -> Self {
+        let Connection { id, hub, principal, request, pipe, registration, .. } = connection;
+        registration.forbid_resume();
+        let line = Line { pipe: Some(pipe), sleep: None };
+        Self {
+            id,
+            hub,
+            principal,
+            request,
+            line,
+            registration: Some(registration),
+            frames: VecDeque::new(),
+            binary,
+        }
+    }
+
+    /// Returns how the bytes travel.
+    pub fn transport(&self) -> Option<Transport> {
+        self.line.pipe.as_ref().map(Pipe::transport)
+    }
+
+    /// Waits for bytes: what has come so far, whatever messages it came in. None at the end, however that came
+    /// about, and when the node is draining. Cancelling it loses nothing.
+    pub async fn receive(&mut self) -> Option<Bytes> {
+        let draining =
+            self.registration.as_ref().map(|registration| registration.node().draining().clone())?;
+        let mut input = Vec::new();
+        let received = self.line.drive(|pipe, cx| pipe.poll_receive(cx, &mut input));
+        tokio::select! {
+            biased;
+            received = received => matches!(received, Ok(Received::Data)).then(|| input.into()),
+            () = draining.cancelled() => None,
+        }
+    }
+
+    /// Sends bytes as one message, and waits until they are on their way.
+    ///
+    /// # Errors
+    /// When the connection is gone or its peer does not read.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), PipeError> {
+        let bytes = bytes.as_ref();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.frames.push_back(frame(bytes, self.binary).ok_or(PipeError::Frame)?);
+        let frames = &mut self.frames;
+        self.line.drive(|pipe, cx| pipe.poll_write(cx, frames)).await?
+    }
+
+    fn node_tasks(&self) -> tokio_util::task::TaskTracker {
+        self.registration.as_ref().map(|registration| registration.node().tasks().clone()).unwrap_or_default()
+    }
+}
+
+impl Drop for RawConnection {
+    /// Says goodbye, which takes a while. Outside of a runtime there is nobody to say it.
+    fn drop(&mut self) {
+        let tasks = self.node_tasks();
+        let registration = self.registration.take();
+        let mut line = Line { pipe: self.line.pipe.take(), sleep: self.line.sleep.take() };
+        if let Ok(runtime) = Handle::try_current() {
+            let close = async move {
+                let _ = line.drive(|pipe, cx| pipe.poll_close(cx, NORMAL_CLOSURE)).await;
+                drop(registration);
+            };
+            tasks.spawn_on(close, &runtime);
+        }
+    }
+}
+
+impl Line {
+    /// Waits for what a poll of the pipe gives, for as long as the pipe's deadlines allow.
+    async fn drive<T>(
+        &mut self,
+        mut poll: impl FnMut(&mut Pipe, &mut Context<'_>) -> Poll<T>,
+    ) -> Result<T, PipeError> {
+        poll_fn(|cx| {
+            let Some(pipe) = &mut self.pipe else { return Poll::Ready(Err(PipeError::Closed)) };
+            loop {
+                if let Poll::Ready(value) = poll(pipe, cx) {
+                    return Poll::Ready(Ok(value));
+                }
+                let Some(deadline) = pipe.deadline() else { return Poll::Pending };
+                let deadline = tokio::time::Instant::from_std(deadline);
+                let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+                if sleep.deadline() != deadline {
+                    sleep.as_mut().reset(deadline);
+                }
+                ready!(sleep.as_mut().poll(cx));
+                pipe.handle_deadline(tokio::time::Instant::now().into_std())?;
+            }
+        })
+        .await
+    }
+}
+
+fn frame(bytes: &[u8], binary: bool) -> Option<Frame> {
+    let mut message = Vec::with_capacity(bytes.len() + 10);
+    encode_message_header(&mut message, binary, bytes.len());
+    message.extend_from_slice(bytes);
+    Frame::from_websocket(message.into())
+}

@@ -1,0 +1,30 @@
+//! Buffers that belong to a thread, not to a connection: an idle connection holds none. Whoever needs one takes it
+//! for the length of a closure; should it be taken already, a new one is made and the better of the two is kept.
+
+use std::cell::Cell;
+
+/// How much is read from a socket at once: what a socket's receive buffer commonly holds at most before its reader
+/// is late, and little enough to stay in the processor's cache.
+pub(crate) const READ_BYTES: usize = 64 << 10;
+
+thread_local! {
+    static READ: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    static WRITE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends the thread's read buffer, of [`READ_BYTES`].
+pub(crate) fn with_read<R>(action: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut buffer = READ.take().unwrap_or_else(|| vec![0; READ_BYTES].into_boxed_slice());
+    let result = action(&mut buffer);
+    READ.set(Some(buffer));
+    result
+}
+
+/// Lends the thread's write buffer, empty.
+pub(crate) fn with_write<R>(action: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut buffer = WRITE.take();
+    buffer.clear();
+    let result = action(&mut buffer);
+    WRITE.set(buffer);
+    result
+}

@@ -1,0 +1,281 @@
+//! The server's half of RFC 6455's framing, without I/O. Payload is unmasked where it lies and handed on as it
+//! comes, however long its frame says it is: nothing is allocated for a length that was only declared. Extensions
+//! are not known, so every reserved bit is an error.
+
+mod mask;
+mod utf8;
+
+pub(crate) use mask::unmask;
+use utf8::Utf8;
+
+/// The longest header of a client's frame: two bytes, eight of length, four of mask.
+const HEADER_BYTES: usize = 14;
+/// The longest payload of a control frame (RFC 6455 §5.5).
+pub(crate) const CONTROL_BYTES: usize = 125;
+
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xA;
+
+/// A peer's breach of the protocol, as the close code that answers it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Violation {
+    /// 1002
+    Protocol,
+    /// 1007
+    NotUtf8,
+}
+
+impl Violation {
+    pub(crate) fn code(self) -> u16 {
+        match self {
+            Self::Protocol => 1002,
+            Self::NotUtf8 => 1007,
+        }
+    }
+}
+
+/// What a peer's bytes mean.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Event<'a> {
+    /// A piece of a message, never empty.
+    Payload(&'a [u8]),
+    /// A ping, to be answered with the same bytes.
+    Ping(Control),
+    /// The end: nothing after it is read.
+    Close(Option<u16>),
+}
+
+/// The payload of a control frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Control {
+    bytes: [u8; CONTROL_BYTES],
+    length: u8,
+}
+
+impl Control {
+    const fn new() -> Self {
+        Self { bytes: [0; CONTROL_BYTES], length: 0 }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    fn push(&mut self, more: &[u8]) {
+        let room = self.bytes.iter_mut().skip(usize::from(self.length));
+        self.length += room.zip(more).map(|(to, from)| *to = *from).count() as u8;
+    }
+}
+
+/// Where in a peer's bytes the reader is. It holds at most one frame header and one control frame.
+#[derive(Default)]
+pub(crate) struct Decoder {
+    header: [u8; HEADER_BYTES],
+    /// How much of the header is there; 0 between frames, and `header_done` inside a payload.
+    header_length: u8,
+    in_payload: bool,
+    closed: bool,
+    frame: Frame,
+    message: Message,
+    /// The payload of a control frame that came in pieces. Almost always none.
+    control: Option<Box<Control>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Frame {
+    opcode: u8,
+    fin: bool,
+    mask: [u8; 4],
+    remaining: u64,
+}
+
+/// The message that frames build up.
+#[derive(Default)]
+struct Message {
+    unfinished: bool,
+    /// For text only: what of the last character is still to come.
+    text: Option<Utf8>,
+}
+
+impl Decoder {
+    /// Reads from the front of `input` until something is to be said, and tells how much was used. With no event,
+    /// all of it was.
+    pub(crate) fn next<'a>(&mut self, input: &'a mut [u8]) -> Result<(usize, Option<Event<'a>>), Violation> {
+        let whole = input.len();
+        let mut rest = input;
+        loop {
+            if self.closed {
+                return Ok((whole, None));
+            }
+            if !self.in_payload {
+                let used = self.read_header(rest)?;
+                rest = rest.split_at_mut_checked(used).map(|(_, rest)| rest).unwrap_or_default();
+                if !self.in_payload {
+                    return Ok((whole, None));
+                }
+            }
+            let take = usize::try_from(self.frame.remaining).unwrap_or(usize::MAX).min(rest.len());
+            let (payload, after) = rest.split_at_mut_checked(take).unwrap_or_default();
+            self.frame.remaining -= take as u64;
+            unmask(payload, &mut self.frame.mask);
+            let ended = self.frame.remaining == 0;
+            self.in_payload = !ended;
+            let used = whole - after.len();
+            if self.frame.opcode >= CLOSE {
+                if let Some(event) = self.read_control(payload, ended)? {
+                    return Ok((used, Some(event)));
+                }
+            } else {
+                self.message.unfinished = !(ended && self.frame.fin);
+                if let Some(text) = &mut self.message.text {
+                    text.check(payload, !self.message.unfinished).map_err(|()| Violation::NotUtf8)?;
+                }
+                if !payload.is_empty() {
+                    return Ok((used, Some(Event::Payload(payload))));
+                }
+            }
+            if after.is_empty() {
+                return Ok((whole, None));
+            }
+            rest = after;
+        }
+    }
+
+    /// Collects a header; when it is whole, what it says is in `frame` and `in_payload` is set.
+    fn read_header(&mut self, input: &[u8]) -> Result<usize, Violation> {
+        let mut used = 0;
+        for byte in input {
+            if let Some(slot) = self.header.get_mut(usize::from(self.header_length)) {
+                *slot = *byte;
+            }
+            self.header_length += 1;
+            used += 1;
+            if self.header_length == 2 {
+                self.check_start()?;
+            }
+            if self.header_length >= 2 && self.header_length == self.header_bytes() {
+                self.begin_frame()?;
+                break;
+            }
+        }
+        Ok(used)
+    }
+
+    /// How long the header is, as far as its first two bytes say.
+    fn header_bytes(&self) -> u8 {
+        match self.header[1] & 0x7F {
+            126 => 8,
+            127 => 14,
+            _ => 6,
+        }
+    }
+
+    /// Refuses as soon as two bytes are there what cannot become right.
+    fn check_start(&self) -> Result<(), Violation> {
+        let [first, second, ..] = self.header;
+        let (fin, reserved, opcode) = (first & 0x80 != 0, first & 0x70, first & 0x0F);
+        let (masked, length) = (second & 0x80 != 0, second & 0x7F);
+        let fits = match opcode {
+            CONTINUATION => self.message.unfinished,
+            TEXT | BINARY => !self.message.unfinished,
+            CLOSE | PING | PONG => fin && usize::from(length) <= CONTROL_BYTES,
+            _ => false,
+        };
+        if fits && masked && reserved == 0 { Ok(()) } else { Err(Violation::Protocol) }
+    }
+
+    fn begin_frame(&mut self) -> Result<(), Violation> {
+        let [first, second, header @ ..] = self.header;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = header;
+        let (remaining, mask) = match second & 0x7F {
+            126 => (u64::from(u16::from_be_bytes([a, b])), [c, d, e, f]),
+            127 => (u64::from_be_bytes([a, b, c, d, e, f, g, h]), [i, j, k, l]),
+            length => (u64::from(length), [a, b, c, d]),
+        };
+        if remaining > u64::MAX >> 1 {
+            return Err(Violation::Protocol);
+        }
+        let opcode = first & 0x0F;
+        match opcode {
+            TEXT => self.message.text = Some(Utf8::default()),
+            BINARY => self.message.text = None,
+            _ => {}
+        }
+        self.frame = Frame { opcode, fin: first & 0x80 != 0, mask, remaining };
+        self.header_length = 0;
+        self.in_payload = true;
+        Ok(())
+    }
+
+    fn read_control(&mut self, payload: &[u8], ended: bool) -> Result<Option<Event<'static>>, Violation> {
+        if self.frame.opcode == PONG {
+            return Ok(None);
+        }
+        if !ended {
+            if !payload.is_empty() {
+                self.control.get_or_insert_with(|| Box::new(Control::new())).push(payload);
+            }
+            return Ok(None);
+        }
+        let mut control = self.control.take().map_or(const { Control::new() }, |control| *control);
+        control.push(payload);
+        if self.frame.opcode == PING {
+            return Ok(Some(Event::Ping(control)));
+        }
+        self.closed = true;
+        close_code(control.bytes()).map(|code| Some(Event::Close(code)))
+    }
+}
+
+/// Reads the payload of a close frame (RFC 6455 §7.4): nothing, or a code that may be sent and a reason in UTF-8.
+fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+        return if payload.is_empty() { Ok(None) } else { Err(Violation::Protocol) };
+    };
+    let code = u16::from_be_bytes(*code);
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::Protocol);
+    }
+    std::str::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
+    Ok(Some(code))
+}
+
+/// Appends a pong.
+pub(crate) fn encode_pong(out: &mut Vec<u8>, payload: &[u8]) {
+    out.push(0x80 | PONG);
+    out.push(payload.len().min(CONTROL_BYTES) as u8);
+    out.extend(payload.iter().take(CONTROL_BYTES));
+}
+
+/// Appends a close frame without a reason; without a code, as an answer to one that had none.
+pub(crate) fn encode_close(out: &mut Vec<u8>, code: Option<u16>) {
+    out.push(0x80 | CLOSE);
+    match code {
+        Some(code) => {
+            out.push(2);
+            out.extend_from_slice(&code.to_be_bytes());
+        }
+        None => out.push(0),
+    }
+}
+
+/// Appends the header of an unmasked message in one frame.
+pub(crate) fn encode_message_header(out: &mut Vec<u8>, binary: bool, length: usize) {
+    out.push(0x80 | if binary { BINARY } else { TEXT });
+    if length < 126 {
+        out.push(length as u8);
+    } else if let Ok(length) = u16::try_from(length) {
+        out.push(126);
+        out.extend_from_slice(&length.to_be_bytes());
+    } else {
+        out.push(127);
+        out.extend_from_slice(&(length as u64).to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! The rules of RFC 6455 as a table, and what must hold for all input.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// All that came of some bytes, in a form that does not depend on how they were cut.
+#[derive(Default, PartialEq, Eq, Debug)]
+struct Seen {
+    payload: Vec<u8>,
+    pings: Vec<Vec<u8>>,
+    close: Option<Option<u16>>,
+    violation: Option<u16>,
+}
+
+fn decode(chunks: impl IntoIterator<Item = Vec<u8>>) -> Seen {
+    let mut decoder = Decoder::default();
+    let mut seen = Seen::default();
+    for mut chunk in chunks {
+        let mut rest = chunk.as_mut_slice();
+        while !rest.is_empty() {
+            match decoder.next(rest) {
+                Ok((used, event)) => {
+                    match event {
+                        Some(Event::Payload(payload)) => seen.payload.extend_from_slice(payload),
+                        Some(Event::Ping(ping)) => seen.pings.push(ping.bytes().to_vec()),
+                        Some(Event::Close(code)) => seen.close = Some(code),
+                        None => {}
+                    }
+                    assert!(used > 0);
+                    rest = &mut rest[used..];
+                }
+                Err(violation) => {
+                    seen.violation = Some(violation.code());
+                    if violation == Violation::NotUtf8 {
+                        seen.payload.clear(); // How much of a wrong text came through first depends on the cuts.
+                    }
+                    return seen;
+                }
+            }
+        }
+    }
+    seen
+}
+
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    frame_masked(first, payload, [0x37, 0xfa, 0x21, 0x3d])
+}
+
+fn frame_masked(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_message_header(&mut bytes, false, payload.len());
+    bytes[0] = first;
+    bytes[1] |= 0x80;
+    bytes.extend_from_slice(&mask);
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+    bytes
+}
+
+fn payload(bytes: &[u8]) -> Seen {
+    Seen { payload: bytes.to_vec(), ..Seen::default() }
+}
+
+fn violates(code: u16) -> Seen {
+    Seen { violation: Some(code), ..Seen::default() }
+}
+
+#[test]
+fn the_cases_of_the_rfc_are_answered_as_it_says() {
+    let ping = |bytes: &[u8]| Seen { pings: vec![bytes.to_vec()], ..Seen::default() };
+    let close = |code| Seen { close: Some(code), ..Seen::default() };
+    let close_frame = |code: u16, reason: &[u8]| frame(0x88, &[&code.to_be_bytes(), reason].concat());
+    let cases: Vec<(&str, Vec<u8>, Seen)> = vec![
+        (
+            "the RFC's masked Hello",
+            b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58".to_vec(),
+            payload(b"Hello"),
+        ),
+        ("binary", frame(0x82, b"\xff\x00"), payload(b"\xff\x00")),
+        ("an empty message", frame(0x81, b""), payload(b"")),
+        ("16 bits of length", frame(0x82, &[7; 126]), payload(&[7; 126])),
+        ("64 bits of length", frame(0x82, &[7; 70_000]), payload(&[7; 70_000])),
+        ("fragments", [frame(0x01, b"Hel"), frame(0x80, b"lo")].concat(), payload(b"Hello")),
+        (
+            "a ping between fragments",
+            [frame(0x01, b"Hel"), frame(0x89, b"?"), frame(0x80, b"lo")].concat(),
+            Seen { payload: b"Hello".to_vec(), pings: vec![b"?".to_vec()], ..Seen::default() },
+        ),
+        ("a ping without payload", frame(0x89, b""), ping(b"")),
+        ("the longest ping", frame(0x89, &[1; 125]), ping(&[1; 125])),
+        ("a ping too long", frame(0x89, &[1; 126]), violates(1002)),
+        ("a fragmented ping", frame(0x09, b"x"), violates(1002)),
+        ("a pong that nobody asked for", frame(0x8A, b"x"), payload(b"")),
+        ("no mask", b"\x81\x05Hello".to_vec(), violates(1002)),
+        ("reserved bit 1", frame(0xC1, b""), violates(1002)),
+        ("reserved bit 2", frame(0xA1, b""), violates(1002)),
+        ("reserved bit 3", frame(0x91, b""), violates(1002)),
+        ("reserved data opcode", frame(0x83, b""), violates(1002)),
+        ("reserved control opcode", frame(0x8B, b""), violates(1002)),
+        ("a continuation of nothing", frame(0x80, b"x"), violates(1002)),
+        (
+            "a message inside a message",
+            [frame(0x01, b"a"), frame(0x81, b"b")].concat(),
+            Seen { payload: b"a".to_vec(), ..violates(1002) },
+        ),
+        ("a length of more than 63 bits", b"\x82\xff\x80\0\0\0\0\0\0\0abcd".to_vec(), violates(1002)),
+        ("close without a code", frame(0x88, b""), close(None)),
+        ("close", close_frame(1000, b"bye"), close(Some(1000))),
+        ("close by the application", close_frame(4999, b""), close(Some(4999))),
+        ("what follows a close", [close_frame(1001, b""), b"junk".to_vec()].concat(), close(Some(1001))),
+        ("close with half a code", frame(0x88, b"\x03"), violates(1002)),
+        ("close with 999", close_frame(999, b""), violates(1002)),
+        ("close with 1004", close_frame(1004, b""), violates(1002)),
+        ("close with 1005", close_frame(1005, b""), violates(1002)),
+        ("close with 1006", close_frame(1006, b""), violates(1002)),
+        ("close with 1015", close_frame(1015, b""), violates(1002)),
+        ("close with 2999", close_frame(2999, b""), violates(1002)),
+        ("close with 5000", close_frame(5000, b""), violates(1002)),
+        ("close with a reason that is no text", close_frame(1000, b"\xff"), violates(1007)),
+        ("text that is none", frame(0x81, b"\xff"), violates(1007)),
+        ("text that ends inside a character", frame(0x81, b"\xe2\x82"), violates(1007)),
+        (
+            "a character in two fragments",
+            [frame(0x01, b"\xe2\x82"), frame(0x80, b"\xac")].concat(),
+            payload("€".as_bytes()),
+        ),
+        ("a surrogate", frame(0x81, b"\xed\xa0\x80"), violates(1007)),
+        (
+            "binary is not checked",
+            [frame(0x02, b"\xe2"), frame(0x80, b"\xff")].concat(),
+            payload(b"\xe2\xff"),
+        ),
+        ("a mask of zeros", frame_masked(0x81, b"plain", [0; 4]), payload(b"plain")),
+    ];
+    for (name, bytes, expected) in cases {
+        assert_eq!(decode([bytes.clone()]), expected, "{name}");
+        let piecemeal = decode(bytes.into_iter().map(|byte| vec![byte]));
+        assert_eq!(piecemeal, expected, "{name}, byte by byte");
+    }
+}
+
+#[test]
+fn text_is_refused_at_the_first_byte_that_cannot_become_right() {
+    let mut decoder = Decoder::default();
+    let mut bytes = frame(0x01, b"good \xce\xba\xe1\xbd\xb9\xf4\x90");
+    let cut = bytes.len() - 1;
+    let (good, bad) = bytes.split_at_mut(cut);
+    let mut rest = good;
+    while !rest.is_empty() {
+        let (used, _) = decoder.next(rest).unwrap();
+        rest = &mut rest[used..];
+    }
+    assert_eq!(decoder.next(bad), Err(Violation::NotUtf8));
+}
+
+#[test]
+fn a_declared_length_costs_nothing() {
+    let mut header = b"\x82\xff\x00\x00\x00\x00\x40\x00\x00\x00\x01\x02\x03\x04x".to_vec();
+    let mut decoder = Decoder::default();
+    let (used, event) = decoder.next(&mut header).unwrap();
+    assert_eq!((used, event), (15, Some(Event::Payload(&[b'x' ^ 1]))));
+}
+
+#[test]
+fn what_is_encoded_is_framed_as_the_rfc_says() {
+    let mut out = Vec::new();
+    encode_pong(&mut out, b"Hello");
+    encode_close(&mut out, Some(1000));
+    encode_close(&mut out, None);
+    assert_eq!(out, b"\x8a\x05Hello\x88\x02\x03\xe8\x88\x00");
+    for (length, header) in [
+        (0usize, &b"\x82\x00"[..]),
+        (125, b"\x82\x7d"),
+        (126, b"\x82\x7e\x00\x7e"),
+        (65_535, b"\x82\x7e\xff\xff"),
+        (65_536, b"\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
+    ] {
+        let mut out = Vec::new();
+        encode_message_header(&mut out, true, length);
+        assert_eq!(out, header);
+    }
+}
+
+fn chunks(bytes: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
+    let mut chunks = Vec::new();
+    let mut rest = bytes;
+    for cut in cuts {
+        let (chunk, after) = rest.split_at((*cut).min(rest.len()));
+        chunks.push(chunk.to_vec());
+        rest = after;
+    }
+    chunks.push(rest.to_vec());
+    chunks
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_the_same_however_they_are_cut(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        cuts in prop::collection::vec(0usize..9, 0..40),
+    ) {
+        prop_assert_eq!(decode(chunks(&bytes, &cuts)), decode([bytes]));
+    }
+
+    #[test]
+    fn any_messages_come_through_however_they_are_cut(
+        messages in prop::collection::vec(
+            (prop::collection::vec(any::<u8>(), 0..400), any::<[u8; 4]>(), any::<bool>()), 0..8),
+        cuts in prop::collection::vec(0usize..60, 0..60),
+    ) {
+        let mut bytes = Vec::new();
+        let mut whole = Vec::new();
+        for (message, mask, fragmented) in &messages {
+            whole.extend_from_slice(message);
+            if *fragmented {
+                let (head, tail) = message.split_at(message.len() / 2);
+                bytes.extend(frame_masked(0x02, head, *mask));
+                bytes.extend(frame(0x89, b"in between"));
+                bytes.extend(frame_masked(0x80, tail, *mask));
+            } else {
+                bytes.extend(frame_masked(0x82, message, *mask));
+            }
+        }
+        let seen = decode(chunks(&bytes, &cuts));
+        prop_assert_eq!(seen.violation, None);
+        prop_assert_eq!(seen.payload, whole);
+        prop_assert_eq!(seen.pings.len(), messages.iter().filter(|message| message.2).count());
+    }
+
+    #[test]
+    fn text_is_judged_as_the_whole_would_be(
+        text in prop_oneof![
+            any::<String>().prop_map(String::into_bytes),
+            prop::collection::vec(prop_oneof![any::<u8>(), Just(0xE2), Just(0x82), Just(0xAC)], 0..60),
+        ],
+        cuts in prop::collection::vec(0usize..6, 0..40),
+    ) {
+        let seen = decode(chunks(&frame(0x81, &text), &cuts));
+        let right = std::str::from_utf8(&text).is_ok();
+        prop_assert_eq!(seen.violation, if right { None } else { Some(1007) });
+    }
+
+    #[test]
+    fn unmasking_in_pieces_is_unmasking_the_whole(
+        bytes in prop::collection::vec(any::<u8>(), 0..300), mask in any::<[u8; 4]>(), cut in 0usize..300,
+    ) {
+        let mut pieces = bytes.clone();
+        let mut turned = mask;
+        let (head, tail) = pieces.split_at_mut(cut.min(bytes.len()));
+        unmask(head, &mut turned);
+        unmask(tail, &mut turned);
+        let expected: Vec<u8> = bytes.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        prop_assert_eq!(pieces, expected);
+    }
+}

@@ -1,0 +1,89 @@
+//! What a WebSocket reads from and writes to: a TCP socket taken out of the HTTP server where there is one, so that
+//! nothing lies between the pipe and the kernel; otherwise (TLS, a Unix socket, a test) what the server gives.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+pub(crate) enum Io {
+    Tcp(TcpStream),
+    Other(Box<TokioIo<Upgraded>>),
+}
+
+macro_rules! each {
+    ($self:expr, $io:ident => $do:expr) => {
+        match $self {
+            Io::Tcp(socket) => {
+                let $io = Pin::new(socket);
+                $do
+            }
+            Io::Other(other) => {
+                let $io = Pin::new(&mut **other);
+                $do
+            }
+        }
+    };
+}
+
+impl Io {
+    /// Takes the socket out of an upgraded connection, and what was read from it beyond the request.
+    pub(crate) fn take(upgraded: Upgraded) -> (Self, Bytes) {
+        match upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+            Ok(parts) => Self::tcp(parts.io.into_inner(), parts.read_buf),
+            Err(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
+                Ok(parts) => Self::tcp(parts.io.into_inner(), parts.read_buf),
+                Err(upgraded) => (Self::Other(Box::new(TokioIo::new(upgraded))), Bytes::new()),
+            },
+        }
+    }
+
+    /// A message is one write; waiting for more would only delay it. A socket that refuses works all the same.
+    fn tcp(socket: TcpStream, early: Bytes) -> (Self, Bytes) {
+        let _ = socket.set_nodelay(true);
+        (Self::Tcp(socket), early)
+    }
+
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        each!(self, io => io.poll_read(cx, &mut buffer)).map_ok(|()| buffer.filled().len())
+    }
+
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, io => io.poll_write(cx, bytes)).map(not_zero)
+    }
+
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, io => io.poll_write_vectored(cx, slices)).map(not_zero)
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Other(other) => Pin::new(&mut **other).poll_flush(cx),
+        }
+    }
+
+    /// Ends our direction. That it cannot be ended says that it has ended.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        each!(self, io => io.poll_shutdown(cx)).map(|_| ())
+    }
+}
+
+/// A write of nothing would be tried for ever.
+fn not_zero(written: io::Result<usize>) -> io::Result<usize> {
+    match written {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        other => other,
+    }
+}

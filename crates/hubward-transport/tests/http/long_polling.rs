@@ -1,0 +1,165 @@
+//! Long polling: polls, their timeouts, and the end.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hubward_proto::Frame;
+use hubward_transport::{End, PipeError, Received, Transport};
+
+use crate::support::{Client, Server, options, unchanged, within};
+
+fn binary(payload: &[u8]) -> Frame {
+    let bytes = [&[0x82, payload.len() as u8], payload].concat();
+    Frame::from_websocket(Bytes::from(bytes)).unwrap()
+}
+
+async fn poll(server: &Server, target: &str) -> Client {
+    let mut client = Client::connect(server.address).await;
+    client.send("GET", target, &[], b"").await;
+    client
+}
+
+/// Waits until the server has taken up a poll: an older one is told at once.
+async fn settled(server: &Server, target: &str, mut older: Client) -> Client {
+    let newer = poll(server, target).await;
+    assert_eq!(older.answer().await.row(), (204, "text/plain", ""));
+    newer
+}
+
+#[tokio::test]
+async fn the_first_poll_returns_at_once_and_the_next_brings_data() {
+    let server = Server::echo(unchanged).await;
+    let target = server.negotiated().await;
+    let first = server.get(&target).await;
+    assert_eq!(first.row(), (200, "application/octet-stream", ""));
+    assert_eq!(first.header("content-length"), Some("0"));
+    assert_eq!(first.header("cache-control"), Some("no-cache, no-store"));
+    assert_eq!(first.header("pragma"), Some("no-cache"));
+    assert_eq!(first.header("expires"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+    let mut pending = poll(&server, &target).await;
+    assert_eq!(server.post(&target, b"hello").await.status, 200);
+    let answer = pending.answer().await;
+    assert_eq!(answer.row(), (200, "application/octet-stream", "hello"));
+    assert_eq!(answer.header("content-length"), Some("5"));
+}
+
+#[tokio::test]
+async fn a_newer_poll_takes_the_place_of_an_older() {
+    let server = Server::echo(unchanged).await;
+    let target = server.negotiated().await;
+    server.get(&target).await;
+    let older = poll(&server, &target).await;
+    let mut newer = settled(&server, &target, older).await;
+    server.post(&target, b"for the newer").await;
+    assert_eq!(newer.answer().await.text(), "for the newer");
+}
+
+#[tokio::test]
+async fn what_was_written_between_polls_comes_with_the_next_whole() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let target = server.negotiated().await;
+    server.get(&target).await;
+    let mut connection = connections.recv().await.unwrap();
+    assert_eq!(connection.transport, Transport::LongPolling);
+    assert!(connection.pipe.carries_binary() && connection.pipe.keeps_itself_alive());
+    let mut frames = VecDeque::from([binary(b"one"), binary(b"\xff")]);
+    within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
+    assert_eq!(server.get(&target).await.body, b"one\xff");
+}
+
+#[tokio::test]
+async fn a_poll_that_brings_nothing_ends_empty() {
+    let server = Server::echo(options(|options| options.poll_timeout = Duration::from_millis(10))).await;
+    let target = server.negotiated().await;
+    server.get(&target).await;
+    assert_eq!(server.get(&target).await.row(), (200, "text/plain", ""));
+    server.post(&target, b"still there").await;
+    let mut echoed = Vec::new();
+    while echoed.is_empty() {
+        echoed = server.get(&target).await.body;
+    }
+    assert_eq!(echoed, b"still there");
+}
+
+#[tokio::test]
+async fn delete_ends_the_connection_and_the_pending_poll() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let target = server.negotiated().await;
+    server.get(&target).await;
+    let mut connection = connections.recv().await.unwrap();
+    let older = poll(&server, &target).await;
+    let mut pending = settled(&server, &target, older).await;
+    assert_eq!(server.request("DELETE", &target, &[], b"").await.row(), (202, "text/plain", ""));
+    let mut input = Vec::new();
+    let received = within(poll_fn(|cx| connection.pipe.poll_receive(cx, &mut input))).await;
+    assert_eq!(received, Received::End(End::Closed { code: None }));
+    assert_eq!(pending.answer().await.status, 204);
+    assert_eq!(server.get(&target).await.text(), "No Connection with that ID");
+    within(poll_fn(|cx| connection.pipe.poll_close(cx, 1000))).await;
+    drop(connection);
+    assert_eq!(server.request("DELETE", &target, &[], b"").await.status, 404);
+}
+
+#[tokio::test]
+async fn closing_gives_the_next_poll_what_is_left_and_then_says_that_it_is_over() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let target = server.negotiated().await;
+    server.get(&target).await;
+    let mut connection = connections.recv().await.unwrap();
+    let mut frames = VecDeque::from([binary(b"last words")]);
+    within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
+    let close = async { within(poll_fn(|cx| connection.pipe.poll_close(cx, 1000))).await };
+    let polls = async {
+        assert_eq!(server.get(&target).await.text(), "last words");
+        assert_eq!(server.get(&target).await.row(), (204, "text/plain", ""));
+    };
+    tokio::join!(close, polls);
+    drop(connection);
+    assert_eq!(server.get(&target).await.row(), (404, "text/plain", "No Connection with that ID"));
+}
+
+#[tokio::test]
+async fn a_client_that_stays_away_is_noticed_and_one_that_polls_is_not() {
+    let timeout = Duration::from_millis(40);
+    let (server, mut connections) =
+        Server::taken(options(|options| options.disconnect_timeout = timeout)).await;
+    let target = server.negotiated().await;
+    server.get(&target).await;
+    let mut connection = connections.recv().await.unwrap();
+    let pipe = &mut connection.pipe;
+    let older = poll(&server, &target).await;
+    let pending = settled(&server, &target, older).await;
+    let deadline = pipe.deadline().unwrap();
+    assert_eq!(pipe.handle_deadline(deadline), Ok(()));
+    assert_eq!(pipe.deadline(), Some(deadline + timeout));
+    drop(pending);
+    let error = within(poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        match pipe.handle_deadline(Instant::now()) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(error),
+        }
+    }));
+    assert_eq!(error.await, PipeError::DisconnectTimeout);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_poll_stops_its_owner() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let target = server.negotiated().await;
+    server.get(&target).await;
+    let mut connection = connections.recv().await.unwrap();
+    let mut frames: VecDeque<_> = std::iter::repeat_n(binary(&[7; 100]), 1_000).collect();
+    assert!(poll_fn(|cx| Poll::Ready(connection.pipe.poll_write(cx, &mut frames).is_pending())).await);
+    let write = async { within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await };
+    let polls = async {
+        let mut received = 0;
+        while received < 100_000 {
+            received += server.get(&target).await.body.len();
+        }
+    };
+    tokio::join!(write, polls).0.unwrap();
+}

@@ -1,0 +1,95 @@
+//! Negotiate's answers.
+
+use crate::support::{PATH, Server, options, unchanged};
+
+#[tokio::test]
+async fn a_version_1_answer_has_signalrs_order_and_a_token_of_its_own() {
+    let server = Server::echo(unchanged).await;
+    let answer = server.post("/hub/negotiate?negotiateVersion=1", b"").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
+    let json = answer.json();
+    let (id, token) = (json["connectionId"].as_str().unwrap(), json["connectionToken"].as_str().unwrap());
+    assert_eq!(id.len(), 22);
+    assert_ne!(id, token);
+    assert_eq!(
+        answer.text(),
+        format!(
+            "{{\"negotiateVersion\":1,\"connectionId\":\"{id}\",\"connectionToken\":\"{token}\",\
+             \"availableTransports\":[\
+             {{\"transport\":\"WebSockets\",\"transferFormats\":[\"Text\",\"Binary\"]}},\
+             {{\"transport\":\"ServerSentEvents\",\"transferFormats\":[\"Text\"]}},\
+             {{\"transport\":\"LongPolling\",\"transferFormats\":[\"Text\",\"Binary\"]}}]}}"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_version_0_answer_has_an_id_that_opens_the_connection_and_names_it() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    for query in ["", "?negotiateVersion=0"] {
+        let json = server.post(&format!("{PATH}/negotiate{query}"), b"").await.json();
+        assert_eq!(json["negotiateVersion"], 0);
+        assert!(json.get("connectionToken").is_none());
+        let id = json["connectionId"].as_str().unwrap();
+        assert_eq!(server.get(&format!("{PATH}?id={id}")).await.status, 200);
+        assert_eq!(connections.recv().await.unwrap().id.as_str(), id);
+    }
+}
+
+#[tokio::test]
+async fn stateful_reconnect_is_granted_where_it_is_allowed_and_asked_for() {
+    for (allowed, query, granted) in [
+        (true, "&useStatefulReconnect=true", true),
+        (true, "&usestatefulreconnect=TRUE", true),
+        (true, "&useStatefulReconnect=1", false),
+        (true, "", false),
+        (false, "&useStatefulReconnect=true", false),
+    ] {
+        let server = Server::echo(options(|options| options.allow_stateful_reconnects = allowed)).await;
+        let answer = server.post(&format!("{PATH}/negotiate?negotiateVersion=1{query}"), b"").await;
+        assert_eq!(answer.text().starts_with("{\"useStatefulReconnect\":true,"), granted, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn errors_are_answered_200() {
+    let server = Server::echo(options(|options| options.minimum_protocol_version = 1)).await;
+    for (query, error) in [
+        ("", "The client requested version '0', but the server does not support this version."),
+        ("?negotiateVersion=x", "The client requested a non-integer protocol version."),
+    ] {
+        let answer = server.post(&format!("{PATH}/negotiate{query}"), b"").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.text(), format!("{{\"error\":\"{error}\"}}"));
+    }
+}
+
+#[tokio::test]
+async fn only_post_negotiates() {
+    let server = Server::echo(unchanged).await;
+    for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
+        let answer = server.request(method, "/hub/negotiate", &[], b"").await;
+        assert_eq!(answer.row(), (405, "text/plain", ""), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn transports_that_are_off_are_not_offered() {
+    let server = Server::echo(options(|options| options.web_sockets = false)).await;
+    let json = server.post("/hub/negotiate?negotiateVersion=1", b"").await.json();
+    let offered: Vec<_> =
+        json["availableTransports"].as_array().unwrap().iter().map(|each| &each["transport"]).collect();
+    assert_eq!(offered, ["ServerSentEvents", "LongPolling"]);
+}
+
+#[tokio::test]
+async fn a_draining_node_negotiates_no_more_but_serves_what_it_has_negotiated() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let target = server.negotiated().await;
+    server.node.draining().cancel();
+    assert_eq!(server.post("/hub/negotiate", b"").await.row(), (503, "text/plain", ""));
+    assert_eq!(server.web_socket(PATH).await.err().unwrap().status, 503);
+    assert!(server.web_socket(&target).await.is_ok());
+    assert!(connections.recv().await.is_some());
+}

@@ -1,0 +1,233 @@
+//! WebSockets: the upgrade's edges, frames both ways, and the end.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hubward_proto::Frame;
+use hubward_transport::{End, PipeError, Received};
+
+use crate::support::{Client, PATH, Server, WEB_SOCKET, masked, options, unchanged, within};
+
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+
+fn text(payload: &[u8]) -> Frame {
+    let mut bytes = masked(TEXT, payload);
+    let mask_at = bytes.len() - payload.len() - 4;
+    bytes.truncate(mask_at);
+    bytes[1] &= 0x7F;
+    bytes.extend_from_slice(payload);
+    Frame::from_websocket(Bytes::from(bytes)).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_sent_comes_back() {
+    let server = Server::echo(unchanged).await;
+    for target in [PATH.to_owned(), server.negotiated().await] {
+        let mut client = server.web_socket(&target).await.ok().unwrap();
+        for length in [1, 125, 126, 5_000, 65_535, 65_536, 300_000] {
+            let payload = vec![b'x'; length];
+            client.frame(TEXT, &payload).await;
+            let mut echoed = Vec::new();
+            while echoed.len() < length {
+                let (first, payload) = client.read_frame().await;
+                assert_eq!(first, TEXT);
+                echoed.extend(payload);
+            }
+            assert_eq!(echoed, payload);
+        }
+    }
+}
+
+#[tokio::test]
+async fn frames_that_come_with_the_request_are_not_lost() {
+    let server = Server::echo(unchanged).await;
+    let mut client = Client::connect(server.address).await;
+    let headers: String = WEB_SOCKET.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!("GET {PATH} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+    client.write(&[request.as_bytes(), &masked(TEXT, b"early")].concat()).await;
+    assert_eq!(client.head().await.status, 101);
+    assert_eq!(client.read_frame().await, (TEXT, b"early".to_vec()));
+}
+
+#[tokio::test]
+async fn a_wrong_handshake_is_refused() {
+    let server = Server::echo(unchanged).await;
+    let with = |name: &'static str, value: &'static str| {
+        WEB_SOCKET.map(|(key, old)| if key == name { (key, value) } else { (key, old) }).to_vec()
+    };
+    let without = |name: &str| WEB_SOCKET.into_iter().filter(|(key, _)| *key != name).collect::<Vec<_>>();
+    let cases = [
+        (with("Connection", "keep-alive, UPGRADE"), 101),
+        (with("Upgrade", "h2c, WebSocket"), 101),
+        (with("Sec-WebSocket-Version", "8"), 426),
+        (without("Sec-WebSocket-Version"), 426),
+        (with("Sec-WebSocket-Key", "c2hvcnQ="), 400),
+        (with("Sec-WebSocket-Key", "not base64 at all!!!"), 400),
+        (without("Sec-WebSocket-Key"), 400),
+        ([&WEB_SOCKET[..], &[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]].concat(), 400),
+        (without("Connection"), 400),
+        ([&WEB_SOCKET[..], &[("Origin", "https://evil.example")]].concat(), 403),
+        ([&WEB_SOCKET[..], &[("Origin", "http://localhost")]].concat(), 101),
+    ];
+    for (headers, status) in cases {
+        let mut client = Client::connect(server.address).await;
+        client.send("GET", PATH, &headers, b"").await;
+        let head = client.head().await;
+        assert_eq!(head.status, status, "{headers:?}");
+        if status == 426 {
+            assert_eq!(head.header("sec-websocket-version"), Some("13"));
+        }
+        if status == 101 {
+            assert_eq!(head.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+            assert_eq!(head.header("sec-websocket-extensions"), None);
+        }
+    }
+    let mut client = Client::connect(server.address).await;
+    let headers: String = WEB_SOCKET.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    client.write(format!("GET {PATH} HTTP/1.0\r\n{headers}\r\n").as_bytes()).await;
+    assert_eq!(client.head().await.status, 400);
+}
+
+#[tokio::test]
+async fn pings_are_answered_while_nothing_is_sent() {
+    let server = Server::echo(unchanged).await;
+    let mut client = server.web_socket(PATH).await.ok().unwrap();
+    client.write(&[masked(0x89, b"one"), masked(0x89, b"two"), masked(0x8A, b"unasked")].concat()).await;
+    assert_eq!(client.read_frame().await, (0x8A, b"one".to_vec()));
+    assert_eq!(client.read_frame().await, (0x8A, b"two".to_vec()));
+    client.write(&[masked(0x01, b"Hel"), masked(0x89, b"?"), masked(0x80, b"lo")].concat()).await;
+    assert_eq!(client.read_frame().await, (0x8A, b"?".to_vec()));
+    assert_eq!(client.read_frame().await, (TEXT, b"Hello".to_vec()));
+}
+
+#[tokio::test]
+async fn a_close_is_answered_with_its_code_and_then_the_socket_ends() {
+    let server = Server::echo(unchanged).await;
+    for (sent, answered) in [(&b"\x03\xe8bye"[..], &b"\x03\xe8"[..]), (b"\x0f\xa0", b"\x0f\xa0"), (b"", b"")]
+    {
+        let mut client = server.web_socket(PATH).await.ok().unwrap();
+        client.frame(CLOSE, sent).await;
+        assert_eq!(client.read_frame().await, (CLOSE, answered.to_vec()));
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_breach_is_answered_with_its_code() {
+    let server = Server::echo(unchanged).await;
+    for (bytes, code) in
+        [(masked(0xC1, b"x"), 1002u16), (masked(TEXT, b"\xff"), 1007), (masked(CLOSE, b"\x03"), 1002)]
+    {
+        let mut client = server.web_socket(PATH).await.ok().unwrap();
+        client.write(&bytes).await;
+        assert_eq!(client.read_frame().await, (CLOSE, code.to_be_bytes().to_vec()));
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn the_owner_closes_with_its_code_and_waits_for_the_answer() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let mut client = server.web_socket(PATH).await.ok().unwrap();
+    let mut connection = connections.recv().await.unwrap();
+    let mut frames = VecDeque::from([text(b"last words")]);
+    within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
+    let close = async move {
+        within(poll_fn(|cx| connection.pipe.poll_close(cx, 1001))).await;
+    };
+    let answer = async {
+        assert_eq!(client.read_frame().await, (TEXT, b"last words".to_vec()));
+        assert_eq!(client.read_frame().await, (CLOSE, b"\x03\xe9".to_vec()));
+        client.frame(TEXT, b"too late").await;
+        client.frame(CLOSE, b"\x03\xe9").await;
+    };
+    tokio::join!(close, answer);
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn many_frames_of_all_sizes_go_out_in_order_and_whole() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let mut client = server.web_socket(PATH).await.ok().unwrap();
+    let mut connection = connections.recv().await.unwrap();
+    let sizes = [3, 4_090, 4_096, 10, 20, 70_000, 1, 1, 8_000, 8_000, 8_000, 5, 200_000, 126];
+    let payloads: Vec<Vec<u8>> =
+        (0..400).map(|number| vec![b'a' + (number % 26) as u8; sizes[number % sizes.len()]]).collect();
+    let mut frames: VecDeque<Frame> = payloads.iter().map(|payload| text(payload)).collect();
+    let write = async {
+        within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
+    };
+    let read = async {
+        for payload in &payloads {
+            assert!(client.read_frame().await.1 == *payload);
+        }
+    };
+    tokio::join!(write, read);
+    assert!(frames.is_empty());
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_runs_into_the_send_timeout() {
+    let timeout = Duration::from_millis(50);
+    let (server, mut connections) = Server::taken(options(|options| options.send_timeout = timeout)).await;
+    let _client = server.web_socket(PATH).await.ok().unwrap();
+    let mut connection = connections.recv().await.unwrap();
+    let pipe = &mut connection.pipe;
+    assert_eq!(pipe.deadline(), None);
+    let large = text(&vec![b'x'; 1 << 20]);
+    let mut frames = VecDeque::from(vec![large; 64]);
+    let blocked = poll_fn(|cx| std::task::Poll::Ready(pipe.poll_write(cx, &mut frames).is_pending())).await;
+    assert!(blocked);
+    let ended = within(poll_fn(|cx| {
+        let _ = pipe.poll_write(cx, &mut frames);
+        let now = std::time::Instant::now();
+        cx.waker().wake_by_ref();
+        match pipe.handle_deadline(now) {
+            Ok(()) => std::task::Poll::Pending,
+            Err(error) => std::task::Poll::Ready(error),
+        }
+    }));
+    assert_eq!(ended.await, PipeError::SendTimeout);
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_say_goodbye_runs_into_the_close_timeout() {
+    let timeout = Duration::from_millis(20);
+    let (server, mut connections) = Server::taken(options(|options| options.close_timeout = timeout)).await;
+    let mut client = server.web_socket(PATH).await.ok().unwrap();
+    let mut connection = connections.recv().await.unwrap();
+    let pipe = &mut connection.pipe;
+    assert!(poll_fn(|cx| std::task::Poll::Ready(pipe.poll_close(cx, 1000).is_pending())).await);
+    let deadline = pipe.deadline().unwrap();
+    assert_eq!(pipe.handle_deadline(deadline), Err(PipeError::CloseTimeout));
+    drop(connection);
+    assert_eq!(client.read_frame().await.0, CLOSE);
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn how_the_peer_ended_is_told_again_and_again() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    for (bytes, end) in [
+        (masked(CLOSE, b"\x03\xe9"), End::Closed { code: Some(1001) }),
+        (masked(CLOSE, b""), End::Closed { code: None }),
+        (masked(0xF1, b""), End::Violated { code: 1002 }),
+        (Vec::new(), End::Lost),
+    ] {
+        let mut client = server.web_socket(PATH).await.ok().unwrap();
+        let mut connection = connections.recv().await.unwrap();
+        let pipe = &mut connection.pipe;
+        client.write(&bytes).await;
+        if end == End::Lost {
+            drop(client);
+        }
+        let mut input = Vec::new();
+        for _ in 0..2 {
+            let received = within(poll_fn(|cx| pipe.poll_receive(cx, &mut input))).await;
+            assert_eq!(received, Received::End(end));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The shared vocabulary of Hubward: ids, targets, principals and secrets. It has no logic beyond keeping its
+//! own values valid, does no I/O, and depends on nothing but serde.
+
+mod id;
+mod principal;
+mod secret;
+mod target;
+
+pub use id::{ConnectionId, GroupName, HubName, NodeId, UserId};
+pub use principal::{Principal, PrincipalBuilder};
+pub use secret::{AccessToken, ConnectionToken};
+pub use target::Target;

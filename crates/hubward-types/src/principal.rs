@@ -1,0 +1,154 @@
+//! Who a token says its bearer is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::UserId;
+
+/// Who is at the other end of a connection: nobody known, or a user with claims and roles.
+///
+/// A principal comes from a checked token and never changes; cloning it is cheap.
+///
+/// ```
+/// use hubward_types::Principal;
+///
+/// let nurse = Principal::builder().user("alice").role("nurse").claim("department", "cardiology").build();
+/// assert!(nurse.has_role("nurse"));
+/// assert_eq!(nurse.claim("department"), Some("cardiology"));
+/// assert!(!Principal::anonymous().is_authenticated());
+/// ```
+#[derive(Clone, Default)]
+pub struct Principal {
+    known: Option<Arc<Known>>,
+}
+
+#[derive(Default, Clone, PartialEq, Eq)]
+struct Known {
+    user: Option<UserId>,
+    roles: Vec<String>,
+    claims: Vec<(String, String)>,
+    expires_at: Option<SystemTime>,
+}
+
+impl Principal {
+    /// Returns the principal of a connection that showed no token.
+    pub const fn anonymous() -> Self {
+        Self { known: None }
+    }
+
+    /// Starts a principal who is known.
+    pub fn builder() -> PrincipalBuilder {
+        PrincipalBuilder { known: Known::default() }
+    }
+
+    /// Tells whether a token was shown and held.
+    pub fn is_authenticated(&self) -> bool {
+        self.known.is_some()
+    }
+
+    /// Returns the user id: the value of the claim that is configured for it (`sub` by default).
+    pub fn user(&self) -> Option<&UserId> {
+        self.known.as_ref()?.user.as_ref()
+    }
+
+    /// Returns the first value of a claim. Numbers and booleans are given as their JSON text.
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        self.all_claims().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Returns all values of a claim, in the order of the token.
+    pub fn claims<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.all_claims().filter(move |(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Returns every claim as name and value, in the order of the token.
+    pub fn all_claims(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.known
+            .iter()
+            .flat_map(|known| known.claims.iter())
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Tells whether one of the role claims names this role. Case matters.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles().any(|held| held == role)
+    }
+
+    /// Returns the roles that the token names.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.known.iter().flat_map(|known| known.roles.iter()).map(String::as_str)
+    }
+
+    /// Returns when the token lapses, and with it what it allows.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.known.as_ref()?.expires_at
+    }
+}
+
+impl fmt::Debug for Principal {
+    /// Names the user and nothing else: claims are personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.known, self.user()) {
+            (None, _) => f.write_str("Principal(anonymous)"),
+            (Some(_), None) => f.write_str("Principal(authenticated, no user id)"),
+            (Some(_), Some(user)) => write!(f, "Principal({user:?})"),
+        }
+    }
+}
+
+/// Puts a [`Principal`] together.
+#[derive(Clone)]
+pub struct PrincipalBuilder {
+    known: Known,
+}
+
+impl PrincipalBuilder {
+    /// Sets the user id.
+    pub fn user(mut self, user: impl Into<UserId>) -> Self {
+        self.known.user = Some(user.into());
+        self
+    }
+
+    /// Adds a role.
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.known.roles.push(role.into());
+        self
+    }
+
+    /// Adds a value of a claim.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.known.claims.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets when the principal lapses.
+    pub fn expires_at(mut self, at: SystemTime) -> Self {
+        self.known.expires_at = Some(at);
+        self
+    }
+
+    /// Finishes the principal.
+    pub fn build(self) -> Principal {
+        Principal { known: Some(Arc::new(self.known)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debugging_a_principal_shows_no_claim() {
+        let alice = Principal::builder().user("alice").claim("ssn", "078-05-1120").build();
+        assert_eq!(format!("{alice:?}"), "Principal(\"alice\")");
+    }
+
+    #[test]
+    fn a_claim_may_have_several_values() {
+        let alice = Principal::builder().claim("ward", "7").claim("ward", "8").build();
+        assert_eq!(alice.claims("ward").collect::<Vec<_>>(), ["7", "8"]);
+        assert_eq!(alice.claim("ward"), Some("7"));
+        assert_eq!(alice.claim("floor"), None);
+    }
+}

@@ -1,0 +1,240 @@
+//! The builder: joins hubs, auth, backplane and transports into an axum router.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
+use hubward_backplane::{Backplane, BackplaneError, GroupStore};
+use hubward_hub::{Hub, HubBuildError, HubHandle, HubOptions};
+use hubward_server::{Engine, HubAcceptor, Node, UnknownPolicy};
+use hubward_transport::{Acceptor, Endpoint, TransportOptions};
+use hubward_types::{HubName, NodeId};
+
+/// The hubs of a node, ready to be mounted.
+#[derive(Clone)]
+pub struct Hubward {
+    node: Arc<Node>,
+    engines: Vec<Arc<Engine>>,
+    router: axum::Router,
+}
+
+impl Hubward {
+    /// Starts a node without hubs, alone and open to all.
+    pub fn builder() -> Builder {
+        Builder {
+            node: None,
+            authenticator: Authenticator::none(),
+            policies: Policies::new(),
+            cors: Cors::none(),
+            backplane: None,
+            store: None,
+            keys: None,
+            hubs: Vec::new(),
+            raw: Vec::new(),
+        }
+    }
+
+    /// The routes of all hubs: merge them into any axum router. Serve it with connect info
+    /// (`into_make_service_with_connect_info::<SocketAddr>()`) where hubs ask for remote addresses.
+    pub fn router(&self) -> axum::Router {
+        self.router.clone()
+    }
+
+    /// Speaks to a hub's clients from anywhere in the program; none where there is no such hub.
+    pub fn hub(&self, name: &str) -> Option<HubHandle> {
+        self.engines.iter().find(|engine| engine.name().as_str() == name).map(Engine::handle)
+    }
+
+    /// Connections of a hub on this node.
+    pub fn connection_count(&self, name: &str) -> usize {
+        self.engines
+            .iter()
+            .filter(|engine| engine.name().as_str() == name)
+            .map(|e| e.connection_count())
+            .sum()
+    }
+
+    /// The node's name.
+    pub fn node(&self) -> &NodeId {
+        self.node.id()
+    }
+
+    /// Joins the other nodes; a node that is alone needs no start.
+    ///
+    /// # Errors
+    /// Where the backplane cannot be reached; may be tried again.
+    pub async fn start(&self) -> Result<(), BackplaneError> {
+        self.node.start().await
+    }
+
+    /// Leaves: clients are told that they may reconnect, running calls are waited for, then the node parts from
+    /// the others. Put a timeout around it.
+    pub async fn shut_down(&self) {
+        self.node.shut_down().await;
+    }
+}
+
+/// A path and what is served there.
+pub type HubPath = String;
+
+/// Puts a node together. See [`Hubward::builder`].
+pub struct Builder {
+    node: Option<NodeId>,
+    authenticator: Authenticator,
+    policies: Policies,
+    cors: Cors,
+    backplane: Option<Arc<dyn Backplane>>,
+    store: Option<Arc<dyn GroupStore>>,
+    keys: Option<KeyRing>,
+    hubs: Vec<(HubPath, Hub)>,
+    raw: Vec<(HubPath, Arc<dyn Acceptor>)>,
+}
+
+/// A mistake in how a node was put together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A hub is not well made.
+    #[error(transparent)]
+    Hub(#[from] HubBuildError),
+    /// A hub names a policy that nobody has defined.
+    #[error(transparent)]
+    Policy(#[from] UnknownPolicy),
+    /// Two hubs have one name.
+    #[error("two hubs are named '{0}'; names keep the hubs of a cluster apart, so each needs its own")]
+    DuplicateHub(HubName),
+    /// Two hubs stand on one path, or a path does not begin with a slash.
+    #[error("'{0}' cannot be a hub's path: it must begin with '/', not end with one, and be used once")]
+    Path(HubPath),
+    /// A backplane without a group store would let nodes disagree about groups.
+    #[error("a backplane needs a group store that all nodes share; add Builder::group_store")]
+    NoGroupStore,
+}
+
+impl Builder {
+    /// Names the node: unique in the cluster, and new at each start. Default: a random name.
+    pub fn node(mut self, id: impl Into<NodeId>) -> Self {
+        self.node = Some(id.into());
+        self
+    }
+
+    /// Sets how tokens become principals. Default: everybody is anonymous.
+    pub fn auth(mut self, authenticator: Authenticator) -> Self {
+        self.authenticator = authenticator;
+        self
+    }
+
+    /// Defines a policy that hubs and methods name.
+    pub fn policy(mut self, name: impl Into<String>, policy: Policy) -> Self {
+        self.policies = self.policies.with(name, policy);
+        self
+    }
+
+    /// Sets which foreign origins may connect. Default: none.
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = cors;
+        self
+    }
+
+    /// Joins the node to others. Default: it is alone.
+    pub fn backplane(mut self, backplane: Arc<dyn Backplane>) -> Self {
+        self.backplane = Some(backplane);
+        self
+    }
+
+    /// Sets where group membership is recorded. Default: in memory, for a node that is alone.
+    pub fn group_store(mut self, store: Arc<dyn GroupStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sets the keys that connection tokens are sealed with; nodes of a cluster share them. Default: random ones.
+    pub fn connection_token_keys(mut self, keys: KeyRing) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Mounts a hub at a path.
+    pub fn hub(mut self, path: impl Into<HubPath>, hub: Hub) -> Self {
+        self.hubs.push((path.into(), hub));
+        self
+    }
+
+    /// Mounts a raw connection handler at a path: bytes in, bytes out, over the same transports. See
+    /// [`transport::raw`](hubward_transport::raw).
+    pub fn raw(mut self, path: impl Into<HubPath>, handler: impl Acceptor) -> Self {
+        self.raw.push((path.into(), Arc::new(handler)));
+        self
+    }
+
+    /// Joins the parts.
+    ///
+    /// # Errors
+    /// [`BuildError`], with what to change.
+    pub fn build(self) -> Result<Hubward, BuildError> {
+        if self.backplane.is_some() && self.store.is_none() {
+            return Err(BuildError::NoGroupStore);
+        }
+        let id = self.node.unwrap_or_else(|| hubward_auth::random_connection_id().as_str().into());
+        let keys = self.keys.unwrap_or_else(KeyRing::random);
+        let node = Node::new(id.clone(), self.backplane, self.store);
+        let shared = hubward_transport::Node::new(id, keys, node.shutdown().clone(), node.tasks().clone());
+        let (mut paths, mut names) = (HashSet::new(), HashSet::new());
+        let mut check_path = |path: &HubPath| {
+            let usable = path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
+            if usable && paths.insert(path.clone()) { Ok(()) } else { Err(BuildError::Path(path.clone())) }
+        };
+        let mut router = axum::Router::new();
+        let mut engines = Vec::new();
+        let policy = |name: &str| self.policies.get(name).cloned();
+        for (path, hub) in self.hubs {
+            check_path(&path)?;
+            let definition = hub.build()?;
+            if !names.insert(definition.name.clone()) {
+                return Err(BuildError::DuplicateHub(definition.name));
+            }
+            let mut required = Vec::new();
+            for name in &definition.policies {
+                let unknown = || UnknownPolicy { hub: definition.name.to_string(), policy: name.clone() };
+                required.push(policy(name).ok_or_else(unknown)?);
+            }
+            let name = definition.name.clone();
+            let options = transport_options(&definition.options);
+            let engine = Engine::new(definition, node.clone(), policy)?;
+            let endpoint =
+                Endpoint::new(path, name, Arc::new(HubAcceptor::new(engine.clone())), shared.clone())
+                    .options(options)
+                    .authenticator(self.authenticator.clone())
+                    .policies(required)
+                    .cors(self.cors.clone());
+            router = router.merge(endpoint.router());
+            engines.push(engine);
+        }
+        for (path, handler) in self.raw {
+            check_path(&path)?;
+            let endpoint = Endpoint::new(path.clone(), path, handler, shared.clone())
+                .authenticator(self.authenticator.clone())
+                .cors(self.cors.clone());
+            router = router.merge(endpoint.router());
+        }
+        node.set_engines(engines.iter().cloned());
+        Ok(Hubward { node, engines, router })
+    }
+}
+
+fn transport_options(options: &HubOptions) -> TransportOptions {
+    TransportOptions {
+        web_sockets: options.web_sockets,
+        server_sent_events: options.server_sent_events,
+        long_polling: options.long_polling,
+        allow_stateful_reconnects: options.allow_stateful_reconnects,
+        minimum_protocol_version: options.minimum_protocol_version,
+        disconnect_timeout: options.disconnect_timeout,
+        poll_timeout: options.poll_timeout,
+        close_timeout: options.close_timeout,
+        send_timeout: options.send_timeout,
+        post_body_bytes: options.post_body_bytes,
+        application_buffer_bytes: options.application_buffer_bytes,
+        ..TransportOptions::default()
+    }
+}

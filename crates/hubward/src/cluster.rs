@@ -1,0 +1,46 @@
+//! Several nodes in one process, joined in memory: for tests, demonstrations, and trying a hub on a cluster.
+
+use std::sync::Arc;
+
+use hubward_auth::KeyRing;
+use hubward_backplane::{InMemoryGroupStore, InMemoryNetwork};
+use hubward_types::NodeId;
+
+use crate::builder::Builder;
+
+/// What nodes of one process share: messages, groups, and the keys of connection tokens.
+///
+/// ```
+/// use hubward::{Cluster, Hub, Hubward};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let cluster = Cluster::in_memory();
+/// let first = Hubward::builder().hub("/chat", Hub::new("chat")).join(&cluster, "node-1").build()?;
+/// let second = Hubward::builder().hub("/chat", Hub::new("chat")).join(&cluster, "node-2").build()?;
+/// # let _ = (first, second); Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Cluster {
+    network: InMemoryNetwork,
+    store: InMemoryGroupStore,
+    keys: KeyRing,
+}
+
+impl Cluster {
+    /// Makes a cluster without nodes.
+    pub fn in_memory() -> Self {
+        Self { network: InMemoryNetwork::new(), store: InMemoryGroupStore::new(), keys: KeyRing::random() }
+    }
+}
+
+impl Builder {
+    /// Makes the node a part of a cluster in this process. Start it with [`Hubward::start`](crate::Hubward::start).
+    pub fn join(self, cluster: &Cluster, node: impl Into<NodeId>) -> Self {
+        let node = node.into();
+        let link = Arc::new(cluster.network.link(node.clone()));
+        self.node(node)
+            .backplane(link)
+            .group_store(Arc::new(cluster.store.clone()))
+            .connection_token_keys(cluster.keys.clone())
+    }
+}

@@ -1,0 +1,15 @@
+//! The guide for hub authors, page by page, so that its examples are compiled with the documentation tests.
+
+macro_rules! page {
+    ($name:ident, $file:literal) => {
+        #[doc = include_str!(concat!("../../../docs/guide/", $file))]
+        struct $name;
+    };
+}
+
+page!(FirstHub, "first-hub.md");
+page!(ClientsAndGroups, "clients-and-groups.md");
+page!(Streams, "streams.md");
+page!(Errors, "errors.md");
+page!(Auth, "auth.md");
+page!(Limits, "limits.md");

@@ -1,0 +1,43 @@
+//! SignalR hubs in Rust: every official SignalR client connects to them unmodified, on one node or a cluster.
+//!
+//! A hub is put together from plain async functions, as an axum router is, and mounted into one:
+//!
+//! ```
+//! use hubward::{Hub, HubContext, HubError, Hubward};
+//!
+//! async fn send(cx: HubContext, text: String) -> Result<(), HubError> {
+//!     Ok(cx.clients().all().send("Message", (text,)).await?)
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let hubs = Hubward::builder().hub("/hubs/chat", Hub::new("chat").method("Send", send)).build()?;
+//! let app = axum::Router::new().merge(hubs.router());
+//! hubs.hub("chat").ok_or("no such hub")?.all().send("Message", ("The server is up.",)).await?;
+//! # let _ = app; Ok(()) }
+//! ```
+//!
+//! The guide for hub authors is in the repository, under `docs/guide`.
+
+mod builder;
+mod cluster;
+
+pub use builder::{BuildError, Builder, HubPath, Hubward};
+pub use cluster::Cluster;
+pub use hubward_auth as auth;
+pub use hubward_backplane as backplane;
+pub use hubward_hub::{
+    AskError, Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, Clients, Cursor,
+    Disconnected, FilterCall, FromRef, GroupError, GroupMember, GroupPage, Groups, Handler, HandlerExt, Hub,
+    HubBuildError, HubContext, HubError, HubHandle, HubOptions, Items, Next, Outcome, Output, Parameter,
+    Recipients, Request, SendError, Sending, State, StreamHandler, StreamOutput, Upload,
+};
+pub use hubward_proto::{Arguments, List};
+pub use hubward_transport as transport;
+pub use hubward_types::{
+    AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, Target, UserId,
+};
+pub use tokio_util::sync::CancellationToken;
+
+/// The guide's Rust examples, compiled with the documentation tests.
+#[cfg(doctest)]
+mod guide;

@@ -1,0 +1,88 @@
+//! A node, or several in one process, with the hubs that the recorded answers of ASP.NET Core were made with.
+//!
+//! `conformance-server --listen 127.0.0.1:8081[,127.0.0.1:8082…]`: several addresses are as many nodes, joined by
+//! the in-memory backplane. It is a tool for tests and benchmarks, with a signing key that everybody knows.
+
+mod bench;
+mod hub;
+mod reading;
+mod secure;
+mod sending;
+mod streams;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Parser;
+use hubward::auth::{Authenticator, Cors, JwtConfig, JwtKey, Policy};
+use hubward::{Cluster, Hubward};
+use tokio::net::TcpListener;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+struct Arguments {
+    /// Addresses to listen on, with commas between; each is a node.
+    #[arg(long, value_delimiter = ',', default_value = "127.0.0.1:8081")]
+    listen: Vec<SocketAddr>,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_env("HUBWARD_LOG")).init();
+    let cluster = (arguments.listen.len() > 1).then(Cluster::in_memory);
+    let mut serving = tokio::task::JoinSet::new();
+    let mut nodes = Vec::new();
+    for (number, address) in arguments.listen.into_iter().enumerate() {
+        let hubs = node(cluster.as_ref(), &format!("node-{}", number + 1))?;
+        hubs.start().await?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        let app = hubs.router().into_make_service_with_connect_info::<SocketAddr>();
+        serving.spawn(async move { axum::serve(listener, app).await });
+        nodes.push(hubs);
+    }
+    announce()?;
+    tokio::signal::ctrl_c().await?;
+    let leaving = futures_util::future::join_all(nodes.iter().map(Hubward::shut_down));
+    // A client that does not answer its goodbye must not keep the tool running.
+    let _ = tokio::time::timeout(Duration::from_secs(6), leaving).await;
+    Ok(())
+}
+
+/// Tells whoever started it that it listens.
+fn announce() -> std::io::Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "listening")
+}
+
+fn node(cluster: Option<&Cluster>, name: &str) -> Result<Hubward, Failure> {
+    let key = JwtKey::hmac(b"conformance-signing-key-of-32-bytes-or-more")?;
+    let jwt = JwtConfig {
+        keys: vec![key],
+        issuers: vec!["https://issuer.example".into()],
+        audiences: vec!["hubs".into()],
+        leeway: Duration::ZERO,
+        ..JwtConfig::default()
+    };
+    let mut builder = Hubward::builder()
+        .auth(Authenticator::jwt(jwt)?)
+        .policy("Authenticated", Policy::authenticated())
+        .policy("Staff", Policy::any_role(["nurse", "doctor", "admin"]))
+        .policy("DoctorsOnly", Policy::any_role(["doctor"]))
+        .cors(Cors::origins(["https://app.example"])?)
+        .hub("/bench", bench::hub());
+    for (path, hub) in hub::variants() {
+        builder = builder.hub(path, hub);
+    }
+    builder = builder.hub("/conformance-secure", secure::hub());
+    if let Some(cluster) = cluster {
+        builder = builder.join(cluster, name);
+    }
+    Ok(builder.build()?)
+}

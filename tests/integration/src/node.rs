@@ -1,0 +1,80 @@
+//! Nodes on loopback ports, alone or in a cluster, and tokens that they accept.
+
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use hubward::auth::DevelopmentIssuer;
+use hubward::{Builder, Cluster, Hubward};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::client::Connect;
+use crate::http::{Answer, Http};
+
+/// A node that serves on a port of its own until it is dropped.
+pub struct TestNode {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its hubs.
+    pub hubs: Hubward,
+    _serving: JoinSet<()>,
+}
+
+impl TestNode {
+    /// Joins the others and begins to serve.
+    pub async fn start(hubs: Hubward) -> Self {
+        hubs.start().await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = hubs.router().into_make_service_with_connect_info::<SocketAddr>();
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { address, hubs, _serving: serving }
+    }
+
+    /// Begins to connect a client to a hub.
+    pub fn client(&self, path: &str) -> Connect {
+        Connect::new(self.address, path)
+    }
+
+    /// Asks one thing over a connection of its own.
+    pub async fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut http = Http::connect(self.address).await;
+        http.send(method, target, headers, body).await;
+        http.answer().await
+    }
+}
+
+/// Starts nodes that are joined in memory. `build` adds the hubs of each.
+pub async fn cluster(nodes: usize, build: impl Fn(Builder) -> Builder) -> Vec<TestNode> {
+    let cluster = Cluster::in_memory();
+    let mut started = Vec::new();
+    for number in 1..=nodes {
+        let builder = Hubward::builder().join(&cluster, format!("node-{number}"));
+        started.push(TestNode::start(build(builder).build().unwrap()).await);
+    }
+    started
+}
+
+/// The issuer whose tokens the nodes of tests accept.
+pub fn issuer() -> &'static DevelopmentIssuer {
+    static ISSUER: LazyLock<DevelopmentIssuer> = LazyLock::new(|| {
+        DevelopmentIssuer::new("a secret for tests, of 32 bytes and more", "tests", "hubs").unwrap()
+    });
+    &ISSUER
+}
+
+/// Makes a token that holds for an hour.
+pub fn token(user: &str, roles: &[&str]) -> String {
+    let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+    let hour = Duration::from_secs(3600);
+    issuer().mint(user, &roles, &[], hour, SystemTime::now()).unwrap().expose().to_owned()
+}
+
+/// How much memory of this process is resident. Only Linux says.
+pub fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
