@@ -1,5 +1,5 @@
-//! What the codecs cost: an invocation and a completion that carry a text of 64 bytes, in both protocols. Transports
-//! and sessions are not measured here.
+//! What the codecs cost: an invocation and a completion that carry a text of 64 bytes, in both protocols, alone and
+//! through a session. Transports are not measured here.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail")]
 

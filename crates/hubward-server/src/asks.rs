@@ -168,7 +168,10 @@ pub(crate) async fn answer_for(
 
 /// Questions that connections of this node were asked for other nodes, so that the asker can take one back.
 #[derive(Default)]
-pub(crate) struct Asked(Mutex<HashMap<(NodeId, u64), (Weak<Link>, String)>>);
+pub(crate) struct Asked(Mutex<HashMap<Question, (Weak<Link>, String)>>);
+
+/// The asking node and its number for the question.
+type Question = (NodeId, u64);
 
 impl Asked {
     pub(crate) fn register(&self, sender: &NodeId, id: u64, invocation_id: String, link: Option<&Arc<Link>>) {
@@ -176,12 +179,12 @@ impl Asked {
         self.0.lock().insert((sender.clone(), id), (link, invocation_id));
     }
 
-    pub(crate) fn forget(&self, asked: &(NodeId, u64)) {
+    pub(crate) fn forget(&self, asked: &Question) {
         self.0.lock().remove(asked);
     }
 
     /// Stops waiting for the client's answer.
-    pub(crate) fn cancel(&self, asked: &(NodeId, u64)) {
+    pub(crate) fn cancel(&self, asked: &Question) {
         let Some((link, invocation_id)) = self.0.lock().remove(asked) else { return };
         if let Some(link) = link.upgrade() {
             link.forget_answer(&invocation_id);

@@ -159,10 +159,8 @@ impl Dispatch<'_> {
             return unexpected(format!("A connection may have {limit} streams at once."));
         }
         let cancellable = prepared.streaming || prepared.cancellation.is_some();
-        match prepared.id.as_deref().filter(|id| cancellable && self.calls.is_running(id)) {
-            Some(id) => Some(format!("Invocation ID '{id}' is already in use.")),
-            None => None,
-        }
+        let taken = prepared.id.as_deref().filter(|id| cancellable && self.calls.is_running(id));
+        taken.map(|id| format!("Invocation ID '{id}' is already in use."))
     }
 
     /// Runs a call that has its permit. Whatever is ready at once is answered at once; the rest goes on in a task

@@ -38,10 +38,13 @@ pub(crate) struct Link {
     request: OpenedBy,
     items: Items,
     reading: AtomicBool,
+    /// The client has gone.
+    gone: AtomicBool,
+    /// Nothing is delivered any more.
     over: AtomicBool,
     ended: OnceLock<CancellationToken>,
     groups: Mutex<Vec<GroupName>>,
-    asks: Mutex<Option<Box<HashMap<String, oneshot::Sender<Reply>>>>>,
+    asks: Mutex<Option<Box<Asks>>>,
 }
 
 impl Link {
@@ -63,6 +66,7 @@ impl Link {
             request: OpenedBy { request, transport },
             items: Items::default(),
             reading: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             over: AtomicBool::new(false),
             ended: OnceLock::new(),
             groups: Mutex::default(),
@@ -79,6 +83,12 @@ impl Link {
     pub(crate) fn end(&self) {
         self.mailbox.close();
         self.over.store(true, Ordering::SeqCst);
+        self.leave();
+    }
+
+    /// The client has gone, though not all that it said may have been read: whoever waits for it learns so.
+    pub(crate) fn leave(&self) {
+        self.gone.store(true, Ordering::SeqCst);
         if let Some(token) = self.ended.get() {
             token.cancel();
         }
@@ -99,8 +109,8 @@ impl Link {
     pub(crate) fn expect_answer(&self, id: String) -> Option<oneshot::Receiver<Reply>> {
         let (tx, rx) = oneshot::channel();
         let mut asks = self.asks.lock();
-        // Under the lock, so that `end` cannot pass by unseen.
-        if self.is_over() {
+        // Under the lock, so that `leave` cannot pass by unseen.
+        if self.gone.load(Ordering::SeqCst) {
             return None;
         }
         asks.get_or_insert_default().insert(id, tx);
@@ -152,6 +162,9 @@ impl Link {
     }
 }
 
+/// Who waits for the answer to which invocation id.
+type Asks = HashMap<String, oneshot::Sender<Reply>>;
+
 /// What became of noting a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GroupNote {
@@ -179,7 +192,7 @@ impl HubConnection for Link {
 
     fn ended(&self) -> CancellationToken {
         let token = self.ended.get_or_init(CancellationToken::new);
-        if self.is_over() {
+        if self.gone.load(Ordering::SeqCst) {
             token.cancel();
         }
         token.clone()

@@ -182,7 +182,7 @@ async fn deliver_for_user(engine: &Engine, link: &Arc<Link>, group: &GroupName) 
         Err(refused) => Err(refused),
     };
     if let Err(error) = delivering {
-        tracing::warn!(connection_id = %link.id, %error, "A user's group is not delivered to a connection.");
+        tracing::warn!(hub = %engine.name(), user = ?link.principal.user(), %error, "A user's group is not delivered to a connection.");
     }
     if link.is_over() {
         stop_delivering(engine, link, group);
@@ -272,7 +272,7 @@ pub(crate) async fn ended(engine: &Engine, link: &Link) {
         return;
     }
     if let Err(error) = engine.node.store.end_connection(hub, &link.id).await {
-        tracing::warn!(connection_id = %link.id, %error, "An ended connection's groups could not be removed from the store.");
+        tracing::warn!(%hub, groups = groups.len(), %error, "An ended connection's groups could not be removed from the store.");
     }
 }
 

@@ -26,6 +26,9 @@ use crate::mailbox::{Control, Mailbox};
 use crate::membership;
 use crate::scratch;
 
+/// How much is fetched, and not read, while reading rests: as much as SignalR's pipes hold before they pause.
+const RESTING_BYTES: usize = 64 * 1024;
+
 /// Rounds of work in one poll before others get their turn.
 const ROUNDS: usize = 32;
 
@@ -194,7 +197,7 @@ impl Task {
             self.with_dispatch(|dispatch| dispatch.run(cx, prepared));
         }
         if !self.reads() {
-            return Ok(busy);
+            return Ok(busy | self.watch_pipe(cx)?);
         }
         // What was left while reading rested is read before more is fetched.
         let rested = std::mem::take(&mut self.rested);
@@ -228,6 +231,30 @@ impl Task {
         })
     }
 
+    /// While a call waits for its permit, or an upload for room, what comes is fetched up to a bound all the same: else
+    /// nobody would notice that the client has gone, and a call that waits for just that would wait for ever.
+    fn watch_pipe(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        while self.connecting.is_none() && self.rest.len() < RESTING_BYTES {
+            let Some(pipe) = &mut self.pipe else { break };
+            match pipe.poll_receive(cx, &mut self.rest) {
+                Poll::Pending => break,
+                Poll::Ready(Received::Data) => {}
+                Poll::Ready(Received::End(End::Closed { .. })) => {
+                    // What it said before it closed is still read, in its turn.
+                    if let Some(link) = &self.link {
+                        link.leave();
+                    }
+                    break;
+                }
+                Poll::Ready(Received::End(End::Violated { .. })) => {
+                    return Err(CloseReason::TransportViolated);
+                }
+                Poll::Ready(Received::End(_)) => return self.lost(),
+            }
+        }
+        Ok(false)
+    }
+
     /// The transport is gone without a goodbye.
     fn lost(&mut self) -> Result<bool, CloseReason> {
         if self.session.disconnected(Instant::now()) {
@@ -242,7 +269,6 @@ impl Task {
     /// What was not read was not acknowledged either: it comes again on the next transport.
     fn forget_input(&mut self) {
         self.rest.clear();
-        self.rested = false;
     }
 
     /// Reads messages from the front of `input` until there is no whole one left, or reading has to rest.
@@ -432,6 +458,7 @@ impl Task {
     async fn finish(mut self, reason: CloseReason) {
         let row = reason.row();
         self.registration.forbid_resume();
+        self.connecting = None;
         self.calls.end();
         self.queue_session_output();
         if let Some(link) = &self.link {
@@ -457,7 +484,8 @@ impl Task {
         }
         self.pipe = None;
         let user = self.opened.principal.user().map(|user| user.as_str().to_owned()).unwrap_or_default();
-        let (hub, connection_id) = (self.engine.name(), &self.opened.id);
+        let (hub, connection_id) =
+            (self.engine.name(), self.registration.logged_id().unwrap_or(&self.opened.id));
         let transport = self.opened.transport.name();
         match row.loudness {
             Loudness::Info => {

@@ -52,6 +52,12 @@ impl Registration {
         self.resume.is_some()
     }
 
+    /// Returns the name that logs may say: none where that is the public id. Where negotiate's version 0 makes one
+    /// text of the public id and the token, it is neither.
+    pub fn logged_id(&self) -> Option<&ConnectionId> {
+        self.id.as_ref()
+    }
+
     /// Returns the node that the connection lives on.
     pub fn node(&self) -> &Node {
         &self.node

@@ -261,6 +261,11 @@ impl Client {
         self.messages.is_empty()
     }
 
+    /// Takes what has come and was not asked for yet, without waiting.
+    pub fn take_kept(&mut self) -> Vec<Value> {
+        self.messages.drain(..).collect()
+    }
+
     /// Sends a hub message.
     pub async fn send(&mut self, message: &Value) {
         let mut text = message.to_string().into_bytes();

@@ -25,8 +25,8 @@ impl Random {
     }
 
     /// Draws one of some.
-    pub fn one_of<'a, T>(&mut self, some: &'a [T]) -> &'a T {
-        &some[self.below(some.len())]
+    pub fn one_of<T: Copy>(&mut self, some: &[T]) -> T {
+        some[self.below(some.len())]
     }
 
     /// Says yes once in `times`.

@@ -27,16 +27,16 @@ export class TcpProxy {
     return `http://127.0.0.1:${this.#server.address().port}`;
   }
 
-  /** Both ends of every connection are reset; new ones pass. */
+  /** Both ends of every connection are closed; new ones pass. */
   cut() {
     for (const link of this.#links) {
       this.#links.delete(link);
-      link.client.resetAndDestroy();
-      link.upstream.resetAndDestroy();
+      link.client.destroy();
+      link.upstream.destroy();
     }
   }
 
-  /** The clients' ends are reset and the servers are not told: what a phone that changes networks leaves behind. */
+  /** The clients' ends are closed and the servers are not told: what a phone that changes networks leaves behind. */
   cutHalfOpen() {
     for (const link of this.#links) {
       if (link.abandoned) continue;
@@ -44,7 +44,7 @@ export class TcpProxy {
       link.client.unpipe(link.upstream);
       link.upstream.unpipe(link.client);
       link.upstream.pause();
-      link.client.resetAndDestroy();
+      link.client.destroy();
     }
   }
 
@@ -58,7 +58,7 @@ export class TcpProxy {
     }
   }
 
-  /** As if the node were gone: all connections are reset and new ones too, until `comeBack`. */
+  /** As if the node were gone: all connections are closed and new ones too, until `comeBack`. */
   goDown() {
     this.#down = true;
     this.cut();
@@ -89,12 +89,12 @@ export class TcpProxy {
 
   #accept(client) {
     client.on('error', () => {});
-    if (this.#down) return client.resetAndDestroy();
+    if (this.#down) return client.destroy();
     const target = this.#targets[this.#turn++ % this.#targets.length];
     const upstream = net.connect(Number(target.port || 80), target.hostname);
     const link = { client, upstream, chunksFromClient: 0, abandoned: false };
     this.#links.add(link);
-    upstream.on('error', () => client.resetAndDestroy());
+    upstream.on('error', () => client.destroy());
     upstream.on('data', () => {
       this.#chunksFromServer++;
       this.#wake();

@@ -1,0 +1,155 @@
+//! What must hold for any bytes. The fuzz targets look for bytes for which it does not; `tests/corpus.rs` replays the
+//! committed ones.
+
+use std::time::{Duration, Instant};
+
+use hubward_proto::{
+    Event, HandshakeRequest, HandshakeResponse, Limits, Message, Outcome, Protocol, RawArguments, RawValue,
+    Session, SessionConfig, StatefulConfig, decode, encode, split,
+};
+use serde::de::IgnoredAny;
+
+/// Whatever is taken for a JSON message is JSON to another reader too.
+pub fn json(data: &[u8]) {
+    let mut rest = data;
+    while let Ok(Some((record, consumed))) = split(Protocol::Json, rest, &Limits::default()) {
+        check_json(record);
+        rest = &rest[consumed..];
+    }
+    check_json(rest);
+}
+
+fn check_json(record: &[u8]) {
+    let limits = Limits::default();
+    if let Ok(message) = decode(Protocol::Json, record, &limits) {
+        let first = serde_json::Deserializer::from_slice(record).into_iter::<IgnoredAny>().next();
+        assert!(matches!(first, Some(Ok(_))), "not JSON");
+        check_message(message.as_ref());
+    }
+}
+
+/// Whatever is taken for a MessagePack message can be taken apart.
+pub fn messagepack(data: &[u8]) {
+    let mut rest = data;
+    while let Ok(Some((record, consumed))) = split(Protocol::MessagePack, rest, &Limits::default()) {
+        check_message(decode(Protocol::MessagePack, record, &Limits::default()).ok().flatten().as_ref());
+        rest = &rest[consumed..];
+    }
+    check_message(decode(Protocol::MessagePack, data, &Limits::default()).ok().flatten().as_ref());
+}
+
+fn check_message(message: Option<&Message<'_>>) {
+    match message {
+        Some(Message::Invocation(call) | Message::StreamInvocation(call)) => check_arguments(&call.arguments),
+        Some(Message::StreamItem(item)) => check_value(&item.item),
+        Some(Message::Completion(completion)) => {
+            if let Outcome::Result(result) = &completion.outcome {
+                check_value(result);
+            }
+        }
+        _ => (),
+    }
+}
+
+fn check_arguments(arguments: &RawArguments<'_>) {
+    let again = RawArguments::new(arguments.protocol(), arguments.bytes(), &Limits::default());
+    assert_eq!(again.as_ref(), Ok(arguments));
+    assert_eq!(arguments.iter().count(), arguments.len());
+    arguments.iter().for_each(|value| check_value(&value));
+}
+
+fn check_value(value: &RawValue<'_>) {
+    // Whether it is of some type is not the decoder's matter; that asking does not panic is.
+    let _ = value.deserialize::<serde_json::Value>();
+    let _ = value.deserialize::<(i32, &str)>();
+    assert!(!value.bytes().is_empty());
+}
+
+/// A server takes a handshake or says why not.
+pub fn handshake(data: &[u8]) {
+    let _ = HandshakeRequest::decode(data, &Limits::default());
+    let _ = HandshakeResponse::decode(data, &Limits::default());
+    let now = Instant::now();
+    let config = SessionConfig { detailed_errors: true, ..SessionConfig::default() };
+    let mut server = Session::server(config.clone(), now);
+    match server.handle_input(now, data) {
+        Ok(progress) => {
+            assert!(progress.consumed <= data.len());
+            assert_eq!(progress.consumed > 0, matches!(progress.event, Some(Event::Handshake { .. })));
+            assert_eq!(progress.consumed > 0, server.poll_output().is_some());
+        }
+        Err(_) => assert!(server.poll_output().is_some()),
+    }
+    let mut client = Session::client(config, Protocol::Json, 1, now);
+    let _ = client.handle_input(now, data);
+}
+
+/// A session that is sent anything, while anything befalls it, keeps its contract. The first byte chooses the session;
+/// then a byte chooses each step, and for input also how much of what follows comes at once.
+pub fn session(data: &[u8]) {
+    let Some((kind, mut steps)) = data.split_first() else { return };
+    let mut now = Instant::now();
+    let protocol = Protocol::ALL[usize::from(kind & 1)];
+    let stateful = StatefulConfig { buffer_bytes: 200, ..StatefulConfig::default() };
+    let config = SessionConfig { stateful: Some(stateful), ..SessionConfig::default() };
+    let mut session = Session::server(config, now);
+    let version = if kind & 2 == 0 { 2 } else { 1 };
+    let mut input = encode::handshake_request(protocol, version).message().to_vec();
+    let frame = encode::cancel_invocation(protocol, "1");
+    while let Some((step, rest)) = steps.split_first() {
+        steps = rest;
+        match step {
+            0 => {
+                if session.disconnected(now) {
+                    input.clear();
+                    session.reconnected(now);
+                }
+            }
+            1 => now += Duration::from_millis(700),
+            2 => now += Duration::from_secs(10),
+            3 if session.can_send() => session.record(&frame),
+            4 => session.set_dispatching(now, true),
+            5 => session.set_dispatching(now, false),
+            6 => session.close(None, true),
+            7 => assert!(
+                session.poll_timeout().is_none_or(|deadline| deadline < now + Duration::from_secs(31))
+            ),
+            _ => {
+                let (piece, rest) = steps.split_at(usize::from(*step).min(steps.len()));
+                input.extend_from_slice(piece);
+                steps = rest;
+            }
+        }
+        if !read_and_write(&mut session, now, &mut input) {
+            return;
+        }
+    }
+}
+
+/// Lets the session do all that it can; `false` once it has ended with an error.
+fn read_and_write(session: &mut Session, now: Instant, input: &mut Vec<u8>) -> bool {
+    let timely = session.handle_timeout(now).is_ok();
+    let readable = loop {
+        match session.handle_input(now, input) {
+            Ok(progress) if progress.consumed == 0 => {
+                assert!(progress.event.is_none());
+                break true;
+            }
+            Ok(progress) => {
+                let consumed = progress.consumed;
+                input.drain(..consumed);
+            }
+            Err(_) => break false,
+        }
+    };
+    if !(timely && readable) {
+        session.close(Some("x"), false);
+    }
+    // The kept messages, and one of each kind that the session has of its own.
+    for _ in 0..40 {
+        if session.poll_output().is_none() {
+            return timely && readable;
+        }
+    }
+    panic!("the output does not end");
+}

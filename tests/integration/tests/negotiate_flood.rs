@@ -1,0 +1,45 @@
+//! Negotiating stores nothing: a flood of negotiates that nobody follows up costs no memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail as tests do"
+)]
+
+use hubward::{Hub, Hubward};
+use hubward_tests::{Http, TestNode, resident_bytes};
+
+const CONNECTIONS: usize = 8;
+
+/// Negotiates `times`, in turn over all connections.
+async fn negotiate(connections: &mut [Http], times: usize) {
+    let each = times / connections.len();
+    for _ in 0..each {
+        for http in &mut *connections {
+            http.send("POST", "/hub/negotiate?negotiateVersion=1", &[], b"").await;
+        }
+        for http in &mut *connections {
+            let answer = http.answer().await;
+            assert_eq!(answer.status, 200);
+            assert!(answer.text().contains("connectionToken"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_thousand_negotiates_leave_memory_where_it_was() {
+    let hubs = Hubward::builder().hub("/hub", Hub::new("hub")).build().unwrap();
+    let node = TestNode::start(hubs).await;
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        connections.push(Http::connect(node.address).await);
+    }
+    negotiate(&mut connections, 2_000).await;
+    let before = resident_bytes();
+    negotiate(&mut connections, 20_000).await;
+    let after = resident_bytes();
+    assert!(after.abs_diff(before) <= 4 << 20, "resident: {before} bytes before, {after} after");
+    assert_eq!(node.hubs.connection_count("hub"), 0);
+}
