@@ -91,9 +91,9 @@ if [ "$part" = all ] || [ "$part" = conformance ]; then
 fi
 if [ "$part" = all ] || [ "$part" = clients ]; then
   step "official clients, on one node"
-  (cd tests/js && HUBWARD_URLS="$single" node --test clients/)
+  (cd tests/js && HUBWARD_URLS="$single" npm run --silent clients)
   step "official clients, on two nodes"
-  (cd tests/js && HUBWARD_URLS="$cluster" node --test clients/)
+  (cd tests/js && HUBWARD_URLS="$cluster" npm run --silent clients)
 fi
 if [ "$part" = all ] || [ "$part" = browser ]; then
   need chromium chromium
@@ -102,6 +102,6 @@ if [ "$part" = all ] || [ "$part" = browser ]; then
   HUBWARD_LOG=warn target/release/hubward demo --nodes 2 --port "$base" >"$work/demo.log" 2>&1 &
   pids+=($!)
   await "http://127.0.0.1:$base/" "the demo" "$work/demo.log"
-  (cd tests/js && HUBWARD_DEMO_URLS="http://127.0.0.1:$base,http://127.0.0.1:$((base + 1))" node --test browser/)
+  (cd tests/js && HUBWARD_DEMO_URLS="http://127.0.0.1:$base,http://127.0.0.1:$((base + 1))" npm run --silent browser)
 fi
 step "all passed"

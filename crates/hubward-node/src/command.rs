@@ -34,14 +34,16 @@ pub(crate) struct DemoOptions {
     /// Address to listen on. Anyone who reaches it can sign in as anyone: keep it local.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) address: IpAddr,
-    #[command(flatten)]
-    pub(crate) key: Option<KeyOption>,
+    /// The signing key, at least 32 bytes, so that `hubward token` can mint for this demo. Default: a random one.
+    #[arg(long, env = KEY_VARIABLE, hide_env_values = true)]
+    pub(crate) key: Option<DevelopmentKey>,
 }
 
 #[derive(Args)]
 pub(crate) struct TokenOptions {
-    #[command(flatten)]
-    pub(crate) key: KeyOption,
+    /// The signing key, at least 32 bytes. For development only: whoever has it can be anyone.
+    #[arg(long, env = KEY_VARIABLE, hide_env_values = true)]
+    pub(crate) key: DevelopmentKey,
     /// The user id.
     #[arg(long)]
     pub(crate) user: String,
@@ -54,13 +56,6 @@ pub(crate) struct TokenOptions {
     /// Seconds until the token lapses.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub(crate) lifetime: u64,
-}
-
-#[derive(Args)]
-pub(crate) struct KeyOption {
-    /// The signing key, at least 32 bytes. For development only: whoever has it can be anyone.
-    #[arg(long, env = KEY_VARIABLE, hide_env_values = true)]
-    pub(crate) key: DevelopmentKey,
 }
 
 /// A signing key; it cannot be printed.

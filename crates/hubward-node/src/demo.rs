@@ -46,7 +46,7 @@ pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
 
 async fn serve(options: DemoOptions) -> Result<(), Failure> {
     let key = match &options.key {
-        Some(option) => option.key.expose().to_owned(),
+        Some(key) => key.expose().to_owned(),
         // Two random names of 128 bits each: nobody's key but this demo's.
         None => {
             let random = || hubward::auth::random_connection_id().as_str().to_owned();

@@ -18,7 +18,7 @@ pub(crate) fn issuer(key: &str) -> Result<DevelopmentIssuer, Failure> {
 }
 
 pub(crate) fn run(options: TokenOptions) -> Result<(), Failure> {
-    let issuer = issuer(options.key.key.expose())?;
+    let issuer = issuer(options.key.expose())?;
     let lifetime = Duration::from_secs(options.lifetime);
     let token = issuer.mint(&options.user, &options.roles, &options.claims, lifetime, SystemTime::now())?;
     // The one place where a token is printed: it was asked for.

@@ -9,13 +9,12 @@
 )]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hubward::{
     AskError, CallKind, Disconnected, FilterCall, Hub, HubContext, HubError, HubHandle, Hubward, Next,
     Outcome,
 };
-use hubward_tests::{Opcode, TestNode, eventually, frame, issuer, token, within};
+use hubward_tests::{TestNode, eventually, issuer, token, within};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 
@@ -397,23 +396,4 @@ async fn a_hub_may_ask_its_caller_and_goes_on_with_the_callers_next_calls() {
     // An answer that nobody waits for is passed over.
     client.answer(&question, json!(true)).await;
     assert_eq!(client.result("Echo", json!(["still here"])).await, "still here");
-}
-
-#[tokio::test]
-async fn pings_of_the_web_socket_are_answered_and_the_hubs_own_are_sent() {
-    let options =
-        hubward::HubOptions { keep_alive_interval: Duration::from_millis(50), ..Default::default() };
-    let node = node(Hub::new("hub").options(options).method("Echo", echo)).await;
-    let connect = node.client("/hub");
-    let token = connect.negotiate().await.json()["connectionToken"].as_str().unwrap().to_owned();
-    let mut http = connect.upgrade(Some(&token)).await.unwrap();
-    http.write(&frame(Opcode::Text, b"{\"protocol\":\"json\",\"version\":1}\x1e")).await;
-    assert_eq!(http.frame().await, Some((0x81, b"{}\x1e".to_vec())));
-    http.write(&frame(Opcode::Ping, b"?")).await;
-    let mut seen = Vec::new();
-    while seen.len() < 3 {
-        seen.push(http.frame().await.unwrap());
-    }
-    assert!(seen.contains(&(0x8A, b"?".to_vec())), "{seen:?}");
-    assert!(seen.contains(&(0x81, b"{\"type\":6}\x1e".to_vec())), "{seen:?}");
 }

@@ -20,6 +20,8 @@ struct Message {
     text: String,
     node: String,
     at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -49,7 +51,12 @@ fn user(cx: &HubContext) -> String {
     cx.user().user().map_or_else(|| "somebody".to_owned(), |user| user.to_string())
 }
 
-fn message(cx: &HubContext, Node(node): Node, text: String) -> Result<Message, HubError> {
+fn message(
+    cx: &HubContext,
+    Node(node): Node,
+    text: String,
+    room: Option<String>,
+) -> Result<Message, HubError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(HubError::shown("Type something first."));
@@ -57,7 +64,7 @@ fn message(cx: &HubContext, Node(node): Node, text: String) -> Result<Message, H
     if text.chars().count() > LONGEST_TEXT {
         return Err(HubError::shown(format!("A message may have {LONGEST_TEXT} letters; send it in parts.")));
     }
-    Ok(Message { user: user(cx), text: text.to_owned(), node, at: now_ms() })
+    Ok(Message { user: user(cx), text: text.to_owned(), node, at: now_ms(), room })
 }
 
 async fn presence(cx: HubContext, Node(node): Node, event: &'static str) -> Result<(), HubError> {
@@ -66,7 +73,7 @@ async fn presence(cx: HubContext, Node(node): Node, event: &'static str) -> Resu
 }
 
 async fn send(cx: HubContext, State(node): State<Node>, text: String) -> Result<(), HubError> {
-    let message = message(&cx, node, text)?;
+    let message = message(&cx, node, text, None)?;
     Ok(cx.clients().all().send("Message", (message,)).await?)
 }
 
@@ -76,7 +83,7 @@ async fn send_to_room(
     room: String,
     text: String,
 ) -> Result<(), HubError> {
-    let message = message(&cx, node, text)?;
+    let message = message(&cx, node, text, Some(room.clone()))?;
     Ok(cx.clients().group(format!("room:{room}")).send("Message", (message,)).await?)
 }
 

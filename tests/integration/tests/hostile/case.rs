@@ -252,10 +252,7 @@ async fn finish(mut socket: TcpStream) {
     read_to_end(&mut socket).await;
 }
 
-pub(crate) static SEEN: std::sync::Mutex<Vec<u8>> = std::sync::Mutex::new(Vec::new());
 async fn read_to_end(socket: &mut TcpStream) {
     let mut buffer = [0; 4096];
-    while let Ok(n @ 1..) = socket.read(&mut buffer).await {
-        SEEN.lock().unwrap().extend(&buffer[..n]);
-    }
+    while matches!(socket.read(&mut buffer).await, Ok(1..)) {}
 }
