@@ -6,6 +6,7 @@
 mod acceptor;
 mod asks;
 mod batch;
+mod callback;
 mod calls;
 mod close;
 mod dispatch;

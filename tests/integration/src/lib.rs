@@ -1,14 +1,6 @@
 //! What the tests of this package share: nodes on loopback ports, and clients that hide nothing of what they are sent.
 //! Every wait is for a condition, and bounded.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "this is test code: what fails here is to fail a test"
-)]
-
 mod client;
 mod frames;
 mod http;

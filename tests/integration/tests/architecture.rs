@@ -1,7 +1,5 @@
 //! Holds the crate table of `ARCHITECTURE.md` against what cargo says.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,13 +1,5 @@
 //! What a hub author has around a call: filters, items, the request, callbacks, and speaking from outside.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as tests do"
-)]
-
 use std::sync::Arc;
 
 use hubward::{

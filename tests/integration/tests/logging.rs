@@ -2,14 +2,6 @@
 //!
 //! All of it is captured at TRACE, dependencies included; the tests of this binary tell their lines by their hubs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as tests do"
-)]
-
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;

@@ -1,13 +1,5 @@
 //! Negotiating stores nothing: a flood of negotiates that nobody follows up costs no memory.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as tests do"
-)]
-
 use hubward::{Hub, Hubward};
 use hubward_tests::{Http, TestNode, resident_bytes};
 

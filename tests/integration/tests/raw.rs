@@ -1,13 +1,5 @@
 //! A raw connection handler: the bytes that go in come out, over each transport.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as tests do"
-)]
-
 use hubward::Hubward;
 use hubward::transport::raw::{self, RawConnection};
 use hubward_tests::{Http, Opcode, TestNode, frame};

@@ -1,13 +1,5 @@
 //! A client that does not read is closed, and nobody else notices.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as tests do"
-)]
-
 use std::time::Duration;
 
 use hubward::{Disconnected, Hub, HubContext, HubError, HubOptions, Hubward};

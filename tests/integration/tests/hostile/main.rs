@@ -4,14 +4,6 @@
 //! Each case has a number, from which all that is random in it is drawn: a case that failed once fails again, alone, with
 //! `HOSTILE_CASE=4711 cargo test -p hubward-tests --test hostile`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as tests do"
-)]
-
 mod case;
 mod mutate;
 mod seeds;

@@ -1,13 +1,5 @@
 //! Every bound does what the guide says of it, and what goes wrong in one call stays there.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail as tests do"
-)]
-
 mod bounds;
 mod errors;
 mod leaving;

@@ -1,0 +1,74 @@
+//! What goes out: the session's own messages first, then the mailbox, as many as there are in one write.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use hubward_transport::PipeError;
+
+use super::Task;
+use crate::close::CloseReason;
+use crate::mailbox::Control;
+
+impl Task {
+    /// What the session itself says, such as its answer to a handshake, goes before anything that is sent later.
+    pub(super) fn queue_session_output(&mut self) {
+        while let Some(frame) = self.session.poll_output() {
+            self.outgoing.push_back(frame);
+        }
+    }
+
+    pub(super) fn poll_mailbox(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let before = self.outgoing.len();
+        self.queue_session_output();
+        let Some(link) = &self.link else { return Ok(self.outgoing.len() > before) };
+        if self.outgoing.is_empty() && self.session.can_send() {
+            link.mailbox.take(&mut self.outgoing, &mut self.controls, Some(cx.waker()));
+            for frame in &self.outgoing {
+                self.session.record(frame);
+            }
+        } else {
+            link.mailbox.take_controls(&mut self.controls, cx.waker());
+        }
+        // What waits for a blocked pipe is nothing to do.
+        let busy = self.outgoing.len() > before || !self.controls.is_empty();
+        let mut controls = std::mem::take(&mut self.controls);
+        for control in controls.drain(..) {
+            match control {
+                Control::Done(call) | Control::Released(call) => self.calls.release_permit(call),
+                Control::Finished(id) => self.calls.finished(&id),
+                Control::Close(reason) => return Err(reason),
+            }
+        }
+        self.controls = controls;
+        Ok(busy)
+    }
+
+    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let Some(pipe) = &mut self.pipe else {
+            self.outgoing.clear();
+            return Ok(false);
+        };
+        let busy = !self.outgoing.is_empty();
+        // Without frames, too: the pipe may still hold bytes that the kernel had no room for.
+        match pipe.poll_write(cx, &mut self.outgoing) {
+            Poll::Ready(Ok(())) => Ok(busy),
+            Poll::Ready(Err(error)) => self.write_failed(error),
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    pub(super) fn write_failed(&mut self, error: PipeError) -> Result<bool, CloseReason> {
+        if matches!(error, PipeError::SendTimeout) { Err(CloseReason::SendTimeout) } else { self.lost() }
+    }
+
+    /// The transport is gone without a goodbye.
+    pub(super) fn lost(&mut self) -> Result<bool, CloseReason> {
+        if self.session.disconnected(Instant::now()) {
+            self.pipe = None;
+            self.outgoing.clear();
+            self.forget_input();
+            return Ok(true);
+        }
+        Err(CloseReason::TransportLost)
+    }
+}
