@@ -19,7 +19,7 @@ impl HubAcceptor {
 
 impl Acceptor for HubAcceptor {
     fn accept(&self, connection: Connection) {
-        let task = Task::new(self.0.clone(), connection);
+        let task = Box::new(Task::new(self.0.clone(), connection));
         self.0.node.tasks.spawn(task.run());
     }
 }

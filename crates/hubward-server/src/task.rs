@@ -97,13 +97,14 @@ impl Task {
         }
     }
 
-    /// Serves the connection to its end.
-    pub(crate) async fn run(mut self) {
+    /// Serves the connection to its end. The task and its end are boxed, so that an idle connection's future is a
+    /// few pointers, not several copies of everything that its end will need.
+    pub(crate) async fn run(mut self: Box<Self>) {
         let reason = match self.serve_handshake().await {
             Ok(()) => std::future::poll_fn(|cx| self.poll_serve(cx)).await,
             Err(reason) => reason,
         };
-        self.finish(reason).await;
+        Box::pin(self.finish(reason)).await;
     }
 
     /// Until its handshake is done, a connection is not in the index: the node's leaving is awaited here.

@@ -13,7 +13,7 @@ use crate::membership;
 
 impl Task {
     /// Says goodbye, and meanwhile tells the hub; then lets go of everything.
-    pub(super) async fn finish(mut self, reason: CloseReason) {
+    pub(super) async fn finish(mut self: Box<Self>, reason: CloseReason) {
         self.registration.forbid_resume();
         self.calls.end();
         self.prepare_goodbye(&reason);
