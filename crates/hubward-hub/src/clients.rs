@@ -1,16 +1,30 @@
 //! Whom a hub speaks to: SignalR's selectors.
 
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use hubward_proto::Arguments;
 use hubward_types::{ConnectionId, GroupName, Target, UserId};
 use serde::de::DeserializeOwned;
 
 use crate::connection::HubConnection;
-use crate::engine::{Call, HubEngine, Sending};
+use crate::engine::{Answer, BoxFuture, Call, HubEngine, Sending};
 use crate::error::AskError;
 
-/// The clients of a hub, from outside any call: SignalR's `IHubContext`.
+/// The clients of a hub, by SignalR's selectors.
+///
+/// ```
+/// use hubward_hub::{Clients, SendError};
+///
+/// async fn evacuate(clients: &Clients) -> Result<(), SendError> {
+///     clients.all().send("Evacuate", ("Leave by the east stairs.",)).await?;
+///     clients.groups(["ward:7", "ward:8"]).send("Doors", ("open",)).await?;
+///     clients.users(["alice", "bob"]).send("Page", ()).await
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Clients {
     engine: Arc<dyn HubEngine>,
@@ -170,26 +184,55 @@ impl Client {
     /// While a method waits here, the next invocations of its own caller may start, so that asking the caller
     /// itself cannot deadlock.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use hubward_hub::{HubContext, HubError};
+    ///
+    /// async fn confirm(cx: HubContext, nurse: String, order: String) -> Result<bool, HubError> {
+    ///     let answer = cx.clients().connection(nurse).ask("Confirm", (order,));
+    ///     match tokio::time::timeout(Duration::from_secs(30), answer).await {
+    ///         Ok(sure) => Ok(sure?),
+    ///         Err(_) => Err(HubError::shown("Nobody confirmed in time.")),
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`AskError::Failed`] with the client's text, [`AskError::NotFound`], [`AskError::Disconnected`], …
-    pub async fn ask<T: DeserializeOwned>(
-        &self,
-        method: &str,
-        arguments: impl Arguments + Sync,
-    ) -> Result<T, AskError> {
+    pub fn ask<T: DeserializeOwned>(&self, method: &str, arguments: impl Arguments + Sync) -> Asking<T> {
         if let Some((caller, call)) = &self.call {
             if caller.id() == &self.connection && !caller.can_be_asked() {
-                return Err(AskError::WhileConnecting);
+                return Asking::new(Box::pin(async { Err(AskError::WhileConnecting) }));
             }
             caller.release(*call);
         }
-        let answer = self.engine.ask(&self.connection, &Call { method, arguments: &arguments });
-        drop(arguments);
-        answer.await?.decode().map_err(AskError::Decode)
+        Asking::new(self.engine.ask(&self.connection, &Call { method, arguments: &arguments }))
     }
 
     /// Ends the connection, on whichever node it is.
     pub fn abort(&self) -> Sending {
         self.engine.abort(&self.connection)
+    }
+}
+
+/// A question on its way: await it for the client's answer. Dropping it stops waiting.
+#[must_use = "a question is asked, and its answer waited for, when this is awaited"]
+pub struct Asking<T> {
+    answer: BoxFuture<Result<Answer, AskError>>,
+    wanted: PhantomData<fn() -> T>,
+}
+
+impl<T> Asking<T> {
+    fn new(answer: BoxFuture<Result<Answer, AskError>>) -> Self {
+        Self { answer, wanted: PhantomData }
+    }
+}
+
+impl<T: DeserializeOwned> Future for Asking<T> {
+    type Output = Result<T, AskError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(self.answer.as_mut().poll(cx));
+        Poll::Ready(answer.and_then(|answer| answer.decode().map_err(AskError::Decode)))
     }
 }

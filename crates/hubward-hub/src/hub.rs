@@ -135,6 +135,14 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
     }
 
     /// Sets the rule over who may join which group. It is asked whenever a connection is added to a group.
+    ///
+    /// ```
+    /// use hubward_hub::Hub;
+    ///
+    /// let hub: Hub = Hub::new("wards").may_join(|principal, group| {
+    ///     principal.has_role("admin") || group.as_str().strip_prefix("ward:") == principal.claim("department")
+    /// });
+    /// ```
     pub fn may_join(mut self, rule: impl Fn(&Principal, &GroupName) -> bool + Send + Sync + 'static) -> Self {
         self.may_join = Some(Arc::new(rule));
         self

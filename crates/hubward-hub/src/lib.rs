@@ -22,7 +22,7 @@ mod parameter;
 mod upload;
 
 pub use binary::Binary;
-pub use clients::{CallerClients, Client, Clients, Recipients};
+pub use clients::{Asking, CallerClients, Client, Clients, Recipients};
 pub use connection::{HubConnection, Request};
 pub use context::HubContext;
 pub use engine::{Answer, BoxFuture, EncodeCall, HubEngine, Sending};

@@ -91,6 +91,16 @@ impl<S> Parameter<S, FromCall> for Principal {
 }
 
 /// Cancelled when the caller cancels the call, or has gone.
+///
+/// ```
+/// use hubward_hub::Hub;
+/// use tokio_util::sync::CancellationToken;
+///
+/// async fn export(cancelled: CancellationToken) -> bool {
+///     cancelled.run_until_cancelled(async { /* the work */ }).await.is_some()
+/// }
+/// let hub: Hub = Hub::new("wards").method("Export", export);
+/// ```
 impl<S> Parameter<S, FromCall> for CancellationToken {
     fn take(call: &mut CallReader<'_, '_, S>) -> Result<Self, ArgumentError> {
         let ended = || call.incoming.context.ended().child_token();
@@ -112,6 +122,24 @@ impl<S, T: DeserializeOwned + Send + 'static> Parameter<S, FromCall> for Upload<
 }
 
 /// The hub's state, as given to [`Hub::with_state`](crate::Hub::with_state), or a part of it ([`FromRef`]).
+///
+/// ```
+/// use hubward_hub::{FromRef, Hub, State};
+///
+/// #[derive(Clone)]
+/// struct App { beds: Beds }
+/// #[derive(Clone)]
+/// struct Beds(u32);
+///
+/// impl FromRef<App> for Beds {
+///     fn from_ref(app: &App) -> Self {
+///         app.beds.clone()
+///     }
+/// }
+///
+/// async fn free(State(beds): State<Beds>) -> u32 { beds.0 }
+/// let hub: Hub = Hub::new("wards").method("Free", free).with_state(App { beds: Beds(12) });
+/// ```
 #[derive(Clone, Debug)]
 pub struct State<T>(pub T);
 
@@ -138,6 +166,15 @@ impl<S: Clone> FromRef<S> for S {
 }
 
 /// Why a connection ended, for `on_disconnected`: no error where it was closed in good order.
+///
+/// ```
+/// use hubward_hub::{Disconnected, Hub, HubContext};
+///
+/// async fn farewell(cx: HubContext, Disconnected { error }: Disconnected) {
+///     tracing::info!(connection_id = %cx.connection_id(), ?error, "Somebody left.");
+/// }
+/// let hub: Hub = Hub::new("wards").on_disconnected(farewell);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disconnected {
     /// The error, if there was one.

@@ -1,6 +1,7 @@
 //! A hub on a node: its definition, who is connected, and the way of a message from a hub method to its
 //! recipients. Local ones get it at once; one envelope per topic carries it to the other nodes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -18,6 +19,7 @@ use hubward_types::{ConnectionId, GroupName, HubName, Principal, Target, UserId}
 use crate::asks::Asked;
 use crate::batch::WakeBatch;
 use crate::close::CloseReason;
+use crate::except::Except;
 use crate::frames::LazyFrames;
 use crate::index::Index;
 use crate::link::Link;
@@ -29,7 +31,8 @@ use crate::{asks, membership};
 /// A hub on this node.
 pub struct Engine {
     pub(crate) definition: HubDefinition,
-    pub(crate) methods: Vec<(Arc<str>, Vec<Policy>)>,
+    /// The policies of methods that have any.
+    policies: HashMap<Arc<str>, Vec<Policy>>,
     pub(crate) index: Index,
     pub(crate) node: Arc<Node>,
     pub(crate) asks: AtomicU64,
@@ -57,20 +60,20 @@ impl Engine {
         node: Arc<Node>,
         policy: impl Fn(&str) -> Option<Policy>,
     ) -> Result<Arc<Self>, UnknownPolicy> {
-        let mut methods = Vec::new();
+        let mut by_method = HashMap::new();
         for entry in definition.methods().filter(|entry| !entry.policies.is_empty()) {
             let mut policies = Vec::new();
             for name in &entry.policies {
                 let unknown = || UnknownPolicy { hub: definition.name.to_string(), policy: name.clone() };
                 policies.push(policy(name).ok_or_else(unknown)?);
             }
-            methods.push((entry.name.clone(), policies));
+            by_method.insert(entry.name.clone(), policies);
         }
         let sessions = Sessions::new(&definition.options);
         Ok(Arc::new(Self {
             sessions,
             definition,
-            methods,
+            policies: by_method,
             index: Index::new(),
             node,
             asks: AtomicU64::new(0),
@@ -103,8 +106,7 @@ impl Engine {
     }
 
     pub(crate) fn may_call(&self, method: &str, principal: &Principal) -> bool {
-        let policies = self.methods.iter().find(|(name, _)| **name == *method).map(|(_, policies)| policies);
-        policies.is_none_or(|policies| {
+        self.policies.get(method).is_none_or(|policies| {
             policies.iter().all(|policy| policy.check(principal) == hubward_auth::Decision::Allowed)
         })
     }
@@ -135,21 +137,25 @@ impl Engine {
                 link.mailbox.push(frame.clone());
             }
         };
-        let push_unless = |link: &Arc<Link>, except: &[ConnectionId]| {
+        let push_unless = |link: &Arc<Link>, except: &Except<'_>| {
             if !except.contains(&link.id) {
                 push(link);
             }
         };
         match target {
             Target::All => self.index.for_all(push),
-            Target::AllExcept(except) => self.index.for_all(|link| push_unless(link, except)),
+            Target::AllExcept(except) => {
+                let except = Except::new(except);
+                self.index.for_all(|link| push_unless(link, &except));
+            }
             Target::Connections(ids) => {
                 ids.iter().filter_map(|id| self.index.connection(id)).for_each(|link| push(&link));
             }
             Target::Group(group) => self.index.for_group(group, push),
             Target::Groups(groups) => groups.iter().for_each(|group| self.index.for_group(group, push)),
             Target::GroupExcept(group, except) => {
-                self.index.for_group(group, |link| push_unless(link, except));
+                let except = Except::new(except);
+                self.index.for_group(group, |link| push_unless(link, &except));
             }
             Target::Users(users) => users.iter().for_each(|user| self.index.for_user(user, push)),
         }

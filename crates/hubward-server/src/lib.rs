@@ -11,6 +11,7 @@ mod calls;
 mod close;
 mod dispatch;
 mod engine;
+mod except;
 mod frames;
 mod index;
 mod link;

@@ -100,9 +100,13 @@ impl Link {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// Ends the connection for this reason.
+    /// Ends the connection for this reason. What is sent after an abort, the aborting call's own answer too, does not
+    /// reach the client.
     pub(crate) fn close(&self, reason: CloseReason) {
-        self.mailbox.answer(None, Some(Control::Close(reason)));
+        match reason {
+            CloseReason::Aborted => self.mailbox.seal(Control::Close(reason)),
+            reason => self.mailbox.answer(None, Some(Control::Close(reason))),
+        }
     }
 
     /// Notes that an answer to `id` is waited for; none where the connection is over.

@@ -147,6 +147,17 @@ impl Mailbox {
         Poll::Pending
     }
 
+    /// Puts word in after which no message is taken any more. Those before it stay.
+    pub(crate) fn seal(&self, control: Control) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.controls.push(control);
+        let reader = state.reader.take();
+        let waiting = std::mem::take(&mut state.waiting_for_room);
+        drop(state);
+        reader.into_iter().chain(waiting).for_each(batch::wake);
+    }
+
     /// Takes nothing more.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
@@ -211,6 +222,18 @@ mod tests {
         mailbox.push(frame());
         let (frames, controls) = take(&mailbox);
         assert_eq!((frames, controls.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_comes_before_the_seal_is_taken_and_what_comes_after_is_not() {
+        let mailbox = Mailbox::new(MailboxLimits { messages: 10, bytes: 1 << 20 });
+        mailbox.push(frame());
+        mailbox.seal(Control::Close(CloseReason::Aborted));
+        mailbox.push(frame());
+        mailbox.answer(Some(frame()), Some(Control::Done(1)));
+        let (frames, controls) = take(&mailbox);
+        assert_eq!(frames, 1);
+        assert!(matches!(controls[..], [Control::Close(CloseReason::Aborted), Control::Done(1)]));
     }
 
     #[test]

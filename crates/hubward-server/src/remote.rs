@@ -10,6 +10,7 @@ use crate::asks;
 use crate::batch::WakeBatch;
 use crate::close::CloseReason;
 use crate::engine::Engine;
+use crate::except::Except;
 use crate::frames::ReceivedFrames;
 use crate::link::Link;
 use crate::membership::{self, Change};
@@ -56,6 +57,7 @@ impl Engine {
 
     fn deliver_received(&self, topic: &Topic, frames: Frames, except: &[ConnectionId]) {
         let frames = ReceivedFrames::new(frames);
+        let except = Except::new(except);
         let _batch = WakeBatch::open();
         self.for_topic(topic, |link| {
             if let Some(frame) = frames.get(link.protocol).filter(|_| !except.contains(&link.id)) {

@@ -26,7 +26,7 @@ pub use cluster::Cluster;
 pub use hubward_auth as auth;
 pub use hubward_backplane as backplane;
 pub use hubward_hub::{
-    AskError, Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, Clients, Cursor,
+    AskError, Asking, Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, Clients, Cursor,
     Disconnected, FilterCall, FromRef, GroupError, GroupMember, GroupPage, Groups, Handler, HandlerExt, Hub,
     HubBuildError, HubContext, HubError, HubHandle, HubOptions, Items, Next, Outcome, Output, Parameter,
     Recipients, Request, SendError, Sending, State, StreamHandler, StreamOutput, Upload,

@@ -95,7 +95,8 @@ impl Task {
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.queue_session_output();
         let Some(pipe) = &mut self.pipe else { return Poll::Ready(()) };
-        if ready!(pipe.poll_write(cx, &mut self.outgoing)).is_err() {
+        // Once it is closing a pipe takes nothing more, and there is nothing more; what it still has it hands over.
+        if !self.outgoing.is_empty() && ready!(pipe.poll_write(cx, &mut self.outgoing)).is_err() {
             return Poll::Ready(());
         }
         pipe.poll_close(cx, 1000)
