@@ -46,10 +46,14 @@ impl Visitor<'_> for Base64 {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Binary, E> {
-        STANDARD
-            .decode(text)
-            .map(Binary)
-            .map_err(|_| E::invalid_value(Unexpected::Other("text that is not base64"), &self))
+        // .NET skips white space.
+        let is_space = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let decoded = if text.bytes().any(is_space) {
+            STANDARD.decode(text.bytes().filter(|byte| !is_space(*byte)).collect::<Vec<_>>())
+        } else {
+            STANDARD.decode(text)
+        };
+        decoded.map(Binary).map_err(|_| E::invalid_value(Unexpected::Other("text that is not base64"), &self))
     }
 }
 
@@ -64,5 +68,20 @@ impl Visitor<'_> for Raw {
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Binary, E> {
         Ok(Binary(bytes.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_in_base64_is_passed_over() {
+        for text in [r#""AAEC""#, r#"" AA EC\n""#, r#""\tAAEC\r\n""#] {
+            assert_eq!(serde_json::from_str::<Binary>(text).unwrap(), Binary(vec![0, 1, 2]), "{text}");
+        }
+        for text in [r#""AAE""#, r#""AA-_""#, r#""AA\u00a0EC""#] {
+            assert!(serde_json::from_str::<Binary>(text).is_err(), "{text}");
+        }
     }
 }

@@ -233,6 +233,6 @@ impl<T: DeserializeOwned> Future for Asking<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.answer.as_mut().poll(cx));
-        Poll::Ready(answer.and_then(|answer| answer.decode().map_err(AskError::Decode)))
+        Poll::Ready(answer.and_then(|answer| answer.decode()))
     }
 }

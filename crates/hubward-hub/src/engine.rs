@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hubward_proto::{Arguments, DecodeError, EncodeError, Frame, Protocol, RawValue};
+use hubward_proto::{Arguments, EncodeError, Frame, Protocol, RawValue};
 use hubward_types::{ConnectionId, GroupName, HubName, Target, UserId};
 use serde::de::DeserializeOwned;
 
@@ -91,6 +91,7 @@ impl<A: Arguments + Sync> EncodeCall for Call<'_, A> {
 #[derive(Debug)]
 pub struct Answer {
     protocol: Protocol,
+    /// Empty where the client gave no result.
     bytes: Vec<u8>,
 }
 
@@ -100,8 +101,19 @@ impl Answer {
         Self { protocol, bytes }
     }
 
-    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        RawValue::new(self.protocol, &self.bytes).deserialize()
+    /// The answer of a client that gave no result.
+    pub fn without_result() -> Self {
+        Self { protocol: Protocol::Json, bytes: Vec::new() }
+    }
+
+    /// Decodes the result. None is enough only where nothing is wanted, such as `()`.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, AskError> {
+        let value = match &*self.bytes {
+            [] if size_of::<T>() == 0 => RawValue::new(Protocol::Json, b"null"),
+            [] => return Err(AskError::NoResult),
+            bytes => RawValue::new(self.protocol, bytes),
+        };
+        value.deserialize().map_err(AskError::Decode)
     }
 }
 
@@ -137,5 +149,19 @@ impl Future for Sending {
             State::Done(result) => Poll::Ready(result.take().unwrap_or(Ok(()))),
             State::Later(rest) => rest.as_mut().poll(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_result_is_enough_only_where_none_is_wanted() {
+        assert!(Answer::without_result().decode::<()>().is_ok());
+        assert!(matches!(Answer::without_result().decode::<Option<String>>(), Err(AskError::NoResult)));
+        let null = Answer::new(Protocol::Json, b"null".to_vec());
+        assert_eq!(null.decode::<Option<String>>().unwrap(), None);
+        assert!(matches!(null.decode::<String>(), Err(AskError::Decode(_))));
     }
 }

@@ -151,6 +151,9 @@ pub enum AskError {
     /// The connection ended before it answered.
     #[error("Connection '{0}' disconnected.")]
     Disconnected(String),
+    /// The client answered without a result, where one was asked for.
+    #[error("the client did not provide a result")]
+    NoResult,
     /// The answer is not of the wanted type.
     #[error("the client's answer is not of the wanted type: {0}")]
     Decode(#[source] DecodeError),

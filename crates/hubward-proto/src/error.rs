@@ -73,9 +73,15 @@ pub enum ProtocolError {
         /// The width that it must fit, in bits.
         bits: u8,
     },
-    /// A text holds half a surrogate pair.
+    /// A text holds the first half of a surrogate pair without the second.
     #[error("Cannot read incomplete UTF-16 JSON text as string with missing low surrogate.")]
     Surrogate,
+    /// A text holds the second half of a surrogate pair where none may be.
+    #[error("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{half:X}'.")]
+    LoneSurrogate {
+        /// The half.
+        half: u16,
+    },
     /// A completion has both.
     #[error("The 'error' and 'result' properties are mutually exclusive.")]
     ErrorAndResult,
@@ -139,6 +145,7 @@ impl ProtocolError {
             Self::NumberFormat { .. } | Self::LengthPrefix => "FormatException",
             Self::NoText { .. }
             | Self::Surrogate
+            | Self::LoneSurrogate { .. }
             | Self::AckBeyondSent
             | Self::SequenceBeyondReceived
             | Self::UnexpectedSequence => "InvalidOperationException",

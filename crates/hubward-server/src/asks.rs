@@ -36,7 +36,7 @@ pub(crate) fn ask(
             match ask_here(&link, id, frame).await {
                 None => Err(AskError::Disconnected(name)),
                 Some(Reply::Value(protocol, bytes)) => Ok(Answer::new(protocol, bytes)),
-                Some(Reply::Void) => Ok(nothing()),
+                Some(Reply::Void) => Ok(Answer::without_result()),
                 Some(Reply::Error(error)) => Err(AskError::Failed(error)),
             }
         });
@@ -59,11 +59,6 @@ pub(crate) fn ask(
         }
     };
     Box::pin(ask_elsewhere(engine.clone(), connection.clone(), id, frames))
-}
-
-/// What a client that answers with nothing answered: null.
-fn nothing() -> Answer {
-    Answer::new(Protocol::Json, b"null".to_vec())
 }
 
 /// Forgets a question when nobody waits for it any more.
@@ -110,7 +105,7 @@ async fn ask_elsewhere(
             let protocol = Protocol::ALL.into_iter().find(|known| known.index() == usize::from(protocol));
             protocol.map(|protocol| Answer::new(protocol, bytes.to_vec())).ok_or(AskError::Disconnected(name))
         }
-        Ok(AnswerOutcome::Void) => Ok(nothing()),
+        Ok(AnswerOutcome::Void) => Ok(Answer::without_result()),
         Ok(AnswerOutcome::Error(error)) => Err(AskError::Failed(error)),
         Ok(AnswerOutcome::NotFound) => Err(AskError::NotFound(name)),
         Ok(_) | Err(_) => Err(AskError::Disconnected(name)),

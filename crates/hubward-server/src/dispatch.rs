@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use futures_util::{FutureExt, StreamExt};
 use hubward_hub::{
-    BoxFuture, CallKind, FilterCall, FrameStream, HubContext, HubEngine, HubError, Incoming, MethodEntry,
-    Next, Outcome, UploadSink,
+    ArgumentError, BoxFuture, CallKind, FilterCall, FrameStream, HubContext, HubEngine, HubError, Incoming,
+    MethodEntry, Next, Outcome, UploadSink,
 };
 use hubward_proto::{Frame, Invocation, Protocol, RawArguments};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,14 @@ pub(crate) struct Prepared {
     cancellation: Option<CancellationToken>,
 }
 
+impl Prepared {
+    /// Calls with streams take no permit: one that waits for its upload must not hold up the reader. What the method
+    /// is decides, not what the client sent with it.
+    fn needs_permit(&self) -> bool {
+        !self.streaming && self.entry.method.shape().uploads == 0
+    }
+}
+
 /// What a connection's task lends to a dispatch.
 pub(crate) struct Dispatch<'a> {
     pub(crate) engine: &'a Arc<Engine>,
@@ -47,11 +55,8 @@ impl Dispatch<'_> {
         streaming: bool,
     ) -> Option<Prepared> {
         let prepared = self.prepare(invocation, streaming)?;
-        // Calls with streams take no permit: one that waits for its upload must not hold up the reader.
-        let needs_permit =
-            !streaming && prepared.stream_count == 0 && !prepared.entry.method.shape().streaming;
-        if needs_permit && !self.calls.has_permit(self.engine.definition.options.maximum_parallel_invocations)
-        {
+        let permits = self.engine.definition.options.maximum_parallel_invocations;
+        if prepared.needs_permit() && !self.calls.has_permit(permits) {
             return Some(prepared);
         }
         self.run(cx, prepared);
@@ -68,18 +73,6 @@ impl Dispatch<'_> {
         };
         let shape = entry.method.shape();
         let detailed = self.engine.definition.options.detailed_errors;
-        if arguments.len() != shape.arguments {
-            let detail = if detailed {
-                let (given, wanted) = (arguments.len(), shape.arguments);
-                format!(
-                    " InvalidDataException: Invocation provides {given} argument(s) but target expects {wanted}."
-                )
-            } else {
-                String::new()
-            };
-            self.fail(id, base(&target) + &detail);
-            return None;
-        }
         let call = self.calls.next();
         let mut context = HubContext::new(self.link.clone(), self.hub.clone(), call);
         if !headers.is_empty() {
@@ -94,16 +87,23 @@ impl Dispatch<'_> {
             stream_ids: &stream_ids,
             upload_capacity: self.engine.definition.options.stream_buffer_capacity,
         };
+        let (given, wanted) = (arguments.len(), shape.arguments);
         let started = match entry.method.start(&incoming) {
-            Ok(started) => started,
-            Err(error) => {
-                tracing::debug!(method = %entry.name, %error, "An argument is not of its parameter's type.");
-                let detail = if detailed {
-                    " InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."
+            Ok(started) if given == wanted => started,
+            bound => {
+                // .NET's MessagePack counts before it binds, its JSON the other way round.
+                let binds_first = self.link.protocol == Protocol::Json;
+                let badly_bound = matches!(&bound, Err(ArgumentError::Type(_)));
+                let detail = if given == wanted || (binds_first && badly_bound) {
+                    "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked.".to_owned()
                 } else {
-                    ""
+                    format!("Invocation provides {given} argument(s) but target expects {wanted}.")
                 };
-                self.fail(id, base(&target) + detail);
+                let error = bound.err().map(tracing::field::display);
+                tracing::debug!(method = %entry.name, error, detail, "A call does not fit its method.");
+                let detail =
+                    if detailed { format!(" InvalidDataException: {detail}") } else { String::new() };
+                self.fail(id, base(&target) + &detail);
                 return None;
             }
         };
@@ -171,6 +171,7 @@ impl Dispatch<'_> {
             self.fail(prepared.id.as_deref(), error);
             return;
         }
+        let holds_permit = prepared.needs_permit();
         let cancellation = match (prepared.streaming, prepared.cancellation.take()) {
             (true, None) => Some(CancellationToken::new()),
             (_, token) => token,
@@ -188,12 +189,11 @@ impl Dispatch<'_> {
             id: prepared.id,
             cancellation,
         };
-        let mut run = AssertUnwindSafe(prepared.run).catch_unwind();
         let call = prepared.call;
+        let mut run = AssertUnwindSafe(prepared.run).catch_unwind();
         match run.poll_unpin(cx) {
             Poll::Ready(outcome) => answer.give(outcome.unwrap_or_else(|panic| Err(panicked(&*panic))), None),
             Poll::Pending => {
-                let holds_permit = !prepared.streaming && prepared.stream_count == 0;
                 if holds_permit {
                     self.calls.hold_permit(call);
                 }

@@ -130,6 +130,7 @@ impl Engine {
         Envelope { sender: self.node.id.clone(), body }.encode()
     }
 
+    /// Connections and users that are named twice get a message once, groups twice: as in ASP.NET Core.
     fn deliver(&self, target: &Target, frames: &LazyFrames<'_>) {
         let _batch = WakeBatch::open();
         let push = |link: &Arc<Link>| {
@@ -149,7 +150,7 @@ impl Engine {
                 self.index.for_all(|link| push_unless(link, &except));
             }
             Target::Connections(ids) => {
-                ids.iter().filter_map(|id| self.index.connection(id)).for_each(|link| push(&link));
+                distinct(ids).filter_map(|id| self.index.connection(id)).for_each(|link| push(&link));
             }
             Target::Group(group) => self.index.for_group(group, push),
             Target::Groups(groups) => groups.iter().for_each(|group| self.index.for_group(group, push)),
@@ -157,7 +158,7 @@ impl Engine {
                 let except = Except::new(except);
                 self.index.for_group(group, |link| push_unless(link, &except));
             }
-            Target::Users(users) => users.iter().for_each(|user| self.index.for_user(user, push)),
+            Target::Users(users) => distinct(users).for_each(|user| self.index.for_user(user, push)),
         }
     }
 
@@ -166,14 +167,16 @@ impl Engine {
         let topics: Vec<Topic> = match target {
             Target::All | Target::AllExcept(_) => vec![Topic::All(hub.clone())],
             Target::Connections(ids) => {
-                let elsewhere = ids.iter().filter(|id| self.index.connection(id).is_none());
+                let elsewhere = distinct(ids).filter(|id| self.index.connection(id).is_none());
                 elsewhere.map(|id| Topic::Connection(hub.clone(), id.clone())).collect()
             }
             Target::Group(group) | Target::GroupExcept(group, _) => {
                 vec![Topic::Group(hub.clone(), group.clone())]
             }
             Target::Groups(groups) => groups.iter().map(|g| Topic::Group(hub.clone(), g.clone())).collect(),
-            Target::Users(users) => users.iter().map(|user| Topic::User(hub.clone(), user.clone())).collect(),
+            Target::Users(users) => {
+                distinct(users).map(|user| Topic::User(hub.clone(), user.clone())).collect()
+            }
         };
         let except = match target {
             Target::AllExcept(except) | Target::GroupExcept(_, except) => except.clone(),
@@ -191,6 +194,13 @@ impl Engine {
             Ok(())
         }))
     }
+}
+
+/// Leaves out what came before in a list.
+fn distinct<T: Eq + std::hash::Hash>(items: &[T]) -> impl Iterator<Item = &T> {
+    let mut seen = std::collections::HashSet::new();
+    let several = items.len() > 1;
+    items.iter().filter(move |item| !several || seen.insert(*item))
 }
 
 /// Begins to pass a message on at once, so that its place in the order is that of the call, and leaves the rest,

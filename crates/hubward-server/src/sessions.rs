@@ -23,7 +23,8 @@ impl Sessions {
                 limits: Limits { message_bytes: options.maximum_receive_message_bytes, ..Limits::default() },
                 handshake_timeout: options.handshake_timeout,
                 keep_alive_interval: pings.then_some(options.keep_alive_interval),
-                client_timeout: pings.then_some(options.client_timeout),
+                // Counts from a client's first ping; who polls need send none.
+                client_timeout: Some(options.client_timeout),
                 detailed_errors: options.detailed_errors,
                 stateful: stateful.then(|| StatefulConfig {
                     buffer_bytes: options.stateful_reconnect_buffer_bytes,

@@ -81,7 +81,6 @@ async fn serve(
     let mut cross_origin = HeaderMap::new();
     endpoint.cors.apply(&parts.headers, &mut cross_origin);
     let caller = Caller::of(&endpoint, &parts);
-    let is_get = parts.method == Method::GET;
     let mut log = Log { user: caller.principal.user().cloned(), ..Log::default() };
     let answer = match caller.check(&endpoint) {
         Ok(()) => route(Admitted { endpoint: &endpoint, caller, log: &mut log }, parts, body).await,
@@ -91,7 +90,7 @@ async fn serve(
         log.refused(&endpoint, refusal);
         refusal.into_response()
     });
-    if is_get {
+    if log.transport == Some(Transport::LongPolling) {
         get::never_cache(&mut response);
     }
     response.headers_mut().extend(cross_origin);

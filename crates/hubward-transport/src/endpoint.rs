@@ -66,7 +66,8 @@ impl Endpoint {
         self
     }
 
-    /// Makes the router that serves the path and the path's `/negotiate`, to be merged into another.
+    /// Makes the router that serves the path and the path's `/negotiate`, each with or without a slash at its end, to
+    /// be merged into another.
     ///
     /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()` for hubs to know remote addresses.
     ///
@@ -74,11 +75,13 @@ impl Endpoint {
     /// As [`Router::route`] does, where the path is not one, such as one without a slash in front.
     pub fn router(self) -> Router {
         let path = self.path.trim_end_matches('/');
-        let negotiate = format!("{path}/negotiate");
-        let path = if path.is_empty() { "/".to_owned() } else { path.to_owned() };
-        Router::new()
-            .route(&path, any(dispatch::serve_connection))
-            .route(&negotiate, any(dispatch::serve_negotiate))
-            .with_state(Arc::new(self))
+        let mut router = Router::new()
+            .route(&format!("{path}/"), any(dispatch::serve_connection))
+            .route(&format!("{path}/negotiate"), any(dispatch::serve_negotiate))
+            .route(&format!("{path}/negotiate/"), any(dispatch::serve_negotiate));
+        if !path.is_empty() {
+            router = router.route(path, any(dispatch::serve_connection));
+        }
+        router.with_state(Arc::new(self))
     }
 }

@@ -44,16 +44,12 @@ pub(crate) async fn get(admitted: Admitted<'_>, parts: Parts) -> Result<Response
     }
 }
 
-/// Keeps caches from an answer to a GET. An event stream and an upgrade say what is right for them.
+/// Keeps caches from an answer to a poll.
 pub(crate) fn never_cache(response: &mut Response) {
-    let is_own = response.status() == StatusCode::SWITCHING_PROTOCOLS
-        || response.headers().contains_key(header::CACHE_CONTROL);
-    if !is_own {
-        let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
-        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-        headers.insert(header::EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
-    }
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(header::EXPIRES, HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"));
 }
 
 fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Response, Refusal> {
@@ -163,7 +159,7 @@ fn transport(headers: &HeaderMap) -> Transport {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"));
+        .any(|media| media.trim_matches([' ', '\t', ';']).eq_ignore_ascii_case("text/event-stream"));
     if accepts_events {
         Transport::ServerSentEvents
     } else if asks_for_web_socket(headers) {

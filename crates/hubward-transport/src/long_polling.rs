@@ -44,7 +44,7 @@ struct State {
     writer: Option<Waker>,
     /// Set by the owner: after what waits, polls are told that it is over.
     closing: bool,
-    /// A poll was told, or a DELETE came: nobody needs to be told any more.
+    /// A poll was told, or none was there when a DELETE came: nobody needs to be told any more.
     told: bool,
     terminated: bool,
 }
@@ -87,15 +87,15 @@ impl LongPoll {
         tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await.unwrap_or(Answer::Nothing)
     }
 
-    /// Ends the connection for its client.
+    /// Ends the connection for its client. A poll that is pending still gets the owner's goodbye; no other begins.
     pub(crate) fn terminate(&self) {
-        let wakers = {
+        let writer = {
             let mut state = self.state.lock();
             state.terminated = true;
-            state.told = true;
-            [state.poll.take(), state.writer.take()]
+            state.told |= !state.active;
+            state.writer.take()
         };
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        writer.into_iter().for_each(Waker::wake);
         self.inbox.end(End::Closed { code: None });
     }
 
@@ -135,10 +135,11 @@ impl<'a> ActivePoll<'a> {
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Answer> {
         let mut state = self.link.state.lock();
-        if state.newest != self.number || state.terminated {
+        if state.newest != self.number {
             return Poll::Ready(Answer::NoContent);
         }
         if !state.waiting.is_empty() {
+            state.told |= state.terminated;
             let data = std::mem::take(&mut state.waiting);
             let writer = state.writer.take();
             drop(state);
@@ -166,8 +167,12 @@ impl Drop for ActivePoll<'_> {
         let mut state = self.link.state.lock();
         if state.newest == self.number {
             state.active = false;
+            state.told |= state.terminated;
             state.idle_since = Instant::now();
             state.poll = None;
+            let writer = if state.told { state.writer.take() } else { None };
+            drop(state);
+            writer.into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -190,7 +195,7 @@ impl LongPollingPipe {
             return Poll::Ready(Err(PipeError::Closed));
         }
         let mut state = self.link.state.lock();
-        if state.terminated {
+        if state.terminated && state.told {
             return Poll::Ready(Err(PipeError::Lost));
         }
         while state.waiting.len() < WAITING_BYTES {

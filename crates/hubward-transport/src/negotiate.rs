@@ -58,7 +58,7 @@ pub(crate) fn negotiate(
         Err(error) => return json(serde_json::to_vec(&Failure { error })),
     };
     let asked_stateful = query_value(query, "useStatefulReconnect")
-        .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+        .is_some_and(|value| trimmed(&value).eq_ignore_ascii_case("true"));
     let stateful = options.allow_stateful_reconnects && asked_stateful;
     let random = random_connection_id();
     let connection_id = match version {
@@ -96,8 +96,7 @@ pub(crate) fn public_id(sealed: &Sealed, token: &str) -> ConnectionId {
 fn version(query: Option<&str>, minimum: i32) -> Result<i32, String> {
     let asked = match query_value(query, "negotiateVersion") {
         None => 0,
-        Some(text) => text
-            .trim()
+        Some(text) => trimmed(&text)
             .parse::<i32>()
             .map_err(|_| "The client requested a non-integer protocol version.".to_owned())?,
     };
@@ -107,6 +106,11 @@ fn version(query: Option<&str>, minimum: i32) -> Result<i32, String> {
         ));
     }
     Ok(asked.min(VERSION))
+}
+
+/// Takes away what .NET passes over around a number or a truth value: ASCII white space, and NUL.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| matches!(c, '\t'..='\r' | ' ' | '\0'))
 }
 
 fn available_transports(options: &TransportOptions) -> Vec<AvailableTransport> {
@@ -142,6 +146,17 @@ mod tests {
             (Some("negotiateVersion=1"), 0, Ok(1)),
             (Some("NegotiateVersion=%201%20"), 0, Ok(1)),
             (Some("negotiateVersion=%2B1"), 0, Ok(1)),
+            (Some("negotiateVersion=1%0A%00"), 0, Ok(1)),
+            (
+                Some("negotiateVersion=%C2%A01"),
+                0,
+                Err("The client requested a non-integer protocol version."),
+            ),
+            (
+                Some("negotiateVersion=1&negotiateVersion=0"),
+                0,
+                Err("The client requested a non-integer protocol version."),
+            ),
             (Some("negotiateVersion=99"), 0, Ok(1)),
             (Some("negotiateVersion="), 0, Err("The client requested a non-integer protocol version.")),
             (

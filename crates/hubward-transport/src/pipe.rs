@@ -77,8 +77,8 @@ impl Pipe {
         each!(&mut self.0, pipe => pipe.poll_write(cx, frames))
     }
 
-    /// Ends it. A WebSocket is told `code` (or, where the peer closed first or broke the rules, that code) and gets
-    /// up to the close timeout to answer; an event stream ends; a long poll, pending or next, gets what is left,
+    /// Ends it. A WebSocket is told `code` (or, where the peer broke the rules, which) and gets up to the close timeout
+    /// to answer; an event stream ends; a long poll, pending or next, gets what is left,
     /// and then 204. Ready when nothing is left to do. Frames still in the owner's queue are not written.
     pub fn poll_close(&mut self, cx: &mut Context<'_>, code: u16) -> Poll<()> {
         each!(&mut self.0, pipe => pipe.poll_close(cx, code))

@@ -3,6 +3,7 @@
 //! it is made.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -34,7 +35,7 @@ impl RequestInfo {
     pub(crate) fn new(parts: &Parts) -> Self {
         let mut packed = Vec::with_capacity(512);
         push(&mut packed, Kind::Path, b"", parts.uri.path().as_bytes());
-        for (name, value) in query_pairs(parts.uri.query()) {
+        for (name, value) in distinct_pairs(parts.uri.query()) {
             if !TOKENS.iter().any(|token| name.eq_ignore_ascii_case(token)) {
                 push(&mut packed, Kind::Query, name.as_bytes(), value.as_bytes());
             }
@@ -53,12 +54,13 @@ impl RequestInfo {
         self.records(Kind::Path).next().and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or("/")
     }
 
-    /// Returns the first value of a query parameter, decoded. Names are matched without regard to case.
+    /// Returns the value of a query parameter, decoded. Names are matched without regard to case; the values of one that
+    /// came several times are joined by commas.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Returns all query parameters as name and value, decoded, in their order.
+    /// Returns all query parameters as name and value, decoded, in the order of their names' first coming.
     pub fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.texts(Kind::Query)
     }
@@ -112,9 +114,24 @@ impl fmt::Debug for RequestInfo {
     }
 }
 
-/// Returns the first value of a query parameter, decoded; names are matched without regard to case.
+/// Returns the value of a query parameter, decoded; names are matched without regard to case. Of one that comes several
+/// times the values are joined by commas, as ASP.NET Core has them: no check can read another than what is used.
 pub(crate) fn query_value<'a>(query: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
-    query_pairs(query).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    let values = query_pairs(query).filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    values.reduce(joined)
+}
+
+/// Joins the values of a parameter that comes twice; an empty one is left out.
+fn joined<'a>(mut all: Cow<'a, str>, next: Cow<'a, str>) -> Cow<'a, str> {
+    match (&*all, &*next) {
+        ("", _) => next,
+        (_, "") => all,
+        _ => {
+            all.to_mut().push(',');
+            all.to_mut().push_str(&next);
+            all
+        }
+    }
 }
 
 /// Returns the decoded pairs of a query string.
@@ -123,6 +140,20 @@ pub(crate) fn query_pairs(query: Option<&str>) -> impl Iterator<Item = (Cow<'_, 
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(name), decode(value))
     })
+}
+
+/// Returns the decoded pairs of a query string, each name once.
+fn distinct_pairs(query: Option<&str>) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    let mut places = HashMap::new();
+    for (name, value) in query_pairs(query) {
+        let place = *places.entry(name.to_ascii_lowercase()).or_insert(pairs.len());
+        match pairs.get_mut(place) {
+            Some((_, known)) => *known = joined(std::mem::take(known), value),
+            None => pairs.push((name, value)),
+        }
+    }
+    pairs
 }
 
 /// Undoes percent-encoding and `+`. What is not valid stays as it is, what is not UTF-8 is replaced.
@@ -212,6 +243,15 @@ mod tests {
         assert_eq!(info.query("empty"), Some(""));
         assert_eq!(info.query("bad"), Some("%zz\u{fffd}"));
         assert_eq!(info.query("none"), None);
+    }
+
+    #[test]
+    fn the_values_of_a_repeated_parameter_are_joined() {
+        let info = info("/hub?a=1&b=&A=2&a&a=3", &[]);
+        assert_eq!(info.query("a"), Some("1,2,3"));
+        assert_eq!(info.query_pairs().count(), 2);
+        assert_eq!(query_value(Some("x=1&X=0"), "x").as_deref(), Some("1,0"));
+        assert_eq!(query_value(Some("x=&x=1"), "x").as_deref(), Some("1"));
     }
 
     #[test]

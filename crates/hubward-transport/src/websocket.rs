@@ -118,11 +118,11 @@ impl WebSocketPipe {
             self.close_sent = true;
             self.deadline = Some(Instant::now() + self.options.close_timeout);
             let code = match self.end {
-                Some(End::Closed { code }) => code,
-                Some(End::Violated { code }) => Some(code),
-                _ => Some(code),
+                Some(End::Violated { code }) => code,
+                // Whatever code the peer gave: ASP.NET Core does not give it back.
+                _ => code,
             };
-            encode_close(&mut self.control, code);
+            encode_close(&mut self.control, Some(code));
         }
         if ready!(self.poll_flush(cx)).is_err() {
             return Poll::Ready(());

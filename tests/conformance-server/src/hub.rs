@@ -4,20 +4,10 @@ use std::time::Duration;
 
 use hubward::{AskError, Binary, Hub, HubContext, HubError, HubOptions};
 
+use crate::nulls::{ArgumentOutOfRangeException, HUB_EXCEPTION, InvalidOperationException, Text, needed};
 use crate::reading::Reading;
+use crate::said::Said;
 use crate::{sending, streams};
-
-/// An error that is not meant for clients, under the name that .NET gives it.
-#[derive(Debug)]
-pub(crate) struct InvalidOperationException(pub(crate) String);
-
-impl std::fmt::Display for InvalidOperationException {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for InvalidOperationException {}
 
 /// The hub under each path that is open to all.
 pub(crate) fn variants() -> Vec<(&'static str, Hub)> {
@@ -51,25 +41,29 @@ pub(crate) fn variants() -> Vec<(&'static str, Hub)> {
 pub(crate) fn named(name: &str) -> Hub {
     let hub = Hub::new(name)
         .on_connected(greet)
-        .method("Echo", async |text: Option<String>| text)
+        .method("Echo", async |text: Text| text)
         .method("Add", async |a: i32, b: i32| a.wrapping_add(b))
         .method("Half", async |x: f64| x / 2.0)
         .method("Not", async |b: bool| !b)
         .method("Nothing", async || ())
         .method("Null", async || None::<String>)
         .method("Reverse", reverse)
-        .method("EchoBytes", async |bytes: Binary| bytes)
-        .method("EchoReading", async |reading: Reading| reading)
-        .method("Large", async |n: usize| "x".repeat(n.min(16 << 20)))
+        .method("EchoBytes", async |bytes: Option<Binary>| bytes)
+        .method("EchoReading", async |reading: Option<Reading>| reading)
+        .method("Large", large)
         .method("Slow", slow)
-        .method("HubError", async |text: String| Err::<String, _>(HubError::shown(text)))
-        .method("Crash", async |text: String| Err::<String, _>(InvalidOperationException(text)))
+        .method("HubError", async |text: Text| {
+            Err::<String, _>(HubError::shown(text.unwrap_or_else(|| HUB_EXCEPTION.into())))
+        })
+        .method("Crash", async |text: Text| {
+            let text = text
+                .unwrap_or_else(|| "Operation is not valid due to the current state of the object.".into());
+            Err::<String, _>(InvalidOperationException(text))
+        })
         .method("WhoAmI", async |cx: HubContext| cx.user().user().cloned())
         .method("MyConnectionId", async |cx: HubContext| cx.connection_id().clone())
         .method("Transport", async |cx: HubContext| cx.request().transport().to_owned())
-        .method("Query", async |cx: HubContext, name: String| {
-            cx.request().query(&name).filter(|value| !value.is_empty()).map(str::to_owned)
-        })
+        .method("Query", query)
         .method("Abort", async |cx: HubContext| cx.abort())
         .method("Ask", ask);
     streams::add(sending::add(hub))
@@ -86,20 +80,45 @@ async fn greet(cx: HubContext) -> Result<(), HubError> {
     Ok(())
 }
 
-async fn reverse(mut values: Vec<i32>) -> Vec<i32> {
+async fn query(cx: HubContext, name: Text) -> Result<Text, HubError> {
+    let name = needed(name, "key")?;
+    Ok(cx.request().query(&name).filter(|value| !value.is_empty()).map(str::to_owned))
+}
+
+async fn reverse(values: Option<Vec<i32>>) -> Result<Vec<i32>, HubError> {
+    let mut values = needed(values, "array")?;
     values.reverse();
-    values
+    Ok(values)
 }
 
-async fn slow(ms: u64, text: Option<String>) -> Option<String> {
-    tokio::time::sleep(Duration::from_millis(ms)).await;
-    text
+async fn large(n: i32) -> Result<String, ArgumentOutOfRangeException> {
+    let refused = || {
+        let text = "must be a non-negative value. (Parameter 'count')\nActual value was";
+        ArgumentOutOfRangeException(format!("count ('{n}') {text} {n}."))
+    };
+    let n = usize::try_from(n).map_err(|_| refused())?;
+    Ok("x".repeat(n.min(16 << 20)))
 }
 
-async fn ask(cx: HubContext, id: String, question: String) -> Result<String, HubError> {
-    let answer = cx.clients().connection(id).ask::<Option<String>>("Question", (question,)).await;
+async fn slow(ms: i32, text: Text) -> Result<Text, ArgumentOutOfRangeException> {
+    match u64::try_from(ms) {
+        Ok(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        Err(_) if ms == -1 => std::future::pending().await,
+        Err(_) => {
+            let text = "The value needs to be either -1 (signifying an infinite timeout), 0 or a positive integer. (Parameter 'millisecondsDelay')";
+            return Err(ArgumentOutOfRangeException(text.into()));
+        }
+    }
+    Ok(text)
+}
+
+async fn ask(cx: HubContext, id: Text, question: Text) -> Result<String, HubError> {
+    let id = needed(id, "connectionId")?;
+    let answer = cx.clients().connection(id).ask::<Said>("Question", (question,)).await;
     Ok(match answer {
-        Ok(answer) => format!("answer: {}", answer.unwrap_or_default()),
+        Ok(Said::Text(text)) => format!("answer: {}", text.unwrap_or_default()),
+        Ok(Said::Other(why)) => format!("failed: Error trying to deserialize result to String. {why}"),
+        Err(AskError::NoResult) => format!("failed: {HUB_EXCEPTION}"),
         Err(AskError::Failed(text)) => format!("failed: {text}"),
         Err(AskError::NotFound(_)) => "gone: does not exist".to_owned(),
         Err(AskError::Disconnected(_)) => "gone: disconnected".to_owned(),

@@ -5,7 +5,9 @@
 
 mod bench;
 mod hub;
+mod nulls;
 mod reading;
+mod said;
 mod secure;
 mod sending;
 mod streams;
@@ -68,6 +70,7 @@ fn node(cluster: Option<&Cluster>, name: &str) -> Result<Hubward, Failure> {
         issuers: vec!["https://issuer.example".into()],
         audiences: vec!["hubs".into()],
         leeway: Duration::ZERO,
+        role_claims: vec!["role".into()],
         ..JwtConfig::default()
     };
     let mut builder = Hubward::builder()

@@ -1,70 +1,117 @@
-//! A record as .NET would write it: camelCase names in JSON, PascalCase names in MessagePack.
+//! A record as .NET would write it: camelCase names in JSON, PascalCase names in MessagePack. It is read as .NET reads
+//! one: in JSON names ignore case, what is missing has its default, what is unknown is skipped, and of two the later
+//! counts.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// A reading at a bed. The two shapes below name its fields for one protocol each.
-#[derive(Clone)]
+/// A reading at a bed.
+#[derive(Clone, Default)]
 pub(crate) struct Reading {
     ward: Option<String>,
     bed: i32,
     value: f64,
     alarm: bool,
-    tags: Option<Vec<String>>,
-    counts: Option<BTreeMap<String, i32>>,
+    tags: Option<Vec<Option<String>>>,
+    counts: Option<Counts>,
     previous: Option<Box<Reading>>,
 }
 
-macro_rules! shape {
-    ($name:ident, $case:literal) => {
-        #[derive(Serialize, Deserialize)]
-        #[serde(rename_all = $case)]
-        struct $name {
-            ward: Option<String>,
-            bed: i32,
-            value: f64,
-            alarm: bool,
-            tags: Option<Vec<String>>,
-            counts: Option<BTreeMap<String, i32>>,
-            previous: Option<Box<Reading>>,
-        }
+/// Numbers by name, in the order of their coming.
+#[derive(Clone, Default)]
+struct Counts(Vec<(String, i32)>);
 
-        impl From<Reading> for $name {
-            fn from(r: Reading) -> Self {
-                let Reading { ward, bed, value, alarm, tags, counts, previous } = r;
-                Self { ward, bed, value, alarm, tags, counts, previous }
-            }
-        }
-
-        impl From<$name> for Reading {
-            fn from(r: $name) -> Self {
-                let $name { ward, bed, value, alarm, tags, counts, previous } = r;
-                Self { ward, bed, value, alarm, tags, counts, previous }
-            }
-        }
-    };
-}
-
-shape!(Json, "camelCase");
-shape!(MessagePack, "PascalCase");
+/// The names of the fields in MessagePack; in JSON their first letter is small.
+const NAMES: [&str; 7] = ["Ward", "Bed", "Value", "Alarm", "Tags", "Counts", "Previous"];
 
 impl Serialize for Reading {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            Json::from(self.clone()).serialize(serializer)
-        } else {
-            MessagePack::from(self.clone()).serialize(serializer)
-        }
+        let json = serializer.is_human_readable();
+        let name = |at: usize| {
+            let name = NAMES.get(at).copied().unwrap_or_default();
+            if json { name.to_ascii_lowercase() } else { name.to_owned() }
+        };
+        let mut map = serializer.serialize_map(Some(NAMES.len()))?;
+        map.serialize_entry(&name(0), &self.ward)?;
+        map.serialize_entry(&name(1), &self.bed)?;
+        map.serialize_entry(&name(2), &self.value)?;
+        map.serialize_entry(&name(3), &self.alarm)?;
+        map.serialize_entry(&name(4), &self.tags)?;
+        map.serialize_entry(&name(5), &self.counts)?;
+        map.serialize_entry(&name(6), &self.previous)?;
+        map.end()
     }
 }
 
 impl<'de> Deserialize<'de> for Reading {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            Json::deserialize(deserializer).map(Self::from)
-        } else {
-            MessagePack::deserialize(deserializer).map(Self::from)
+        let json = deserializer.is_human_readable();
+        deserializer.deserialize_map(Fields { json })
+    }
+}
+
+struct Fields {
+    json: bool,
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Reading;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a reading")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Reading, A::Error> {
+        let mut reading = Reading::default();
+        while let Some(name) = map.next_key::<String>()? {
+            let is =
+                |known: &&str| if self.json { known.eq_ignore_ascii_case(&name) } else { *known == name };
+            match NAMES.iter().position(is) {
+                Some(0) => reading.ward = map.next_value()?,
+                Some(1) => reading.bed = map.next_value()?,
+                Some(2) => reading.value = map.next_value()?,
+                Some(3) => reading.alarm = map.next_value()?,
+                Some(4) => reading.tags = map.next_value()?,
+                Some(5) => reading.counts = map.next_value()?,
+                Some(6) => reading.previous = map.next_value()?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
         }
+        Ok(reading)
+    }
+}
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, count)| (name, count)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(CountsVisitor)
+    }
+}
+
+struct CountsVisitor;
+
+impl<'de> Visitor<'de> for CountsVisitor {
+    type Value = Counts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("numbers by name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Counts, A::Error> {
+        let mut counts: Vec<(String, i32)> = Vec::new();
+        while let Some((name, count)) = map.next_entry::<String, i32>()? {
+            match counts.iter_mut().find(|(known, _)| *known == name) {
+                Some(known) => known.1 = count,
+                None => counts.push((name, count)),
+            }
+        }
+        Ok(Counts(counts))
     }
 }

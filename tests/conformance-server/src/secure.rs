@@ -4,6 +4,7 @@ use futures_util::{Stream, stream};
 use hubward::{HandlerExt, Hub, HubContext, HubError};
 
 use crate::hub;
+use crate::nulls::Text;
 
 pub(crate) fn hub() -> Hub {
     hub::named("secure")
@@ -14,21 +15,21 @@ pub(crate) fn hub() -> Hub {
         .method("ToWard", to_ward)
 }
 
-async fn order_medication(patient: String, drug: String) -> String {
-    format!("{drug} for {patient}")
+async fn order_medication(patient: Text, drug: Text) -> String {
+    format!("{} for {}", drug.unwrap_or_default(), patient.unwrap_or_default())
 }
 
 async fn watch_doctors(n: i32) -> impl Stream<Item = i32> {
     stream::iter(0..n)
 }
 
-async fn subscribe_to_ward(cx: HubContext, ward: String) -> Result<(), HubError> {
-    if cx.user().claim("department") != Some(ward.as_str()) && !cx.user().has_role("admin") {
+async fn subscribe_to_ward(cx: HubContext, ward: Text) -> Result<(), HubError> {
+    if cx.user().claim("department") != ward.as_deref() && !cx.user().has_role("admin") {
         return Err(HubError::shown("Access to this ward requires matching department assignment."));
     }
-    Ok(cx.groups().add(format!("ward:{ward}")).await?)
+    Ok(cx.groups().add(format!("ward:{}", ward.unwrap_or_default())).await?)
 }
 
-async fn to_ward(cx: HubContext, ward: String, m: String) -> Result<(), HubError> {
-    Ok(cx.clients().group(format!("ward:{ward}")).send("Message", (m,)).await?)
+async fn to_ward(cx: HubContext, ward: Text, m: Text) -> Result<(), HubError> {
+    Ok(cx.clients().group(format!("ward:{}", ward.unwrap_or_default())).send("Message", (m,)).await?)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, stream};
 use hubward::{Hub, HubError, Upload};
 
-use crate::hub::InvalidOperationException;
+use crate::nulls::{InvalidOperationException, Text};
 
 pub(crate) fn add(hub: Hub) -> Hub {
     hub.stream("Count", count)
@@ -16,10 +16,10 @@ pub(crate) fn add(hub: Hub) -> Hub {
         .method("Concat", concat)
 }
 
-async fn count(n: i32, delay_ms: u64) -> impl Stream<Item = i32> {
+async fn count(n: i32, delay_ms: i32) -> impl Stream<Item = i32> {
     stream::iter(0..n).then(move |i| async move {
         if i > 0 && delay_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+            tokio::time::sleep(Duration::from_millis(delay_ms.unsigned_abs().into())).await;
         }
         i
     })
@@ -37,10 +37,10 @@ async fn sum(mut values: Upload<i32>) -> Result<i32, HubError> {
     Ok(total)
 }
 
-async fn concat(prefix: String, mut parts: Upload<String>) -> Result<String, HubError> {
-    let mut text = prefix;
+async fn concat(prefix: Text, mut parts: Upload<Text>) -> Result<String, HubError> {
+    let mut text = prefix.unwrap_or_default();
     while let Some(part) = parts.next_item().await {
-        text += &part?;
+        text += &part?.unwrap_or_default();
     }
     Ok(text)
 }

@@ -142,6 +142,7 @@ impl<'a> Envelope<'a> {
                 };
                 Message::Completion(Completion { headers: self.headers, invocation_id, outcome })
             }
+            4 if self.target.is_none() => return Err(missing("target")),
             4 if self.invocation_id.as_deref().unwrap_or_default().is_empty() => {
                 return Err(missing("invocationId"));
             }
@@ -177,6 +178,7 @@ fn required_id(id: Option<Cow<'_, str>>) -> Result<Cow<'_, str>, ProtocolError> 
     id.filter(|id| !id.is_empty()).ok_or(missing("invocationId"))
 }
 
+/// One below zero counts as zero, which names no message: what that means is the session's matter.
 fn required_sequence_id(id: Option<i64>) -> Result<u64, ProtocolError> {
-    u64::try_from(id.ok_or(missing("sequenceId"))?).map_err(|_| ProtocolError::NumberFormat { bits: 64 })
+    Ok(u64::try_from(id.ok_or(missing("sequenceId"))?).unwrap_or(0))
 }

@@ -88,7 +88,7 @@ impl<'a, 'l> Reader<'a, 'l> {
         }
         let with_quotes = self.text.get(quoted.start - 1..=quoted.end).ok_or(ProtocolError::MalformedJson)?;
         // The grammar of escapes is checked; what can still be wrong is that half of a pair is missing.
-        serde_json::from_str(with_quotes).map(Cow::Owned).map_err(|_| ProtocolError::Surrogate)
+        serde_json::from_str(with_quotes).map(Cow::Owned).map_err(|_| surrogate(with_quotes.as_bytes()))
     }
 
     /// Reads a whole number of so many bits; `None` is null.
@@ -218,4 +218,30 @@ impl From<Malformed> for ProtocolError {
     fn from(_: Malformed) -> Self {
         ProtocolError::MalformedJson
     }
+}
+
+/// Says what is wrong with a text whose surrogates are not all in pairs.
+fn surrogate(mut text: &[u8]) -> ProtocolError {
+    while let [byte, after @ ..] = text {
+        text = match (byte, after) {
+            (b'\\', [b'u', ..]) => match (unit(text), after.get(5..).unwrap_or_default()) {
+                (Some(0xD800..0xDC00), second) => match unit(second) {
+                    Some(0xDC00..0xE000) => second.get(6..).unwrap_or_default(),
+                    Some(half) => return ProtocolError::LoneSurrogate { half },
+                    None => return ProtocolError::Surrogate,
+                },
+                (Some(half @ 0xDC00..0xE000), _) => return ProtocolError::LoneSurrogate { half },
+                (_, rest) => rest,
+            },
+            (b'\\', [_, rest @ ..]) => rest,
+            _ => after,
+        };
+    }
+    ProtocolError::Surrogate
+}
+
+/// Reads the code unit that an escape at the front stands for.
+fn unit(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }

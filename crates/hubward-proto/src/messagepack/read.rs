@@ -174,8 +174,9 @@ impl<'a> Items<'a, '_> {
 
     fn sequence_id(&mut self) -> Result<u64, ProtocolError> {
         self.count_down().ok_or(unreadable("sequenceId", "Int64"))?;
-        let integer = self.scanner.integer().ok().and_then(|integer| u64::try_from(integer).ok());
-        integer.ok_or(unreadable("sequenceId", "Int64"))
+        let integer = self.scanner.integer().map_err(|_| unreadable("sequenceId", "Int64"))?;
+        // One below zero counts as zero, which names no message: what that means is the session's matter.
+        Ok(u64::try_from(integer).unwrap_or(0))
     }
 
     fn boolean(&mut self, field: &'static str) -> Result<bool, ProtocolError> {

@@ -109,8 +109,8 @@ impl Stateful {
     pub(super) fn admit(&mut self, now: Instant, message: &Message<'_>) -> Result<bool, ProtocolError> {
         match *message {
             Message::Sequence { sequence_id } => self.continue_at(sequence_id).map(|()| false),
-            _ if self.awaits_sequence => Ok(false),
             Message::Ack { sequence_id } => self.acknowledge(sequence_id).map(|()| false),
+            _ if self.awaits_sequence => Ok(false),
             Message::Ping | Message::Close(_) => Ok(true),
             Message::Invocation(_)
             | Message::StreamItem(_)

@@ -85,7 +85,7 @@ async fn a_poll_that_brings_nothing_ends_empty() {
 }
 
 #[tokio::test]
-async fn delete_ends_the_connection_and_the_pending_poll() {
+async fn delete_ends_the_connection_and_the_pending_poll_takes_the_goodbye() {
     let (server, mut connections) = Server::taken(unchanged).await;
     let target = server.negotiated().await;
     server.get(&target).await;
@@ -96,11 +96,26 @@ async fn delete_ends_the_connection_and_the_pending_poll() {
     let mut input = Vec::new();
     let received = within(poll_fn(|cx| connection.pipe.poll_receive(cx, &mut input))).await;
     assert_eq!(received, Received::End(End::Closed { code: None }));
-    assert_eq!(pending.answer().await.status, 204);
     assert_eq!(server.get(&target).await.text(), "No Connection with that ID");
+    let mut frames = VecDeque::from([binary(b"goodbye")]);
+    within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
+    assert_eq!(pending.answer().await.text(), "goodbye");
     within(poll_fn(|cx| connection.pipe.poll_close(cx, 1000))).await;
     drop(connection);
     assert_eq!(server.request("DELETE", &target, &[], b"").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_poll_that_delete_finds_waiting_ends_with_its_connection() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let target = server.negotiated().await;
+    server.get(&target).await;
+    let connection = connections.recv().await.unwrap();
+    let older = poll(&server, &target).await;
+    let mut pending = settled(&server, &target, older).await;
+    assert_eq!(server.request("DELETE", &target, &[], b"").await.status, 202);
+    drop(connection);
+    assert_eq!(pending.answer().await.status, 204);
 }
 
 #[tokio::test]

@@ -142,7 +142,6 @@ fn numbers_must_be_whole_and_in_range() {
         (r#"{"type":99999999999}"#, 32),
         (r#"{"type":8,"sequenceId":1.5}"#, 64),
         (r#"{"type":9,"sequenceId":99999999999999999999}"#, 64),
-        (r#"{"type":9,"sequenceId":-1}"#, 64),
     ] {
         check_read(
             record,
@@ -163,9 +162,41 @@ fn a_completion_has_a_result_or_an_error() {
 
 #[test]
 fn half_a_surrogate_pair_is_no_text() {
-    let told = "InvalidOperationException: Cannot read incomplete UTF-16 JSON text as string with missing low surrogate.";
-    check_read(r#"{"type":1,"invocationId":"\ud800"}"#, told);
-    check_read(r#"{"type":1,"invocationId":"\udc00x"}"#, told);
+    let incomplete =
+        "Cannot read incomplete UTF-16 JSON text as string with missing low surrogate.".to_owned();
+    let invalid = |half: &str| {
+        format!("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{half}'.")
+    };
+    for (text, says) in [
+        (r"\ud800", incomplete.clone()),
+        (r"\ud800x", incomplete.clone()),
+        (r"\ud800\n", incomplete.clone()),
+        (r"\ud800\udc00\ud801", incomplete),
+        (r"\ud800\u0041", invalid("41")),
+        (r"\ud800\ud800", invalid("D800")),
+        (r"x\udc00\ud800", invalid("DC00")),
+        (r"\ud83d\ude80\udfff", invalid("DFFF")),
+    ] {
+        check_read(
+            &format!(r#"{{"type":1,"target":"{text}"}}"#),
+            &format!("InvalidOperationException: {says}"),
+        );
+    }
+}
+
+#[test]
+fn a_sequence_id_below_zero_names_no_message() {
+    check_read(r#"{"type":9,"sequenceId":-1}"#, "Sequence 0");
+    check_read(r#"{"type":8,"sequenceId":-9223372036854775808}"#, "Ack 0");
+}
+
+#[test]
+fn a_stream_invocation_lacks_its_target_first() {
+    check_read(r#"{"type":4}"#, "InvalidDataException: Missing required property 'target'.");
+    check_read(
+        r#"{"type":4,"target":"t"}"#,
+        "InvalidDataException: Missing required property 'invocationId'.",
+    );
 }
 
 #[test]

@@ -28,7 +28,6 @@ fn items_that_are_not_there_or_of_another_type_are_told() {
         (b"\x91\x07", "error", "String"),
         (b"\x93\x07\xc0\xc0", "allowReconnect", "Boolean"),
         (b"\x91\x08", "sequenceId", "Int64"),
-        (b"\x92\x09\xff", "sequenceId", "Int64"),
         (b"\x92\x09\xcf\xff\xff\xff\xff\xff\xff\xff\xff", "sequenceId", "Int64"),
         (b"\x96\x01\x80\xc0\xa1t\x90\x91\x01", "streamIds", "String"),
         (b"\x92\x05\x81\x01\x02", "headers", "String"),
