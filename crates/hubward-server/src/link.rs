@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use hubward_backplane::Topic;
 use hubward_hub::{HubConnection, Items, Request};
 use hubward_proto::Protocol;
 use hubward_transport::{RequestInfo, Transport};
@@ -44,6 +45,8 @@ pub(crate) struct Link {
     over: AtomicBool,
     ended: OnceLock<CancellationToken>,
     groups: Mutex<Vec<GroupName>>,
+    /// What other nodes publish for this connection alone, or for its user.
+    topics: Mutex<Vec<Topic>>,
     asks: Mutex<Option<Box<Asks>>>,
 }
 
@@ -70,6 +73,7 @@ impl Link {
             over: AtomicBool::new(false),
             ended: OnceLock::new(),
             groups: Mutex::default(),
+            topics: Mutex::default(),
             asks: Mutex::default(),
         }
     }
@@ -151,6 +155,15 @@ impl Link {
         }
         groups.push(group.clone());
         GroupNote::New
+    }
+
+    /// Notes that the node listens to a topic for this connection.
+    pub(crate) fn note_topic(&self, topic: Topic) {
+        self.topics.lock().push(topic);
+    }
+
+    pub(crate) fn take_topics(&self) -> Vec<Topic> {
+        std::mem::take(&mut *self.topics.lock())
     }
 
     pub(crate) fn drop_group(&self, group: &GroupName) {

@@ -237,10 +237,11 @@ fn links_of(engine: &Engine, user: &UserId) -> Vec<Arc<Link>> {
 pub(crate) async fn connected(engine: &Arc<Engine>, link: &Arc<Link>) -> Result<(), GroupError> {
     let hub = engine.name();
     if engine.node.backplane.is_some() {
-        let subscriptions = &engine.node.subscriptions;
-        subscriptions.add(Topic::Connection(hub.clone(), link.id.clone())).await.map_err(store_failed)?;
-        if let Some(user) = link.principal.user() {
-            subscriptions.add(Topic::User(hub.clone(), user.clone())).await.map_err(store_failed)?;
+        let own = Topic::Connection(hub.clone(), link.id.clone());
+        let user = link.principal.user().map(|user| Topic::User(hub.clone(), user.clone()));
+        for topic in std::iter::once(own).chain(user) {
+            engine.node.subscriptions.add(topic.clone()).await.map_err(store_failed)?;
+            link.note_topic(topic);
         }
     }
     let Some(user) = link.principal.user() else { return Ok(()) };
@@ -259,9 +260,8 @@ pub(crate) async fn ended(engine: &Engine, link: &Link) {
     let (groups, left) = engine.index.remove(link);
     if engine.node.backplane.is_some() {
         let subscriptions = &engine.node.subscriptions;
-        subscriptions.remove(&Topic::Connection(hub.clone(), link.id.clone()));
-        if let Some(user) = link.principal.user() {
-            subscriptions.remove(&Topic::User(hub.clone(), user.clone()));
+        for topic in link.take_topics() {
+            subscriptions.remove(&topic);
         }
         // Only what was delivered for is subscribed to: a join that is still under way takes its own interest back.
         for group in left {

@@ -144,7 +144,7 @@ impl Log {
             hub = endpoint.hub.as_str(),
             transport = self.transport.map(Transport::name),
             connection_id = self.connection_id.as_ref().map(|id| id.as_str()),
-            "connection accepted"
+            "A connection was accepted."
         );
     }
 
@@ -158,7 +158,7 @@ impl Log {
                     transport = self.transport.map(Transport::name),
                     connection_id = self.connection_id.as_ref().map(|id| id.as_str()),
                     reason = refusal.reason(),
-                    "connection refused"
+                    "A connection was refused."
                 )
             };
         }

@@ -48,11 +48,11 @@ async fn what_was_accepted_or_refused_is_one_line_without_tokens() {
     let log = String::from_utf8(written.0.lock().clone()).unwrap();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("hubward_transport")).collect();
     assert_eq!(lines.len(), 3, "{log}");
-    assert!(lines[0].contains("WARN") && lines[0].contains("connection refused"), "{log}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("A connection was refused."), "{log}");
     assert!(lines[0].contains("reason=\"the token does not hold\""), "{log}");
     assert!(lines[1].contains("INFO") && lines[1].contains("user=\"n\""), "{log}");
     assert!(
-        lines[2].contains("connection accepted") && lines[2].contains("transport=\"LongPolling\""),
+        lines[2].contains("A connection was accepted.") && lines[2].contains("transport=\"LongPolling\""),
         "{log}"
     );
     assert!(lines[2].contains("connection_id=") && lines[2].contains("user=\"d\""), "{log}");

@@ -75,8 +75,8 @@ async fn node(hub: Hub) -> TestNode {
     TestNode::start(builder.hub("/hub", hub).build().unwrap()).await
 }
 
-const ACCEPTED: &str = "connection accepted";
-const REFUSED: &str = "connection refused";
+const ACCEPTED: &str = "A connection was accepted.";
+const REFUSED: &str = "A connection was refused.";
 const ENDED: &str = "A connection ended.";
 
 #[tokio::test]
