@@ -9,6 +9,8 @@ pub(crate) enum CloseReason {
     Client(Option<String>),
     /// The client closed its transport.
     TransportClosed,
+    /// The client ended long polling by DELETE; a poll that still waits takes the goodbye.
+    Terminated,
     /// The transport went away without a goodbye.
     TransportLost,
     /// The hub, or another part of the program, aborted it.
@@ -79,6 +81,7 @@ impl CloseReason {
         match self {
             Self::Client(_) => row("client", None, true, false, Info),
             Self::TransportClosed => row("transport_closed", None, false, false, Info),
+            Self::Terminated => row("terminated", None, true, true, Info),
             Self::TransportLost => row("transport_lost", None, false, true, Info),
             Self::Aborted => row("aborted", None, true, false, Info),
             Self::Refused(_) => row("refused", WITH_ERROR, true, false, Info),
@@ -112,7 +115,7 @@ impl CloseReason {
     pub(crate) fn error(&self) -> Option<String> {
         match self {
             Self::Client(error) => error.clone(),
-            Self::TransportClosed | Self::TransportLost => None,
+            Self::TransportClosed | Self::Terminated | Self::TransportLost => None,
             Self::Aborted | Self::Shutdown | Self::TokenExpired => None,
             Self::TransportViolated => Some("The client broke the rules of its transport.".to_owned()),
             Self::Refused(text) | Self::Handshake(text) => Some(text.clone()),

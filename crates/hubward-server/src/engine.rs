@@ -1,7 +1,7 @@
 //! A hub on a node: its definition, who is connected, and the way of a message from a hub method to its
 //! recipients. Local ones get it at once; one envelope per topic carries it to the other nodes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -198,7 +198,7 @@ impl Engine {
 
 /// Leaves out what came before in a list.
 fn distinct<T: Eq + std::hash::Hash>(items: &[T]) -> impl Iterator<Item = &T> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let several = items.len() > 1;
     items.iter().filter(move |item| !several || seen.insert(*item))
 }

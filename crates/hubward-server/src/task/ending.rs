@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
 use hubward_hub::{CallKind, HubContext};
-use hubward_transport::Transport;
 use hubward_types::ConnectionId;
 
 use super::Task;
@@ -67,10 +66,7 @@ impl Task {
             link.end();
         }
         let row = reason.row();
-        if matches!(reason, CloseReason::TransportClosed) && self.opened.transport == Transport::LongPolling {
-            // Who ends long polling by DELETE may still have a poll that waits.
-            self.session.close(None, true);
-        } else if row.says_goodbye {
+        if row.says_goodbye {
             let detailed = self.engine.definition.options.detailed_errors;
             self.session.close(reason.wire_error(detailed).as_deref(), row.allow_reconnect);
         }

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hubward_proto::{Event, Outcome};
-use hubward_transport::{End, Received};
+use hubward_transport::{End, Received, Transport};
 
 use super::Task;
 use crate::close::CloseReason;
@@ -59,6 +59,9 @@ impl Task {
             self.rest.extend_from_slice(input.get(used..).unwrap_or_default());
             match end {
                 None => Ok(true),
+                Some(End::Closed { .. }) if self.opened.transport == Transport::LongPolling => {
+                    Err(CloseReason::Terminated)
+                }
                 Some(End::Closed { .. }) => Err(CloseReason::TransportClosed),
                 Some(End::Violated { .. }) => Err(CloseReason::TransportViolated),
                 Some(_) => self.lost(),
