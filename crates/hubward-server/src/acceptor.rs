@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hubward_transport::{Acceptor, Connection};
 
-use crate::engine::Engine;
-use crate::task::Task;
+use crate::connection::Task;
+use crate::hub::Engine;
 
 /// Gives each connection of a path to a hub.
 pub struct HubAcceptor(Arc<Engine>);

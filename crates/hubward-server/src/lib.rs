@@ -4,27 +4,13 @@
 //! the backplane's two traits.
 
 mod acceptor;
-mod asks;
-mod batch;
-mod callback;
-mod calls;
-mod close;
-mod dispatch;
-mod engine;
-mod except;
-mod frames;
-mod index;
-mod link;
-mod mailbox;
-mod members;
-mod membership;
+mod cluster;
+mod connection;
+mod delivery;
+mod hub;
+mod invocation;
 mod node;
-mod remote;
-mod scratch;
-mod sessions;
-mod subscriptions;
-mod task;
 
 pub use acceptor::HubAcceptor;
-pub use engine::{Engine, UnknownPolicy};
+pub use hub::{Engine, UnknownPolicy};
 pub use node::Node;

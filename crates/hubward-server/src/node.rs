@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::engine::Engine;
-use crate::subscriptions::Subscriptions;
+use crate::delivery::subscriptions::Subscriptions;
+use crate::hub::Engine;
 
 /// What the hubs of one node share.
 pub struct Node {

@@ -16,17 +16,17 @@ use hubward_hub::{
 };
 use hubward_types::{ConnectionId, GroupName, HubName, Principal, Target, UserId};
 
-use crate::asks::Asked;
-use crate::batch::WakeBatch;
-use crate::close::CloseReason;
-use crate::except::Except;
-use crate::frames::LazyFrames;
-use crate::index::Index;
-use crate::link::Link;
-use crate::mailbox::MailboxLimits;
+use crate::cluster::client_results::Asked;
+use crate::cluster::{client_results, membership};
+use crate::connection::close_reason::CloseReason;
+use crate::connection::handle::Link;
+use crate::connection::mailbox::MailboxLimits;
+use crate::connection::session_config::Sessions;
+use crate::connection::wake_batch::WakeBatch;
+use crate::delivery::encoded::LazyFrames;
+use crate::delivery::exclusions::Except;
+use crate::delivery::index::Index;
 use crate::node::Node;
-use crate::sessions::Sessions;
-use crate::{asks, membership};
 
 /// A hub on this node.
 pub struct Engine {
@@ -236,7 +236,7 @@ impl HubEngine for Shared {
     }
 
     fn ask(&self, connection: &ConnectionId, call: &dyn EncodeCall) -> BoxFuture<Result<Answer, AskError>> {
-        asks::ask(&self.0, connection, call)
+        client_results::ask(&self.0, connection, call)
     }
 
     fn abort(&self, connection: &ConnectionId) -> Sending {

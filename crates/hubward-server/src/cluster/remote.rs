@@ -6,14 +6,14 @@ use std::time::Duration;
 use hubward_backplane::{Body, Envelope, Frames, Topic};
 use hubward_types::{ConnectionId, NodeId};
 
-use crate::asks;
-use crate::batch::WakeBatch;
-use crate::close::CloseReason;
-use crate::engine::Engine;
-use crate::except::Except;
-use crate::frames::ReceivedFrames;
-use crate::link::Link;
-use crate::membership::{self, Change};
+use crate::cluster::client_results;
+use crate::cluster::membership::{self, Change};
+use crate::connection::close_reason::CloseReason;
+use crate::connection::handle::Link;
+use crate::connection::wake_batch::WakeBatch;
+use crate::delivery::encoded::ReceivedFrames;
+use crate::delivery::exclusions::Except;
+use crate::hub::Engine;
 
 impl Engine {
     /// Takes an envelope in. It does not block; what takes time is spawned.
@@ -28,7 +28,8 @@ impl Engine {
                 let engine = self.clone();
                 self.node.tasks.spawn(async move {
                     let asked = (sender, id);
-                    asks::answer_for(engine.clone(), link, id, reply_to, frames, invocation_id).await;
+                    client_results::answer_for(engine.clone(), link, id, reply_to, frames, invocation_id)
+                        .await;
                     engine.asked.forget(&asked);
                 });
             }

@@ -6,8 +6,8 @@ use std::time::Instant;
 use hubward_transport::PipeError;
 
 use super::Task;
-use crate::close::CloseReason;
-use crate::mailbox::Control;
+use crate::connection::close_reason::CloseReason;
+use crate::connection::mailbox::Control;
 
 impl Task {
     /// What the session itself says, such as its answer to a handshake, goes before anything that is sent later.

@@ -7,8 +7,8 @@ use futures_util::FutureExt;
 use hubward_hub::{BoxFuture, CallKind, FilterCall, HubContext, HubError, Method, Outcome};
 use hubward_proto::{Protocol, RawArguments};
 
-use crate::dispatch;
-use crate::engine::Engine;
+use crate::hub::Engine;
+use crate::invocation::dispatch;
 
 /// Runs a callback. A hub that has none still runs its filters.
 pub(crate) async fn run(

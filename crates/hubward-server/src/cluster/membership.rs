@@ -8,8 +8,8 @@ use hubward_hub::{Cursor, GroupError, GroupMember, GroupPage, HubConnection};
 use hubward_types::{ConnectionId, GroupName, UserId};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Engine;
-use crate::link::{GroupNote, Link};
+use crate::connection::handle::{GroupNote, Link};
+use crate::hub::Engine;
 
 /// Which way a membership changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

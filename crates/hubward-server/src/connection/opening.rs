@@ -7,12 +7,12 @@ use hubward_hub::{CallKind, HubContext};
 use hubward_proto::Protocol;
 
 use super::{Opened, Task};
-use crate::callback;
-use crate::close::CloseReason;
-use crate::engine::Engine;
-use crate::link::Link;
-use crate::mailbox::Mailbox;
-use crate::membership;
+use crate::cluster::membership;
+use crate::connection::close_reason::CloseReason;
+use crate::connection::handle::Link;
+use crate::connection::mailbox::Mailbox;
+use crate::hub::Engine;
+use crate::invocation::lifecycle;
 
 impl Task {
     pub(super) fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -63,7 +63,7 @@ impl Task {
             membership::connected(&engine, &link).await?;
             let context = HubContext::new(link.clone(), hub, 0);
             let method = engine.definition.on_connected.as_ref();
-            callback::run(&engine, method, context, link.protocol, CallKind::Connected).await
+            lifecycle::run(&engine, method, context, link.protocol, CallKind::Connected).await
         }));
     }
 }

@@ -13,10 +13,10 @@ use hubward_hub::{
 use hubward_proto::{Frame, Invocation, Protocol, RawArguments};
 use tokio_util::sync::CancellationToken;
 
-use crate::calls::Calls;
-use crate::engine::Engine;
-use crate::link::Link;
-use crate::mailbox::Control;
+use crate::connection::handle::Link;
+use crate::connection::mailbox::Control;
+use crate::hub::Engine;
+use crate::invocation::running::Calls;
 
 /// A call that is bound and may run when it has its permit.
 pub(crate) struct Prepared {

@@ -1,9 +1,15 @@
 //! The task that owns a connection: its pipe, session and timer. All others reach it through its mailbox.
 
-mod ending;
+pub(crate) mod close_reason;
+mod closing;
+pub(crate) mod handle;
 mod input;
+pub(crate) mod mailbox;
 mod opening;
 mod output;
+mod read_buffer;
+pub(crate) mod session_config;
+pub(crate) mod wake_batch;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -17,13 +23,13 @@ use hubward_transport::{Connection, Pipe, Registration, RequestInfo, Transport};
 use hubward_types::{ConnectionId, Principal};
 use tokio::time::Sleep;
 
-use crate::batch::WakeBatch;
-use crate::calls::Calls;
-use crate::close::CloseReason;
-use crate::dispatch::Prepared;
-use crate::engine::Engine;
-use crate::link::Link;
-use crate::mailbox::Control;
+use crate::connection::close_reason::CloseReason;
+use crate::connection::handle::Link;
+use crate::connection::mailbox::Control;
+use crate::connection::wake_batch::WakeBatch;
+use crate::hub::Engine;
+use crate::invocation::dispatch::Prepared;
+use crate::invocation::running::Calls;
 
 /// Rounds of work in one poll before others get their turn.
 const ROUNDS: usize = 32;

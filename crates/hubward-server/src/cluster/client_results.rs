@@ -9,9 +9,9 @@ use hubward_proto::{EncodeError, Frame, Protocol};
 use hubward_types::{ConnectionId, NodeId};
 use parking_lot::Mutex;
 
-use crate::engine::{Engine, backplane_failed};
-use crate::frames::ReceivedFrames;
-use crate::link::{Link, Reply};
+use crate::connection::handle::{Link, Reply};
+use crate::delivery::encoded::ReceivedFrames;
+use crate::hub::{Engine, backplane_failed};
 
 /// Asks a connection of any node.
 pub(crate) fn ask(

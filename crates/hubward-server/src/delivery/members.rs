@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::link::Link;
+use crate::connection::handle::Link;
 
 /// Connections in a dense list, with their places by key, so that adding, removing and walking are all direct.
 #[derive(Default)]

@@ -7,10 +7,10 @@ use hubward_proto::{Event, Outcome};
 use hubward_transport::{End, Received, Transport};
 
 use super::Task;
-use crate::close::CloseReason;
-use crate::dispatch::Dispatch;
-use crate::link::Reply;
-use crate::scratch;
+use crate::connection::close_reason::CloseReason;
+use crate::connection::handle::Reply;
+use crate::connection::read_buffer;
+use crate::invocation::dispatch::Dispatch;
 
 /// How much is fetched, and not read, while reading rests: as much as SignalR's pipes hold before they pause.
 const RESTING_BYTES: usize = 64 * 1024;
@@ -39,7 +39,7 @@ impl Task {
         if rested {
             self.session.set_dispatching(Instant::now(), false);
         }
-        scratch::with(|input| {
+        read_buffer::with(|input| {
             input.append(&mut self.rest);
             let mut end = None;
             let received = match &mut self.pipe {

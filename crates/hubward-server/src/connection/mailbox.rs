@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use hubward_proto::Frame;
 use parking_lot::Mutex;
 
-use crate::batch;
-use crate::close::CloseReason;
+use crate::connection::close_reason::CloseReason;
+use crate::connection::wake_batch;
 
 /// Word from another task.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Mailbox {
         }
         let reader = state.reader.take();
         drop(state);
-        reader.into_iter().for_each(batch::wake);
+        reader.into_iter().for_each(wake_batch::wake);
     }
 
     /// Puts an answer in, which is bounded by the calls that are running, and word that the call is done.
@@ -92,7 +92,7 @@ impl Mailbox {
         state.controls.extend(control);
         let reader = state.reader.take();
         drop(state);
-        reader.into_iter().for_each(batch::wake);
+        reader.into_iter().for_each(wake_batch::wake);
     }
 
     /// Takes all that is there into the empty `frames` and `controls`. `reader` is woken when there is more;
@@ -126,7 +126,7 @@ impl Mailbox {
             std::mem::take(&mut state.waiting_for_room)
         };
         drop(state);
-        waiting.into_iter().for_each(batch::wake);
+        waiting.into_iter().for_each(wake_batch::wake);
     }
 
     /// Takes word from other tasks only, while messages cannot be written.
@@ -155,7 +155,7 @@ impl Mailbox {
         let reader = state.reader.take();
         let waiting = std::mem::take(&mut state.waiting_for_room);
         drop(state);
-        reader.into_iter().chain(waiting).for_each(batch::wake);
+        reader.into_iter().chain(waiting).for_each(wake_batch::wake);
     }
 
     /// Takes nothing more.
@@ -165,7 +165,7 @@ impl Mailbox {
         state.frames = VecDeque::new();
         let waiting = std::mem::take(&mut state.waiting_for_room);
         drop(state);
-        waiting.into_iter().for_each(batch::wake);
+        waiting.into_iter().for_each(wake_batch::wake);
     }
 
     fn has_room(&self, state: &State) -> bool {

@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::close::CloseReason;
-use crate::mailbox::{Control, Mailbox};
+use crate::connection::close_reason::CloseReason;
+use crate::connection::mailbox::{Control, Mailbox};
 
 /// What a client answered when it was asked.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use dashmap::DashMap;
 use hubward_types::{ConnectionId, GroupName, UserId};
 use parking_lot::RwLock;
 
-use crate::link::Link;
-use crate::members::Members;
+use crate::connection::handle::Link;
+use crate::delivery::members::Members;
 
 /// Shards of the list of everybody, so that a storm of connects does not wait for one lock.
 const SHARDS: usize = 16;

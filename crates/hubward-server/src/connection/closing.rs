@@ -7,9 +7,9 @@ use hubward_hub::{CallKind, HubContext};
 use hubward_types::ConnectionId;
 
 use super::Task;
-use crate::callback;
-use crate::close::{CloseReason, Loudness};
-use crate::membership;
+use crate::cluster::membership;
+use crate::connection::close_reason::{CloseReason, Loudness};
+use crate::invocation::lifecycle;
 
 impl Task {
     /// Says goodbye, and meanwhile tells the hub; then lets go of everything.
@@ -41,7 +41,7 @@ impl Task {
                 let context = HubContext::new(link.clone(), hub, 0).with_end(reason.error());
                 let method = engine.definition.on_disconnected.as_ref();
                 let told =
-                    callback::run(&engine, method, context, link.protocol, CallKind::Disconnected).await;
+                    lifecycle::run(&engine, method, context, link.protocol, CallKind::Disconnected).await;
                 if let Err(error) = told {
                     tracing::warn!(hub = %engine.name(), connection_id = %id, %error, "on_disconnected failed.");
                 }
