@@ -1,25 +1,30 @@
-//! Where the transport hands a connection over to its hub.
+//! Where the transport hands an accepted connection over to its hub.
 
 use std::sync::Arc;
 
 use hubward_transport::{Acceptor, Connection};
 
-use crate::connection::Task;
-use crate::hub::Engine;
+use crate::connection::ConnectionTask;
+use crate::connection::config::ConnectionConfig;
+use crate::engine::Engine;
 
-/// Gives each connection of a path to a hub.
-pub struct HubAcceptor(Arc<Engine>);
+/// Gives each connection of a mounted path to a hub.
+pub struct HubAcceptor {
+    engine: Arc<Engine>,
+    config: Arc<ConnectionConfig>,
+}
 
 impl HubAcceptor {
     /// Makes the acceptor of a hub.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self(engine)
+        let config = Arc::new(ConnectionConfig::new(&engine.definition.options));
+        Self { engine, config }
     }
 }
 
 impl Acceptor for HubAcceptor {
     fn accept(&self, connection: Connection) {
-        let task = Box::new(Task::new(self.0.clone(), connection));
-        self.0.node.tasks.spawn(task.run());
+        let task = Box::new(ConnectionTask::new(self.engine.clone(), self.config.clone(), connection));
+        self.engine.context.tasks.spawn(task.run());
     }
 }

@@ -1,5 +1,7 @@
-//! What crosses nodes: envelopes received from others, client results, and changes of group membership.
+//! What crosses nodes: envelopes from other nodes, client results, and what waits for a reply.
 
 pub(crate) mod client_results;
-pub(crate) mod membership;
+pub(crate) mod forwarded_invocations;
+pub(crate) mod pending;
+pub(crate) mod receiver;
 pub(crate) mod remote;

@@ -1,5 +1,8 @@
-//! Calls of clients: bound, authorized, run and answered; and what a hub does when a client connects or disconnects.
+//! Calls of clients: bound, authorized, run and completed; and what a hub does when a client connects or disconnects.
 
 pub(crate) mod dispatch;
+pub(crate) mod error_text;
+pub(crate) mod filters;
 pub(crate) mod lifecycle;
+pub(crate) mod responder;
 pub(crate) mod running;

@@ -1,4 +1,5 @@
-//! The engine: connection tasks, registry, dispatch, and the router between local delivery and the backplane.
+//! The engine: connection tasks, invocations, delivery to clients of this node, and the router between local delivery
+//! and the backplane.
 //!
 //! It knows hubs only with their types erased, transports only as pipes of bytes, and other nodes only through
 //! the backplane's two traits.
@@ -6,11 +7,15 @@
 mod acceptor;
 mod cluster;
 mod connection;
+mod context;
 mod delivery;
-mod hub;
+mod engine;
+mod facade;
 mod invocation;
+mod membership;
 mod node;
 
 pub use acceptor::HubAcceptor;
-pub use hub::{Engine, UnknownPolicy};
+pub use context::NodeContext;
+pub use engine::{Engine, UnknownPolicy};
 pub use node::Node;

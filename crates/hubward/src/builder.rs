@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, BackplaneError, GroupStore};
 use hubward_hub::{Hub, HubBuildError, HubHandle, HubOptions};
-use hubward_server::{Engine, HubAcceptor, Node, UnknownPolicy};
+use hubward_server::{Engine, HubAcceptor, Node, NodeContext, UnknownPolicy};
 use hubward_transport::{Acceptor, Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
@@ -14,7 +14,6 @@ use hubward_types::{HubName, NodeId};
 #[derive(Clone)]
 pub struct Hubward {
     node: Arc<Node>,
-    engines: Vec<Arc<Engine>>,
     router: axum::Router,
 }
 
@@ -42,16 +41,12 @@ impl Hubward {
 
     /// Speaks to a hub's clients from anywhere in the program; none where there is no such hub.
     pub fn hub(&self, name: &str) -> Option<HubHandle> {
-        self.engines.iter().find(|engine| engine.name().as_str() == name).map(Engine::handle)
+        self.node.hub(name).map(Engine::handle)
     }
 
     /// Connections of a hub on this node.
     pub fn connection_count(&self, name: &str) -> usize {
-        self.engines
-            .iter()
-            .filter(|engine| engine.name().as_str() == name)
-            .map(|e| e.connection_count())
-            .sum()
+        self.node.hub(name).map_or(0, |engine| engine.connection_count())
     }
 
     /// The node's name.
@@ -177,8 +172,9 @@ impl Builder {
         }
         let id = self.node.unwrap_or_else(|| hubward_auth::random_connection_id().as_str().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);
-        let node = Node::new(id.clone(), self.backplane, self.store);
-        let shared = hubward_transport::Node::new(id, keys, node.shutdown().clone(), node.tasks().clone());
+        let context = NodeContext::new(id.clone(), self.backplane, self.store);
+        let shared =
+            hubward_transport::Node::new(id, keys, context.shutdown().clone(), context.tasks().clone());
         let (mut paths, mut names) = (HashSet::new(), HashSet::new());
         let mut check_path = |path: &HubPath| {
             let usable = path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
@@ -200,7 +196,7 @@ impl Builder {
             }
             let name = definition.name.clone();
             let options = transport_options(&definition.options);
-            let engine = Engine::new(definition, node.clone(), policy)?;
+            let engine = Engine::new(definition, context.clone(), policy)?;
             let endpoint =
                 Endpoint::new(path, name, Arc::new(HubAcceptor::new(engine.clone())), shared.clone())
                     .options(options)
@@ -217,8 +213,7 @@ impl Builder {
                 .cors(self.cors.clone());
             router = router.merge(endpoint.router());
         }
-        node.set_engines(engines.iter().cloned());
-        Ok(Hubward { node, engines, router })
+        Ok(Hubward { node: Arc::new(Node::new(context, engines)), router })
     }
 }
 

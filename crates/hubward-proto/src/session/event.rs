@@ -38,9 +38,8 @@ pub enum Event<'a> {
     Close(Close<'a>),
 }
 
-/// Why a session cannot go on.
+/// Why a session cannot go on. Exhaustive on purpose: whoever closes connections has a reason for each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum SessionError {
     /// The handshake failed. A server has its answer among its output.
     #[error("{message}")]

@@ -1,188 +1,153 @@
-//! Questions to clients: sent with an id, answered by a completion, on this node or another.
+//! Client results: an invocation of a client's method is sent with an id and answered by a completion, whichever
+//! node the client is connected to.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use hubward_backplane::{AnswerOutcome, Body, Frames, Topic};
 use hubward_hub::{Answer, AskError, BoxFuture, EncodeCall, SendError};
 use hubward_proto::{EncodeError, Frame, Protocol};
 use hubward_types::{ConnectionId, NodeId};
-use parking_lot::Mutex;
+use scopeguard::{ScopeGuard, guard};
 
-use crate::connection::handle::{Link, Reply};
+use crate::connection::handle::{ConnectionHandle, Reply};
+use crate::context::backplane_failed;
 use crate::delivery::encoded::ReceivedFrames;
-use crate::hub::{Engine, backplane_failed};
+use crate::engine::Engine;
 
-/// Asks a connection of any node.
-pub(crate) fn ask(
+/// Invokes a method of a client of any node.
+pub(crate) fn invoke(
     engine: &Arc<Engine>,
     connection: &ConnectionId,
     call: &dyn EncodeCall,
 ) -> BoxFuture<Result<Answer, AskError>> {
-    let id = engine.next_ask_id();
-    let failed = |source: EncodeError| {
-        let method = call.method().to_owned();
-        let ready: BoxFuture<_> =
-            Box::pin(async { Err(AskError::Send(SendError::Encode { method, source })) });
-        ready
-    };
-    let name = connection.to_string();
-    if let Some(link) = engine.index.connection(connection) {
-        let frame = match call.encode(link.protocol, Some(&id)) {
-            Ok(frame) => frame,
-            Err(error) => return failed(error),
+    let invocation_id = engine.next_invocation_id();
+    if let Some(local) = engine.index.connection(connection) {
+        return match call.encode(local.protocol, Some(&invocation_id)) {
+            Ok(frame) => Box::pin(invoke_local(local, invocation_id, frame)),
+            Err(source) => not_encoded(call, source),
         };
-        return Box::pin(async move {
-            match ask_here(&link, id, frame).await {
-                None => Err(AskError::Disconnected(name)),
-                Some(Reply::Value(protocol, bytes)) => Ok(Answer::new(protocol, bytes)),
-                Some(Reply::Void) => Ok(Answer::without_result()),
-                Some(Reply::Error(error)) => Err(AskError::Failed(error)),
-            }
-        });
     }
-    if engine.others().is_none() {
+    let name = connection.to_string();
+    if engine.context.other_nodes().is_none() {
         return Box::pin(async { Err(AskError::NotFound(name)) });
     }
-    let encoded: Result<Vec<Frame>, _> =
-        Protocol::ALL.iter().map(|protocol| call.encode(*protocol, Some(&id))).collect();
-    let frames = match encoded.as_deref() {
-        Ok([json, messagepack]) => Frames {
-            json: Some(json.websocket().clone()),
-            messagepack: Some(messagepack.websocket().clone()),
-        },
-        Ok(_) => Frames { json: None, messagepack: None },
-        Err(_) => {
-            return encoded
-                .err()
-                .map_or_else(|| Box::pin(async { Err(AskError::NotFound(name)) }) as _, failed);
-        }
-    };
-    Box::pin(ask_elsewhere(engine.clone(), connection.clone(), id, frames))
-}
-
-/// Forgets a question when nobody waits for it any more.
-struct Pending<'a> {
-    link: &'a Link,
-    id: String,
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        self.link.forget_answer(&self.id);
+    match encode_all(call, &invocation_id) {
+        Ok(frames) => Box::pin(invoke_remote(engine.clone(), connection.clone(), invocation_id, frames)),
+        Err(source) => not_encoded(call, source),
     }
 }
 
-/// None where the connection ended first.
-async fn ask_here(link: &Link, id: String, frame: Frame) -> Option<Reply> {
-    let answer = link.expect_answer(id.clone())?;
-    let _pending = Pending { link, id };
-    link.mailbox.push(frame);
-    answer.await.ok()
+/// Encodes for every protocol: which one the client of another node speaks is not known here.
+fn encode_all(call: &dyn EncodeCall, invocation_id: &str) -> Result<Frames, EncodeError> {
+    let encode = |protocol| call.encode(protocol, Some(invocation_id)).map(|frame| frame.websocket().clone());
+    Ok(Frames { json: Some(encode(Protocol::Json)?), messagepack: Some(encode(Protocol::MessagePack)?) })
 }
 
-async fn ask_elsewhere(
+fn not_encoded(call: &dyn EncodeCall, source: EncodeError) -> BoxFuture<Result<Answer, AskError>> {
+    let method = call.method().to_owned();
+    Box::pin(async { Err(AskError::Send(SendError::Encode { method, source })) })
+}
+
+async fn invoke_local(
+    connection: Arc<ConnectionHandle>,
+    invocation_id: String,
+    frame: Frame,
+) -> Result<Answer, AskError> {
+    match wait_for_result(&connection, invocation_id, frame).await {
+        None => Err(AskError::Disconnected(connection.id.to_string())),
+        Some(Reply::Value(protocol, bytes)) => Ok(Answer::new(protocol, bytes)),
+        Some(Reply::Void) => Ok(Answer::without_result()),
+        Some(Reply::Error(error)) => Err(AskError::Failed(error)),
+    }
+}
+
+/// Sends an invocation and waits for its completion; none where the connection closed first. A caller that stops
+/// waiting removes its entry, so that a late completion finds nobody.
+async fn wait_for_result(
+    connection: &ConnectionHandle,
+    invocation_id: String,
+    frame: Frame,
+) -> Option<Reply> {
+    let result = connection.expect_result(invocation_id.clone())?;
+    let _forget = guard((), |()| connection.forget_result(&invocation_id));
+    connection.mailbox.push(frame);
+    result.await.ok()
+}
+
+async fn invoke_remote(
     engine: Arc<Engine>,
     connection: ConnectionId,
     invocation_id: String,
     frames: Frames,
 ) -> Result<Answer, AskError> {
     let name = connection.to_string();
-    let Some(backplane) = engine.others() else { return Err(AskError::NotFound(name)) };
+    let context = &engine.context;
+    let Some(backplane) = context.other_nodes() else { return Err(AskError::NotFound(name)) };
     let topic = Topic::Connection(engine.name().clone(), connection);
-    let (id, answer) = engine.node.waiting.for_answer();
-    let mut asked = AskedElsewhere { engine: &engine, topic, id, over: false };
-    let body = Body::Ask { id, reply_to: engine.node.id.clone(), frames, invocation_id };
-    let reached = backplane.publish(&asked.topic, engine.envelope(body)).await.map_err(backplane_failed)?;
+    let mut result = context.pending.client_results.expect();
+    let id = result.id;
+    // A caller that stops waiting notifies the owner, which would otherwise wait for the client until it leaves.
+    let cancel = guard((), |()| {
+        if let Some(backplane) = context.other_nodes() {
+            drop(backplane.publish(&topic, context.envelope(Body::CancelAsk { id })));
+        }
+    });
+    let body = Body::Ask { id, reply_to: context.id.clone(), frames, invocation_id };
+    let reached = backplane.publish(&topic, context.envelope(body)).await.map_err(backplane_failed)?;
     if reached == Some(0) {
-        asked.over = true;
+        ScopeGuard::into_inner(cancel);
         return Err(AskError::NotFound(name));
     }
-    let outcome = answer.await;
-    asked.over = true;
+    let outcome = result.wait().await;
+    ScopeGuard::into_inner(cancel);
     match outcome {
-        Ok(AnswerOutcome::Result { protocol, bytes }) => {
+        Some(AnswerOutcome::Result { protocol, bytes }) => {
             let protocol = Protocol::ALL.into_iter().find(|known| known.index() == usize::from(protocol));
             protocol.map(|protocol| Answer::new(protocol, bytes.to_vec())).ok_or(AskError::Disconnected(name))
         }
-        Ok(AnswerOutcome::Void) => Ok(Answer::without_result()),
-        Ok(AnswerOutcome::Error(error)) => Err(AskError::Failed(error)),
-        Ok(AnswerOutcome::NotFound) => Err(AskError::NotFound(name)),
-        Ok(_) | Err(_) => Err(AskError::Disconnected(name)),
+        Some(AnswerOutcome::Void) => Ok(Answer::without_result()),
+        Some(AnswerOutcome::Error(error)) => Err(AskError::Failed(error)),
+        Some(AnswerOutcome::NotFound) => Err(AskError::NotFound(name)),
+        Some(_) | None => Err(AskError::Disconnected(name)),
     }
 }
 
-/// Tells the other node when the asker has stopped waiting.
-struct AskedElsewhere<'a> {
-    engine: &'a Engine,
-    topic: Topic,
-    id: u64,
-    over: bool,
+/// What another node asks of a client of this node.
+pub(crate) struct ForwardedInvocation {
+    /// The asking node's number for it.
+    pub(crate) id: u64,
+    pub(crate) reply_to: NodeId,
+    pub(crate) frames: Frames,
+    pub(crate) invocation_id: String,
 }
 
-impl Drop for AskedElsewhere<'_> {
-    fn drop(&mut self) {
-        self.engine.node.waiting.forget(self.id);
-        if let Some(backplane) = self.engine.others().filter(|_| !self.over) {
-            let envelope = self.engine.envelope(Body::CancelAsk { id: self.id });
-            drop(backplane.publish(&self.topic, envelope));
-        }
-    }
-}
-
-/// Asks a connection of this node for another node, and sends its answer there.
-pub(crate) async fn answer_for(
-    engine: Arc<Engine>,
-    link: Option<Arc<Link>>,
-    id: u64,
-    reply_to: NodeId,
-    frames: Frames,
-    invocation_id: String,
+/// Invokes a client of this node for another node, and publishes the result to that node.
+pub(crate) async fn invoke_forwarded(
+    engine: &Engine,
+    connection: Option<Arc<ConnectionHandle>>,
+    forwarded: ForwardedInvocation,
 ) {
-    let outcome = match link {
+    let ForwardedInvocation { id, reply_to, frames, invocation_id } = forwarded;
+    let frames = ReceivedFrames::new(frames);
+    let found = connection.and_then(|connection| {
+        let frame = frames.get(connection.protocol)?.clone();
+        Some((connection, frame))
+    });
+    let outcome = match found {
         None => AnswerOutcome::NotFound,
-        Some(link) => match ReceivedFrames::new(frames).get(link.protocol) {
-            None => AnswerOutcome::NotFound,
-            Some(frame) => match ask_here(&link, invocation_id, frame.clone()).await {
-                None => AnswerOutcome::Disconnected,
-                Some(Reply::Void) => AnswerOutcome::Void,
-                Some(Reply::Error(error)) => AnswerOutcome::Error(error),
-                Some(Reply::Value(protocol, bytes)) => {
-                    AnswerOutcome::Result { protocol: protocol.index() as u8, bytes: bytes.into() }
-                }
-            },
+        Some((connection, frame)) => match wait_for_result(&connection, invocation_id, frame).await {
+            None => AnswerOutcome::Disconnected,
+            Some(Reply::Void) => AnswerOutcome::Void,
+            Some(Reply::Error(error)) => AnswerOutcome::Error(error),
+            Some(Reply::Value(protocol, bytes)) => {
+                AnswerOutcome::Result { protocol: protocol.index() as u8, bytes: bytes.into() }
+            }
         },
     };
-    if let Some(backplane) = &engine.node.backplane {
-        let envelope = engine.envelope(Body::Answer { id, outcome });
-        if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
-            tracing::warn!(%error, "A client's answer could not be passed to the node that asked.");
-        }
-    }
-}
-
-/// Questions that connections of this node were asked for other nodes, so that the asker can take one back.
-#[derive(Default)]
-pub(crate) struct Asked(Mutex<HashMap<Question, (Weak<Link>, String)>>);
-
-/// The asking node and its number for the question.
-type Question = (NodeId, u64);
-
-impl Asked {
-    pub(crate) fn register(&self, sender: &NodeId, id: u64, invocation_id: String, link: Option<&Arc<Link>>) {
-        let link = link.map(Arc::downgrade).unwrap_or_default();
-        self.0.lock().insert((sender.clone(), id), (link, invocation_id));
-    }
-
-    pub(crate) fn forget(&self, asked: &Question) {
-        self.0.lock().remove(asked);
-    }
-
-    /// Stops waiting for the client's answer.
-    pub(crate) fn cancel(&self, asked: &Question) {
-        let Some((link, invocation_id)) = self.0.lock().remove(asked) else { return };
-        if let Some(link) = link.upgrade() {
-            link.forget_answer(&invocation_id);
-        }
+    let context = &engine.context;
+    let Some(backplane) = &context.backplane else { return };
+    let envelope = context.envelope(Body::Answer { id, outcome });
+    if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
+        tracing::warn!(%error, "A client result could not be passed to the node that waits for it.");
     }
 }

@@ -1,111 +1,94 @@
-//! What other nodes tell a hub: deliveries, questions, and changes for connections of this node.
+//! What other nodes publish for a hub: messages to deliver, client invocations, and changes of membership.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubward_backplane::{Body, Envelope, Frames, Topic};
-use hubward_types::{ConnectionId, NodeId};
+use hubward_backplane::{Body, Envelope, Topic};
+use hubward_types::{GroupName, NodeId};
 
-use crate::cluster::client_results;
-use crate::cluster::membership::{self, Change};
+use crate::cluster::client_results::{self, ForwardedInvocation};
 use crate::connection::close_reason::CloseReason;
-use crate::connection::handle::Link;
-use crate::connection::wake_batch::WakeBatch;
-use crate::delivery::encoded::ReceivedFrames;
-use crate::delivery::exclusions::Except;
-use crate::hub::Engine;
+use crate::delivery::router;
+use crate::engine::Engine;
+use crate::membership;
+use crate::membership::connection::Change;
 
-impl Engine {
-    /// Takes an envelope in. It does not block; what takes time is spawned.
-    pub(crate) fn receive(self: Arc<Self>, topic: &Topic, envelope: Envelope) {
-        let sender = envelope.sender;
-        match envelope.body {
-            Body::Deliver { frames, except } => self.deliver_received(topic, frames, &except),
-            Body::Abort {} => self.for_topic(topic, |link| link.close(CloseReason::Aborted)),
-            Body::Ask { id, reply_to, frames, invocation_id } => {
-                let link = self.link_of(topic);
-                self.asked.register(&sender, id, invocation_id.clone(), link.as_ref());
-                let engine = self.clone();
-                self.node.tasks.spawn(async move {
-                    let asked = (sender, id);
-                    client_results::answer_for(engine.clone(), link, id, reply_to, frames, invocation_id)
-                        .await;
-                    engine.asked.forget(&asked);
-                });
-            }
-            Body::CancelAsk { id } => self.asked.cancel(&(sender, id)),
-            Body::JoinGroup { id, reply_to, group } => {
-                self.change_for(topic, id, reply_to, group, Change::Join);
-            }
-            Body::LeaveGroup { id, reply_to, group } => {
-                self.change_for(topic, id, reply_to, group, Change::Leave);
-            }
-            Body::UserJoined { group, ttl_ms } => {
-                let Topic::User(_, user) = topic.clone() else { return };
-                let tasks = self.node.tasks.clone();
-                tasks.spawn(membership::user_joined(self, user, group, ttl_ms.map(Duration::from_millis)));
-            }
-            Body::UserLeft { group } => {
-                let Topic::User(_, user) = topic.clone() else { return };
-                let tasks = self.node.tasks.clone();
-                tasks.spawn(async move { membership::user_left(&self, &user, &group).await });
-            }
-            Body::Answer { .. } | Body::Done { .. } => {
-                tracing::debug!("An envelope to a hub says what only a node is told.");
-            }
+/// Handles an envelope. It does not block; what takes time is spawned on the node's tracker.
+pub(crate) fn receive(engine: &Arc<Engine>, topic: &Topic, envelope: Envelope) {
+    let sender = envelope.sender;
+    match envelope.body {
+        Body::Deliver { frames, except } => router::deliver_received(engine, topic, frames, &except),
+        Body::Abort {} => {
+            router::for_topic(engine, topic, |connection| connection.close(CloseReason::Aborted));
+        }
+        Body::Ask { id, reply_to, frames, invocation_id } => {
+            let forwarded = ForwardedInvocation { id, reply_to, frames, invocation_id };
+            invoke_client(engine, topic, sender, forwarded);
+        }
+        Body::CancelAsk { id } => engine.forwarded.cancel(&(sender, id)),
+        Body::JoinGroup { id, reply_to, group } => {
+            change_membership(engine, topic, Confirmation { id, reply_to }, group, Change::Join);
+        }
+        Body::LeaveGroup { id, reply_to, group } => {
+            change_membership(engine, topic, Confirmation { id, reply_to }, group, Change::Leave);
+        }
+        Body::UserJoined { group, ttl_ms } => {
+            let Topic::User(_, user) = topic.clone() else { return };
+            let (engine, ttl) = (engine.clone(), ttl_ms.map(Duration::from_millis));
+            let tasks = engine.context.tasks.clone();
+            tasks.spawn(membership::user::joined(engine, user, group, ttl));
+        }
+        Body::UserLeft { group } => {
+            let Topic::User(_, user) = topic.clone() else { return };
+            let engine = engine.clone();
+            let tasks = engine.context.tasks.clone();
+            tasks.spawn(async move { membership::user::left(&engine, &user, &group).await });
+        }
+        Body::Answer { .. } | Body::Done { .. } => {
+            tracing::debug!("An envelope to a hub is a reply, which only a node takes, and was dropped.");
         }
     }
+}
 
-    fn deliver_received(&self, topic: &Topic, frames: Frames, except: &[ConnectionId]) {
-        let frames = ReceivedFrames::new(frames);
-        let except = Except::new(except);
-        let _batch = WakeBatch::open();
-        self.for_topic(topic, |link| {
-            if let Some(frame) = frames.get(link.protocol).filter(|_| !except.contains(&link.id)) {
-                link.mailbox.push(frame.clone());
-            }
-        });
-    }
+fn invoke_client(engine: &Arc<Engine>, topic: &Topic, sender: NodeId, invocation: ForwardedInvocation) {
+    let connection = router::connection_of(engine, topic);
+    let forwarded_id = (sender, invocation.id);
+    engine.forwarded.register(forwarded_id.clone(), invocation.invocation_id.clone(), connection.as_ref());
+    let engine = engine.clone();
+    let tasks = engine.context.tasks.clone();
+    tasks.spawn(async move {
+        client_results::invoke_forwarded(&engine, connection, invocation).await;
+        engine.forwarded.remove(&forwarded_id);
+    });
+}
 
-    fn for_topic(&self, topic: &Topic, mut visit: impl FnMut(&Arc<Link>)) {
-        match topic {
-            Topic::All(_) => self.index.for_all(visit),
-            Topic::Group(_, group) => self.index.for_group(group, visit),
-            Topic::User(_, user) => self.index.for_user(user, visit),
-            Topic::Connection(_, id) => {
-                if let Some(link) = self.index.connection(id) {
-                    visit(&link);
-                }
-            }
-            Topic::Node(_) => {}
+/// Where a change of membership is confirmed.
+struct Confirmation {
+    id: u64,
+    reply_to: NodeId,
+}
+
+fn change_membership(
+    engine: &Arc<Engine>,
+    topic: &Topic,
+    confirmation: Confirmation,
+    group: GroupName,
+    change: Change,
+) {
+    let (engine, connection) = (engine.clone(), router::connection_of(engine, topic));
+    let tasks = engine.context.tasks.clone();
+    tasks.spawn(async move {
+        let changed = match connection {
+            Some(connection) => membership::connection::change_local(&engine, &connection, &group, change).await,
+            None => Ok(()),
+        };
+        let error = changed.err().map(|error| error.to_string());
+        let context = &engine.context;
+        let Some(backplane) = &context.backplane else { return };
+        let Confirmation { id, reply_to } = confirmation;
+        let envelope = context.envelope(Body::Done { id, error });
+        if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
+            tracing::warn!(%error, "A change of membership could not be confirmed to the node that asked for it.");
         }
-    }
-
-    fn link_of(&self, topic: &Topic) -> Option<Arc<Link>> {
-        let Topic::Connection(_, id) = topic else { return None };
-        self.index.connection(id)
-    }
-
-    fn change_for(
-        self: &Arc<Self>,
-        topic: &Topic,
-        id: u64,
-        reply_to: NodeId,
-        group: hubward_types::GroupName,
-        change: Change,
-    ) {
-        let (engine, link) = (self.clone(), self.link_of(topic));
-        self.node.tasks.spawn(async move {
-            let changed = match link {
-                Some(link) => membership::change_here(&engine, &link, &group, change).await,
-                None => Ok(()),
-            };
-            let error = changed.err().map(|error| error.to_string());
-            let Some(backplane) = &engine.node.backplane else { return };
-            let envelope = engine.envelope(Body::Done { id, error });
-            if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
-                tracing::warn!(%error, "A change of membership could not be confirmed to the node that asked.");
-            }
-        });
-    }
+    });
 }

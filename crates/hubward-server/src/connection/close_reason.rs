@@ -1,116 +1,156 @@
-//! Why connections end: one table of what the client is told, how it may go on, and how it is logged.
+//! Why connections close: one table of what the client is sent, whether it may reconnect, what the hub is notified of,
+//! and how it is logged.
 
 use hubward_proto::{ProtocolError, SessionError};
+use tracing::Level;
 
-/// Why a connection ended.
+/// Why a connection closed.
 #[derive(Debug)]
 pub(crate) enum CloseReason {
-    /// The client said goodbye with a Close message, with or without an error of its own.
+    /// The client sent a Close message, with or without an error of its own.
     Client(Option<String>),
     /// The client closed its transport.
     TransportClosed,
-    /// The client ended long polling by DELETE; a poll that still waits takes the goodbye.
+    /// The client ended long polling by DELETE; a poll that is pending still gets the Close message.
     Terminated,
-    /// The transport went away without a goodbye.
+    /// The transport was lost without being closed.
     TransportLost,
     /// The hub, or another part of the program, aborted it.
     Aborted,
     /// `on_connected` failed; the text is what the client may know.
-    Refused(String),
-    /// The client broke the rules of its transport; the transport tells it.
+    Rejected(String),
+    /// The client violated its transport's rules, such as WebSocket framing; the transport reports it to the client.
     TransportViolated,
-    /// The client broke the protocol.
+    /// The client violated the hub protocol.
     Protocol(ProtocolError),
-    /// The handshake was refused; its answer has been queued.
+    /// The handshake failed; its response has been queued.
     Handshake(String),
-    /// No handshake in time; its answer has been queued.
+    /// No handshake came in time; its response has been queued.
     HandshakeTimeout,
-    /// The client fell silent.
+    /// The client was silent for too long.
     ClientTimeout,
-    /// The client does not read what it is sent.
+    /// The client does not read what it is sent: its mailbox was full.
     SlowConsumer,
     /// A write stayed blocked for too long.
     SendTimeout,
     /// The client did not acknowledge in time what it was sent.
     AckTimeout,
-    /// A cut connection was not taken up again in time.
+    /// A lost connection was not resumed in time.
     ReconnectTimeout,
-    /// The token lapsed.
+    /// The bearer token expired.
     TokenExpired,
-    /// The node is leaving.
+    /// The node is shutting down.
     Shutdown,
 }
 
-/// How loud an end is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Loudness {
-    /// As it should be.
-    Info,
-    /// Somebody should look when there are many.
-    Warn,
-}
-
-/// One row of the table.
-pub(crate) struct Row {
+/// What a reason means: one row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CloseRow {
     /// The name in logs and metrics.
     pub(crate) label: &'static str,
-    /// The Close message's error; none where it carries none.
-    pub(crate) error: Option<&'static str>,
-    /// Whether a Close message is sent at all.
-    pub(crate) says_goodbye: bool,
+    /// Whether a Close message is sent.
+    pub(crate) sends_close: bool,
+    /// The Close message's error, where the close is an error.
+    pub(crate) close_error: Option<&'static str>,
     /// Whether a client with automatic reconnect may use it.
     pub(crate) allow_reconnect: bool,
-    /// How it is logged.
-    pub(crate) loudness: Loudness,
+    /// Whether messages that wait in the mailbox are still written.
+    pub(crate) flushes_mailbox: bool,
+    /// Whether the transport is still written to and closed; otherwise it is only dropped.
+    pub(crate) closes_transport: bool,
+    /// Whether `on_disconnected` runs once `on_connected` has; it does not where that is what failed.
+    pub(crate) runs_on_disconnected: bool,
+    /// How the end is logged: INFO for what is normal, WARN for what somebody should look at when there is much of it.
+    pub(crate) log_level: Level,
 }
 
-/// SignalR's text for every end by an error.
-const WITH_ERROR: Option<&str> = Some("Connection closed with an error.");
+/// SignalR's text for every close by an error.
+pub(crate) const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
+
+/// What .NET adds for a client timeout where detailed errors are on.
+const CLIENT_TIMEOUT_DETAIL: &str = "OperationCanceledException: Client hasn't sent a message/ping within the configured ClientTimeoutInterval.";
+
+/// A close without an error: what the rows below have in common.
+const CLEAN: CloseRow = CloseRow {
+    label: "",
+    sends_close: true,
+    close_error: None,
+    allow_reconnect: false,
+    flushes_mailbox: true,
+    closes_transport: true,
+    runs_on_disconnected: true,
+    log_level: Level::INFO,
+};
 
 impl CloseReason {
-    /// The row of this reason.
-    pub(crate) fn row(&self) -> Row {
-        use Loudness::{Info, Warn};
-        let row = |label, error, says_goodbye, allow_reconnect, loudness| Row {
-            label,
-            error,
-            says_goodbye,
-            allow_reconnect,
-            loudness,
-        };
+    /// Returns the row of this reason.
+    pub(crate) fn row(&self) -> CloseRow {
+        const ERROR: CloseRow = CloseRow { close_error: Some(CLOSED_WITH_ERROR), ..CLEAN };
         match self {
-            Self::Client(_) => row("client", None, true, false, Info),
-            Self::TransportClosed => row("transport_closed", None, false, false, Info),
-            Self::Terminated => row("terminated", None, true, true, Info),
-            Self::TransportLost => row("transport_lost", None, false, true, Info),
-            Self::Aborted => row("aborted", None, true, false, Info),
-            Self::Refused(_) => row("refused", WITH_ERROR, true, false, Info),
-            Self::TransportViolated => row("transport_violated", None, false, false, Warn),
-            Self::Protocol(_) => row("protocol_error", WITH_ERROR, true, true, Warn),
-            Self::Handshake(_) => row("handshake_failed", None, false, false, Warn),
-            Self::HandshakeTimeout => row("handshake_timeout", None, false, false, Info),
-            Self::ClientTimeout => row("client_timeout", WITH_ERROR, true, true, Info),
-            Self::SlowConsumer => row("slow_consumer", WITH_ERROR, true, true, Warn),
-            Self::SendTimeout => row("send_timeout", None, false, true, Warn),
-            Self::AckTimeout => row("ack_timeout", WITH_ERROR, true, true, Warn),
-            Self::ReconnectTimeout => row("reconnect_timeout", None, false, true, Info),
-            Self::TokenExpired => row("token_expired", None, true, true, Info),
-            Self::Shutdown => row("shutdown", None, true, true, Info),
+            Self::Client(_) => CloseRow { label: "client", ..CLEAN },
+            Self::TransportClosed => CloseRow { label: "transport_closed", sends_close: false, ..CLEAN },
+            Self::Terminated => CloseRow { label: "terminated", allow_reconnect: true, ..CLEAN },
+            Self::TransportLost => CloseRow {
+                label: "transport_lost",
+                sends_close: false,
+                allow_reconnect: true,
+                closes_transport: false,
+                ..CLEAN
+            },
+            Self::Aborted => CloseRow { label: "aborted", ..CLEAN },
+            Self::Rejected(_) => CloseRow { label: "refused", runs_on_disconnected: false, ..ERROR },
+            Self::TransportViolated => {
+                CloseRow { label: "transport_violated", sends_close: false, log_level: Level::WARN, ..CLEAN }
+            }
+            Self::Protocol(_) => {
+                CloseRow { label: "protocol_error", allow_reconnect: true, log_level: Level::WARN, ..ERROR }
+            }
+            Self::Handshake(_) => {
+                CloseRow { label: "handshake_failed", sends_close: false, log_level: Level::WARN, ..CLEAN }
+            }
+            Self::HandshakeTimeout => CloseRow { label: "handshake_timeout", sends_close: false, ..CLEAN },
+            Self::ClientTimeout => CloseRow { label: "client_timeout", allow_reconnect: true, ..ERROR },
+            Self::SlowConsumer => CloseRow {
+                label: "slow_consumer",
+                allow_reconnect: true,
+                // What it has not read so far it will not read in its last seconds.
+                flushes_mailbox: false,
+                log_level: Level::WARN,
+                ..ERROR
+            },
+            Self::SendTimeout => CloseRow {
+                label: "send_timeout",
+                sends_close: false,
+                allow_reconnect: true,
+                closes_transport: false,
+                log_level: Level::WARN,
+                ..CLEAN
+            },
+            Self::AckTimeout => {
+                CloseRow { label: "ack_timeout", allow_reconnect: true, log_level: Level::WARN, ..ERROR }
+            }
+            Self::ReconnectTimeout => {
+                CloseRow { label: "reconnect_timeout", sends_close: false, allow_reconnect: true, ..CLEAN }
+            }
+            Self::TokenExpired => CloseRow { label: "token_expired", allow_reconnect: true, ..CLEAN },
+            Self::Shutdown => CloseRow { label: "shutdown", allow_reconnect: true, ..CLEAN },
         }
     }
 
-    /// What the Close message says.
-    pub(crate) fn wire_error(&self, detailed: bool) -> Option<String> {
-        let base = self.row().error?;
+    /// Returns the Close message's error: the row's, or what is known in detail.
+    pub(crate) fn close_error(&self, detailed: bool) -> Option<String> {
+        let base = self.row().close_error?;
         let detail = match self {
-            Self::Refused(text) => return Some(text.clone()),
-            Self::Protocol(error) => format!("{}: {error}", error.exception()),
-            Self::ClientTimeout => "OperationCanceledException: Client hasn't sent a message/ping within the configured ClientTimeoutInterval.".to_owned(),
+            Self::Rejected(text) => return Some(text.clone()),
+            Self::Protocol(error) if detailed => format!("{}: {error}", error.exception()),
+            Self::ClientTimeout if detailed => CLIENT_TIMEOUT_DETAIL.to_owned(),
             _ => return Some(base.to_owned()),
         };
-        Some(if detailed { format!("{base} {detail}") } else { base.to_owned() })
+        Some(format!("{base} {detail}"))
     }
+}
 
+impl CloseReason {
     /// What `on_disconnected` is told; none where all is in order.
     pub(crate) fn error(&self) -> Option<String> {
         match self {
@@ -118,7 +158,7 @@ impl CloseReason {
             Self::TransportClosed | Self::Terminated | Self::TransportLost => None,
             Self::Aborted | Self::Shutdown | Self::TokenExpired => None,
             Self::TransportViolated => Some("The client broke the rules of its transport.".to_owned()),
-            Self::Refused(text) | Self::Handshake(text) => Some(text.clone()),
+            Self::Rejected(text) | Self::Handshake(text) => Some(text.clone()),
             Self::Protocol(error) => Some(error.to_string()),
             Self::HandshakeTimeout => Some("Handshake was canceled.".to_owned()),
             Self::ClientTimeout => Some(
@@ -143,7 +183,6 @@ impl From<SessionError> for CloseReason {
             SessionError::ClientTimeout => Self::ClientTimeout,
             SessionError::AckTimeout => Self::AckTimeout,
             SessionError::ReconnectTimeout => Self::ReconnectTimeout,
-            _ => Self::Aborted,
         }
     }
 }

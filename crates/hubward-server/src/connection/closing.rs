@@ -1,104 +1,103 @@
-//! The end: a goodbye as far as that is possible, word to the hub, and nothing left behind.
+//! The close: a Close message as far as that is possible, `on_disconnected`, and nothing left behind.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use hubward_hub::{CallKind, HubContext};
 use hubward_types::ConnectionId;
+use tracing::Level;
 
-use super::Task;
-use crate::cluster::membership;
-use crate::connection::close_reason::{CloseReason, Loudness};
+use super::ConnectionTask;
+use super::close_reason::CloseReason;
 use crate::invocation::lifecycle;
+use crate::membership;
 
-impl Task {
-    /// Says goodbye, and meanwhile tells the hub; then lets go of everything.
-    pub(super) async fn finish(mut self: Box<Self>, reason: CloseReason) {
+/// Sent when the hub has closed its side (RFC 6455, section 7.4.1).
+const NORMAL_CLOSURE: u16 = 1000;
+
+impl ConnectionTask {
+    /// Closes the transport, runs `on_disconnected` meanwhile, and then removes what is kept for the connection.
+    pub(super) async fn close(mut self: Box<Self>, reason: CloseReason) {
+        let row = reason.row();
         self.registration.forbid_resume();
-        self.calls.end();
-        self.prepare_goodbye(&reason);
-        self.log_end(&reason);
-        let patience = self.engine.definition.options.close_timeout;
+        self.calls.cancel_all();
+        self.queue_last_messages(&reason);
+        self.log_close(&reason);
+        let timeout = self.config.close_timeout;
         let (engine, hub, id) = (self.engine.clone(), self.hub.clone(), self.logged_id().clone());
-        let (link, connecting) = (self.link.take(), self.connecting.take());
-        let refused = matches!(reason, CloseReason::Refused(_));
-        let goodbye = async {
-            if !matches!(reason, CloseReason::TransportLost | CloseReason::SendTimeout) {
-                // A client that does not take its goodbye in time goes without.
-                let _ =
-                    tokio::time::timeout(patience, std::future::poll_fn(|cx| self.poll_goodbye(cx))).await;
+        let (handle, connecting) = (self.handle.take(), self.connecting.take());
+        let close_transport = async {
+            if row.closes_transport {
+                // A client that does not read its Close message in time goes without.
+                let _ = tokio::time::timeout(timeout, poll_fn(|cx| self.poll_close(cx))).await;
             }
             self.pipe = None;
         };
-        let tell_the_hub = async {
-            let Some(link) = &link else { return };
-            // What the hub began on connecting it also ends, and only who has connected disconnects.
+        let disconnect = async {
+            let Some(handle) = &handle else { return };
+            // `on_connected` runs to its end, and `on_disconnected` only where it succeeded.
             let connected = match connecting {
                 Some(connecting) => connecting.await.is_ok(),
-                None => !refused,
+                None => row.runs_on_disconnected,
             };
             if connected {
-                let context = HubContext::new(link.clone(), hub, 0).with_end(reason.error());
+                let context = HubContext::new(handle.clone(), hub, 0).with_end(reason.error());
                 let method = engine.definition.on_disconnected.as_ref();
-                let told =
-                    lifecycle::run(&engine, method, context, link.protocol, CallKind::Disconnected).await;
-                if let Err(error) = told {
+                let run = lifecycle::run(&engine, method, context, handle.protocol, CallKind::Disconnected);
+                if let Err(error) = run.await {
                     tracing::warn!(hub = %engine.name(), connection_id = %id, %error, "on_disconnected failed.");
                 }
             }
-            membership::ended(&engine, link).await;
+            membership::lifecycle::disconnected(&engine, handle).await;
         };
-        tokio::join!(goodbye, tell_the_hub);
+        tokio::join!(close_transport, disconnect);
     }
 
-    /// Queues what the client still gets, and its Close message; nothing more is delivered.
-    fn prepare_goodbye(&mut self, reason: &CloseReason) {
+    /// Queues what the client still gets, and its Close message; nothing is delivered any more.
+    fn queue_last_messages(&mut self, reason: &CloseReason) {
+        let row = reason.row();
         self.queue_session_output();
-        if let Some(link) = &self.link {
-            if matches!(reason, CloseReason::SlowConsumer) {
-                // What it did not read until now it will not read in its last seconds.
+        if let Some(handle) = &self.handle {
+            if !row.flushes_mailbox {
                 self.outgoing.clear();
             } else if self.session.can_send() {
                 let mut waiting = VecDeque::new();
-                link.mailbox.take(&mut waiting, &mut Vec::new(), None);
+                handle.mailbox.take(&mut waiting, &mut Vec::new(), None);
                 self.outgoing.append(&mut waiting);
             }
-            link.end();
+            handle.set_closed();
         }
-        let row = reason.row();
-        if row.says_goodbye {
+        if row.sends_close {
             let detailed = self.engine.definition.options.detailed_errors;
-            self.session.close(reason.wire_error(detailed).as_deref(), row.allow_reconnect);
+            self.session.close(reason.close_error(detailed).as_deref(), row.allow_reconnect);
         }
     }
 
-    /// The id that logs may say: where negotiate's version 0 makes the public id a secret, it is another.
+    /// The id that logs may show: where negotiate's version 0 makes the public id a secret, it is another.
     fn logged_id(&self) -> &ConnectionId {
         self.registration.logged_id().unwrap_or(&self.opened.id)
     }
 
-    fn log_end(&self, reason: &CloseReason) {
+    fn log_close(&self, reason: &CloseReason) {
         let row = reason.row();
         let user = self.opened.principal.user().map(|user| user.as_str()).unwrap_or_default();
         let (hub, connection_id) = (self.engine.name(), self.logged_id());
-        let transport = self.opened.transport.name();
-        match row.loudness {
-            Loudness::Info => {
-                tracing::info!(%hub, user, transport, %connection_id, reason = row.label, "A connection ended.");
-            }
-            Loudness::Warn => {
-                tracing::warn!(%hub, user, transport, %connection_id, reason = row.label, error = reason.error(), "A connection ended.");
-            }
+        let transport = self.opened.request.transport.name();
+        if row.log_level == Level::WARN {
+            tracing::warn!(%hub, user, transport, %connection_id, reason = row.label, error = reason.error(), "A connection ended.");
+        } else {
+            tracing::info!(%hub, user, transport, %connection_id, reason = row.label, "A connection ended.");
         }
     }
 
-    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.queue_session_output();
         let Some(pipe) = &mut self.pipe else { return Poll::Ready(()) };
         // Once it is closing a pipe takes nothing more, and there is nothing more; what it still has it hands over.
         if !self.outgoing.is_empty() && ready!(pipe.poll_write(cx, &mut self.outgoing)).is_err() {
             return Poll::Ready(());
         }
-        pipe.poll_close(cx, 1000)
+        pipe.poll_close(cx, NORMAL_CLOSURE)
     }
 }

@@ -1,4 +1,5 @@
-//! A connection as the rest of the node sees it: who it is, and its mailbox. Its task owns everything else.
+//! A connection as the rest of the node holds it: who it is, its mailbox, and what is noted about it. Everything else
+//! is owned by its task.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,50 +15,61 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::close_reason::CloseReason;
-use crate::connection::mailbox::{Control, Mailbox};
+use super::close_reason::CloseReason;
+use super::mailbox::{ControlMessage, Mailbox};
 
-/// What a client answered when it was asked.
+/// What a client completed an invocation with.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// A value, encoded in the client's protocol.
     Value(Protocol, Vec<u8>),
-    /// Nothing.
+    /// No value.
     Void,
     /// The client's error.
     Error(String),
 }
 
 /// The shared part of a connection whose handshake is done.
-pub(crate) struct Link {
+pub(crate) struct ConnectionHandle {
     /// This node's number for the connection: unique while the node runs.
     pub(crate) key: u64,
     pub(crate) id: ConnectionId,
     pub(crate) principal: Principal,
     pub(crate) protocol: Protocol,
     pub(crate) mailbox: Mailbox,
-    request: OpenedBy,
+    request: OpeningRequest,
     items: Items,
-    reading: AtomicBool,
-    /// The client has gone.
-    gone: AtomicBool,
+    /// Completions of the client are read, so that it can be invoked with a result.
+    reads_completions: AtomicBool,
+    /// The client has gone, though not all that it sent may have been read.
+    client_gone: AtomicBool,
     /// Nothing is delivered any more.
-    over: AtomicBool,
-    ended: OnceLock<CancellationToken>,
+    closed: AtomicBool,
+    closed_token: OnceLock<CancellationToken>,
     groups: Mutex<Vec<GroupName>>,
-    /// What other nodes publish for this connection alone, or for its user.
+    /// What this node subscribes to for this connection alone, or for its user.
     topics: Mutex<Vec<Topic>>,
-    asks: Mutex<Option<Box<Asks>>>,
+    pending_results: Mutex<Option<Box<PendingResults>>>,
 }
 
-impl Link {
+/// Who waits for the client's result, by invocation id.
+type PendingResults = HashMap<String, oneshot::Sender<Reply>>;
+
+/// What became of noting a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GroupNote {
+    New,
+    Known,
+    TooMany,
+}
+
+impl ConnectionHandle {
     pub(crate) fn new(
         key: u64,
         id: ConnectionId,
         principal: Principal,
         protocol: Protocol,
-        request: Arc<RequestInfo>,
-        transport: Transport,
+        request: OpeningRequest,
         mailbox: Mailbox,
     ) -> Self {
         Self {
@@ -66,85 +78,86 @@ impl Link {
             principal,
             protocol,
             mailbox,
-            request: OpenedBy { request, transport },
+            request,
             items: Items::default(),
-            reading: AtomicBool::new(false),
-            gone: AtomicBool::new(false),
-            over: AtomicBool::new(false),
-            ended: OnceLock::new(),
+            reads_completions: AtomicBool::new(false),
+            client_gone: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            closed_token: OnceLock::new(),
             groups: Mutex::default(),
             topics: Mutex::default(),
-            asks: Mutex::default(),
+            pending_results: Mutex::default(),
         }
     }
 
-    /// The client's calls are read from now on, so that it can answer, too.
+    /// The client's messages are read from now on, completions among them.
     pub(crate) fn start_reading(&self) {
-        self.reading.store(true, Ordering::Release);
+        self.reads_completions.store(true, Ordering::Release);
     }
 
-    /// Nothing reaches the connection any more: whoever waits for it learns so.
-    pub(crate) fn end(&self) {
+    /// Nothing is delivered any more; whoever waits for the client is notified.
+    pub(crate) fn set_closed(&self) {
         self.mailbox.close();
-        self.over.store(true, Ordering::SeqCst);
-        self.leave();
+        self.closed.store(true, Ordering::SeqCst);
+        self.set_client_gone();
     }
 
-    /// The client has gone, though not all that it said may have been read: whoever waits for it learns so.
-    pub(crate) fn leave(&self) {
-        self.gone.store(true, Ordering::SeqCst);
-        if let Some(token) = self.ended.get() {
+    /// The client has gone: cancels the connection's token and drops the pending client results, which notifies
+    /// whoever waits for them.
+    pub(crate) fn set_client_gone(&self) {
+        self.client_gone.store(true, Ordering::SeqCst);
+        if let Some(token) = self.closed_token.get() {
             token.cancel();
         }
-        // Dropping the senders tells those who asked.
-        self.asks.lock().take();
+        self.pending_results.lock().take();
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
-    /// Ends the connection for this reason. What is sent after an abort, the aborting call's own answer too, does not
-    /// reach the client.
+    /// Closes the connection for this reason. What is sent after an abort, the aborting call's own completion
+    /// included, does not reach the client.
     pub(crate) fn close(&self, reason: CloseReason) {
         match reason {
-            CloseReason::Aborted => self.mailbox.seal(Control::Close(reason)),
-            reason => self.mailbox.answer(None, Some(Control::Close(reason))),
+            CloseReason::Aborted => self.mailbox.close_with(ControlMessage::Close(reason)),
+            reason => self.mailbox.complete(None, Some(ControlMessage::Close(reason))),
         }
     }
 
-    /// Notes that an answer to `id` is waited for; none where the connection is over.
-    pub(crate) fn expect_answer(&self, id: String) -> Option<oneshot::Receiver<Reply>> {
+    /// Registers that the result of invocation `id` is waited for; none where the client has gone.
+    pub(crate) fn expect_result(&self, id: String) -> Option<oneshot::Receiver<Reply>> {
         let (tx, rx) = oneshot::channel();
-        let mut asks = self.asks.lock();
-        // Under the lock, so that `leave` cannot pass by unseen.
-        if self.gone.load(Ordering::SeqCst) {
+        let mut pending = self.pending_results.lock();
+        // Checked under the lock: `set_client_gone` sets the flag before it empties the map, so either it sees this
+        // entry or the flag is seen here.
+        if self.client_gone.load(Ordering::SeqCst) {
             return None;
         }
-        asks.get_or_insert_default().insert(id, tx);
+        pending.get_or_insert_default().insert(id, tx);
         Some(rx)
     }
 
-    /// Stops waiting for the answer to `id`.
-    pub(crate) fn forget_answer(&self, id: &str) {
-        if let Some(asks) = self.asks.lock().as_mut() {
-            asks.remove(id);
+    /// Stops waiting for the result of invocation `id`.
+    pub(crate) fn forget_result(&self, id: &str) {
+        if let Some(pending) = self.pending_results.lock().as_mut() {
+            pending.remove(id);
         }
     }
 
-    /// Hands over an answer; false where nobody waits for it.
-    pub(crate) fn answer(&self, id: &str, reply: impl FnOnce() -> Reply) -> bool {
-        let mut asks = self.asks.lock();
-        let Some(map) = asks.as_mut() else { return false };
+    /// Hands a result to whoever waits for it; false where nobody does.
+    pub(crate) fn resolve_result(&self, id: &str, reply: impl FnOnce() -> Reply) -> bool {
+        let mut pending = self.pending_results.lock();
+        let Some(map) = pending.as_mut() else { return false };
         let Some(waiting) = map.remove(id) else { return false };
         if map.is_empty() {
-            *asks = None;
+            *pending = None;
         }
-        drop(asks);
+        drop(pending);
         waiting.send(reply()).is_ok()
     }
 
-    /// Notes a group; false where it is noted already or `limit` are.
+    /// Notes a group, unless it is noted already or `limit` are.
     pub(crate) fn note_group(&self, group: &GroupName, limit: usize) -> GroupNote {
         let mut groups = self.groups.lock();
         if groups.contains(group) {
@@ -157,13 +170,8 @@ impl Link {
         GroupNote::New
     }
 
-    /// Notes that the node listens to a topic for this connection.
-    pub(crate) fn note_topic(&self, topic: Topic) {
-        self.topics.lock().push(topic);
-    }
-
-    pub(crate) fn take_topics(&self) -> Vec<Topic> {
-        std::mem::take(&mut *self.topics.lock())
+    pub(crate) fn has_noted(&self, group: &GroupName) -> bool {
+        self.groups.lock().contains(group)
     }
 
     pub(crate) fn drop_group(&self, group: &GroupName) {
@@ -174,23 +182,17 @@ impl Link {
         std::mem::take(&mut *self.groups.lock())
     }
 
-    pub(crate) fn has_noted(&self, group: &GroupName) -> bool {
-        self.groups.lock().contains(group)
+    /// Notes that the node subscribes to a topic for this connection.
+    pub(crate) fn note_topic(&self, topic: Topic) {
+        self.topics.lock().push(topic);
+    }
+
+    pub(crate) fn take_topics(&self) -> Vec<Topic> {
+        std::mem::take(&mut *self.topics.lock())
     }
 }
 
-/// Who waits for the answer to which invocation id.
-type Asks = HashMap<String, oneshot::Sender<Reply>>;
-
-/// What became of noting a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GroupNote {
-    New,
-    Known,
-    TooMany,
-}
-
-impl HubConnection for Link {
+impl HubConnection for ConnectionHandle {
     fn id(&self) -> &ConnectionId {
         &self.id
     }
@@ -208,8 +210,8 @@ impl HubConnection for Link {
     }
 
     fn ended(&self) -> CancellationToken {
-        let token = self.ended.get_or_init(CancellationToken::new);
-        if self.gone.load(Ordering::SeqCst) {
+        let token = self.closed_token.get_or_init(CancellationToken::new);
+        if self.client_gone.load(Ordering::SeqCst) {
             token.cancel();
         }
         token.clone()
@@ -220,38 +222,40 @@ impl HubConnection for Link {
     }
 
     fn release(&self, call: u64) {
-        self.mailbox.answer(None, Some(Control::Released(call)));
+        self.mailbox.complete(None, Some(ControlMessage::ReleasePermit(call)));
     }
 
     fn can_be_asked(&self) -> bool {
-        self.reading.load(Ordering::Acquire)
+        self.reads_completions.load(Ordering::Acquire)
     }
 }
 
-struct OpenedBy {
-    request: Arc<RequestInfo>,
-    transport: Transport,
+/// The request that opened the connection, and on which transport.
+#[derive(Clone)]
+pub(crate) struct OpeningRequest {
+    pub(crate) info: Arc<RequestInfo>,
+    pub(crate) transport: Transport,
 }
 
-impl Request for OpenedBy {
+impl Request for OpeningRequest {
     fn query(&self, name: &str) -> Option<&str> {
-        self.request.query(name)
+        self.info.query(name)
     }
 
     fn header(&self, name: &str) -> Option<&str> {
-        self.request.header(name)
+        self.info.header(name)
     }
 
     fn cookie(&self, name: &str) -> Option<&str> {
-        self.request.cookie(name)
+        self.info.cookie(name)
     }
 
     fn path(&self) -> &str {
-        self.request.path()
+        self.info.path()
     }
 
     fn remote_address(&self) -> Option<SocketAddr> {
-        self.request.remote_address()
+        self.info.remote_address()
     }
 
     fn transport(&self) -> &str {

@@ -1,24 +1,24 @@
 //! What comes in: bytes from the pipe, messages from the session, and what is done about each.
 
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use hubward_proto::{Event, Outcome};
 use hubward_transport::{End, Received, Transport};
+use tokio::time::Instant;
 
-use super::Task;
-use crate::connection::close_reason::CloseReason;
-use crate::connection::handle::Reply;
-use crate::connection::read_buffer;
+use super::close_reason::CloseReason;
+use super::handle::Reply;
+use super::{ConnectionTask, read_buffer};
 use crate::invocation::dispatch::Dispatch;
 
-/// How much is fetched, and not read, while reading rests: as much as SignalR's pipes hold before they pause.
-const RESTING_BYTES: usize = 64 * 1024;
+/// How much is received, and not read, while reading is paused: as much as SignalR's pipes hold before they pause.
+const PAUSED_BYTES: usize = 64 * 1024;
 
-impl Task {
-    /// Whether calls may be read: not while the hub connects, a call waits for its permit, or an upload for room.
-    fn reads(&self) -> bool {
-        self.connecting.is_none() && self.waiting.is_none() && !self.calls.holds_item()
+impl ConnectionTask {
+    /// Whether messages may be read: not while the hub connects, a call waits for its permit, or an upload for room.
+    /// The client then feels backpressure.
+    fn may_read(&self) -> bool {
+        self.connecting.is_none() && self.waiting_call.is_none() && !self.calls.holds_item()
     }
 
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -27,106 +27,109 @@ impl Task {
             busy = true;
         }
         let permits = self.engine.definition.options.maximum_parallel_invocations;
-        if let Some(prepared) = self.waiting.take_if(|_| self.calls.has_permit(permits)) {
+        if let Some(call) = self.waiting_call.take_if(|_| self.calls.has_permit(permits)) {
             busy = true;
-            self.with_dispatch(|dispatch| dispatch.run(cx, prepared));
+            self.with_dispatch(|dispatch| dispatch.run(cx, call));
         }
-        if !self.reads() {
-            return Ok(busy | self.watch_pipe(cx)?);
+        if !self.may_read() {
+            return Ok(busy | self.receive_while_paused(cx)?);
         }
-        // What was left while reading rested is read before more is fetched.
-        let rested = std::mem::take(&mut self.rested);
-        if rested {
-            self.session.set_dispatching(Instant::now(), false);
+        // What was left when reading paused is read before more is received.
+        let paused = std::mem::take(&mut self.paused);
+        if paused {
+            self.session.set_dispatching(Instant::now().into_std(), false);
         }
         read_buffer::with(|input| {
-            input.append(&mut self.rest);
-            let mut end = None;
+            input.append(&mut self.unread);
             let received = match &mut self.pipe {
-                _ if rested => Poll::Ready(Received::Data),
+                _ if paused => Poll::Ready(Received::Data),
                 Some(pipe) => pipe.poll_receive(cx, input),
                 None => Poll::Pending,
             };
-            match received {
+            let end = match received {
                 Poll::Pending => {
-                    self.rest.extend_from_slice(input);
+                    self.unread.extend_from_slice(input);
                     return Ok(busy);
                 }
-                Poll::Ready(Received::Data) => {}
-                Poll::Ready(Received::End(how)) => end = Some(how),
-            }
+                Poll::Ready(Received::Data) => None,
+                Poll::Ready(Received::End(end)) => Some(end),
+            };
             let used = self.read(cx, input)?;
-            self.rest.extend_from_slice(input.get(used..).unwrap_or_default());
-            match end {
-                None => Ok(true),
-                Some(End::Closed { .. }) if self.opened.transport == Transport::LongPolling => {
-                    Err(CloseReason::Terminated)
-                }
-                Some(End::Closed { .. }) => Err(CloseReason::TransportClosed),
-                Some(End::Violated { .. }) => Err(CloseReason::TransportViolated),
-                Some(_) => self.lost(),
-            }
+            self.unread.extend_from_slice(input.get(used..).unwrap_or_default());
+            end.map_or(Ok(true), |end| self.transport_ended(end))
         })
     }
 
-    /// While a call waits for its permit, or an upload for room, what comes is fetched up to a bound all the same: else
-    /// nobody would notice that the client has gone, and a call that waits for just that would wait for ever.
-    fn watch_pipe(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
-        while self.connecting.is_none() && self.rest.len() < RESTING_BYTES {
+    fn transport_ended(&mut self, end: End) -> Result<bool, CloseReason> {
+        match end {
+            End::Closed { .. } if self.opened.request.transport == Transport::LongPolling => {
+                Err(CloseReason::Terminated)
+            }
+            End::Closed { .. } => Err(CloseReason::TransportClosed),
+            End::Violated { .. } => Err(CloseReason::TransportViolated),
+            End::Lost => self.transport_lost(),
+        }
+    }
+
+    /// While reading is paused, bytes are received up to a bound all the same: otherwise nobody would notice that the
+    /// client has gone, and a call that waits for just that would wait forever.
+    fn receive_while_paused(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        while self.connecting.is_none() && self.unread.len() < PAUSED_BYTES {
             let Some(pipe) = &mut self.pipe else { break };
-            match pipe.poll_receive(cx, &mut self.rest) {
+            match pipe.poll_receive(cx, &mut self.unread) {
                 Poll::Pending => break,
                 Poll::Ready(Received::Data) => {}
                 Poll::Ready(Received::End(End::Closed { .. })) => {
-                    // What it said before it closed is still read, in its turn.
-                    if let Some(link) = &self.link {
-                        link.leave();
+                    // What it sent before it closed is still read, in its turn.
+                    if let Some(handle) = &self.handle {
+                        handle.set_client_gone();
                     }
                     break;
                 }
                 Poll::Ready(Received::End(End::Violated { .. })) => {
                     return Err(CloseReason::TransportViolated);
                 }
-                Poll::Ready(Received::End(_)) => return self.lost(),
+                Poll::Ready(Received::End(End::Lost)) => return self.transport_lost(),
             }
         }
         Ok(false)
     }
 
-    /// What was not read was not acknowledged either: it comes again on the next transport.
-    pub(super) fn forget_input(&mut self) {
-        self.rest.clear();
+    /// What was not read was not acknowledged either: a stateful client sends it again on the next transport.
+    pub(super) fn discard_input(&mut self) {
+        self.unread.clear();
     }
 
-    /// Reads messages from the front of `input` until there is no whole one left, or reading has to rest.
+    /// Reads messages from the front of `input` until there is no whole one left, or reading has to pause.
     fn read(&mut self, cx: &mut Context<'_>, input: &[u8]) -> Result<usize, CloseReason> {
-        let now = Instant::now();
+        let now = Instant::now().into_std();
         let mut used = 0;
-        while self.reads() {
+        while self.may_read() {
             let progress = self.session.handle_input(now, input.get(used..).unwrap_or_default())?;
             if progress.consumed == 0 && progress.event.is_none() {
                 return Ok(used);
             }
             used += progress.consumed;
             if let Some(event) = progress.event {
-                self.handle(cx, event)?;
+                self.handle_event(cx, event)?;
             }
         }
-        self.rested = true;
+        self.paused = true;
         self.session.set_dispatching(now, true);
         Ok(used)
     }
 
     fn with_dispatch<R>(&mut self, run: impl FnOnce(&mut Dispatch<'_>) -> R) -> Option<R> {
-        let link = self.link.as_ref()?;
-        Some(run(&mut Dispatch { engine: &self.engine, hub: &self.hub, link, calls: &mut self.calls }))
+        let handle = self.handle.as_ref()?;
+        Some(run(&mut Dispatch { engine: &self.engine, hub: &self.hub, handle, calls: &mut self.calls }))
     }
 
-    fn handle(&mut self, cx: &mut Context<'_>, event: Event<'_>) -> Result<(), CloseReason> {
+    fn handle_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) -> Result<(), CloseReason> {
         match event {
             Event::Handshake { protocol, .. } => self.connect(protocol),
             Event::Invocation { call, streaming } => {
-                self.waiting = self.with_dispatch(|dispatch| dispatch.invoke(cx, call, streaming)).flatten();
+                self.waiting_call =
+                    self.with_dispatch(|dispatch| dispatch.invoke(cx, call, streaming)).flatten();
             }
             Event::StreamItem(item) => self.calls.upload_item(cx, &item.invocation_id, item.item),
             Event::Completion(completion) => {
@@ -135,9 +138,9 @@ impl Task {
                     _ => None,
                 };
                 if !self.calls.complete_upload(cx, &completion.invocation_id, error)
-                    && let Some(link) = &self.link
+                    && let Some(handle) = &self.handle
                 {
-                    link.answer(&completion.invocation_id, || match completion.outcome {
+                    handle.resolve_result(&completion.invocation_id, || match completion.outcome {
                         Outcome::Void => Reply::Void,
                         Outcome::Error(error) => Reply::Error(error.into_owned()),
                         Outcome::Result(value) => Reply::Value(value.protocol(), value.bytes().to_vec()),

@@ -1,7 +1,7 @@
-//! What waits for one connection: messages to be written, and word from other tasks.
+//! What waits for one connection's task: messages to be written, and control messages of other tasks.
 //!
-//! Bounded in messages and bytes. A mailbox that is full takes nothing more and tells its connection that it is
-//! too slow; whoever sends never waits. Streams, which can wait, ask for room first.
+//! Bounded in messages and bytes. A full mailbox takes nothing more and closes its connection as a slow consumer;
+//! whoever sends never waits. Streams, which can wait, wait for room first: that is their backpressure.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -9,19 +9,17 @@ use std::task::{Context, Poll, Waker};
 use hubward_proto::Frame;
 use parking_lot::Mutex;
 
-use crate::connection::close_reason::CloseReason;
-use crate::connection::wake_batch;
+use super::close_reason::CloseReason;
+use super::wake_batch;
 
-/// Word from another task.
+/// What another task notifies the connection's task of.
 #[derive(Debug)]
-pub(crate) enum Control {
-    /// A spawned call has finished; its permit is free.
-    Done(u64),
-    /// A call waits for a client; its permit is free meanwhile.
-    Released(u64),
+pub(crate) enum ControlMessage {
+    /// A call has finished, or waits for a client result: the next call may have its permit.
+    ReleasePermit(u64),
     /// A stream, or a call that could be cancelled, has finished.
-    Finished(String),
-    /// The connection has to end.
+    InvocationFinished(String),
+    /// The connection has to close.
     Close(CloseReason),
 }
 
@@ -32,10 +30,11 @@ pub(crate) struct MailboxLimits {
     pub(crate) bytes: usize,
 }
 
-/// Streams pause while more than this part of the mailbox is taken.
+/// Streams pause while more than one part in this many of the mailbox is taken, so that they never make their own
+/// client a slow consumer.
 const STREAM_SHARE: usize = 4;
 
-/// Room for messages that an idle mailbox keeps; more is given back.
+/// Capacity for messages that an idle mailbox keeps; more is freed.
 const KEPT_MESSAGES: usize = 16;
 
 pub(crate) struct Mailbox {
@@ -46,8 +45,9 @@ pub(crate) struct Mailbox {
 #[derive(Default)]
 struct State {
     frames: VecDeque<Frame>,
-    controls: Vec<Control>,
-    /// Bytes in `frames` and in what was taken last: that counts until the next take.
+    controls: Vec<ControlMessage>,
+    /// Bytes in `frames` and in what was taken last: what was taken counts until the next take, because only then
+    /// has the client been written it.
     bytes: usize,
     messages_taken: usize,
     bytes_taken: usize,
@@ -61,7 +61,7 @@ impl Mailbox {
         Self { state: Mutex::default(), limits }
     }
 
-    /// Puts a message in. One that does not fit closes the mailbox and the connection.
+    /// Puts a message in. One that does not fit closes the mailbox and the connection: a slow consumer.
     pub(crate) fn push(&self, frame: Frame) {
         let mut state = self.state.lock();
         if state.closed {
@@ -69,10 +69,10 @@ impl Mailbox {
         }
         let bytes = state.bytes + frame.len();
         let messages = state.frames.len() + state.messages_taken;
-        // One message alone always fits, however large: only what piles up is a slow client's.
+        // One message alone always fits, however large: a consumer is slow only where messages pile up.
         if messages >= self.limits.messages || (messages > 0 && bytes > self.limits.bytes) {
             state.closed = true;
-            state.controls.push(Control::Close(CloseReason::SlowConsumer));
+            state.controls.push(ControlMessage::Close(CloseReason::SlowConsumer));
         } else {
             state.bytes = bytes;
             state.frames.push_back(frame);
@@ -82,8 +82,8 @@ impl Mailbox {
         reader.into_iter().for_each(wake_batch::wake);
     }
 
-    /// Puts an answer in, which is bounded by the calls that are running, and word that the call is done.
-    pub(crate) fn answer(&self, frame: Option<Frame>, control: Option<Control>) {
+    /// Puts in the completion of a call, which is bounded by the calls that are running, and a control message.
+    pub(crate) fn complete(&self, frame: Option<Frame>, control: Option<ControlMessage>) {
         let mut state = self.state.lock();
         if let Some(frame) = frame.filter(|_| !state.closed) {
             state.bytes += frame.len();
@@ -95,12 +95,12 @@ impl Mailbox {
         reader.into_iter().for_each(wake_batch::wake);
     }
 
-    /// Takes all that is there into the empty `frames` and `controls`. `reader` is woken when there is more;
-    /// without one, nobody is.
+    /// Takes all that is there into the empty `frames` and `controls`. `reader` is woken when more comes; without
+    /// one, nobody is.
     pub(crate) fn take(
         &self,
         frames: &mut VecDeque<Frame>,
-        controls: &mut Vec<Control>,
+        controls: &mut Vec<ControlMessage>,
         reader: Option<&Waker>,
     ) {
         debug_assert!(frames.is_empty() && controls.is_empty());
@@ -129,8 +129,8 @@ impl Mailbox {
         waiting.into_iter().for_each(wake_batch::wake);
     }
 
-    /// Takes word from other tasks only, while messages cannot be written.
-    pub(crate) fn take_controls(&self, controls: &mut Vec<Control>, reader: &Waker) {
+    /// Takes control messages only, while messages cannot be written.
+    pub(crate) fn take_controls(&self, controls: &mut Vec<ControlMessage>, reader: &Waker) {
         debug_assert!(controls.is_empty());
         let mut state = self.state.lock();
         std::mem::swap(&mut state.controls, controls);
@@ -147,8 +147,8 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// Puts word in after which no message is taken any more. Those before it stay.
-    pub(crate) fn seal(&self, control: Control) {
+    /// Puts in a control message after which no message is taken any more. Those before it stay.
+    pub(crate) fn close_with(&self, control: ControlMessage) {
         let mut state = self.state.lock();
         state.closed = true;
         state.controls.push(control);
@@ -158,7 +158,7 @@ impl Mailbox {
         reader.into_iter().chain(waiting).for_each(wake_batch::wake);
     }
 
-    /// Takes nothing more.
+    /// Takes nothing more, and drops the messages that wait.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
@@ -185,7 +185,7 @@ mod tests {
         completion(Protocol::Json, "1", &"text").unwrap()
     }
 
-    fn take(mailbox: &Mailbox) -> (usize, Vec<Control>) {
+    fn take(mailbox: &Mailbox) -> (usize, Vec<ControlMessage>) {
         let (mut frames, mut controls) = (VecDeque::new(), Vec::new());
         mailbox.take(&mut frames, &mut controls, None);
         (frames.len(), controls)
@@ -205,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_that_is_full_closes_its_connection_and_takes_nothing_more() {
+    fn a_full_mailbox_closes_its_connection_as_a_slow_consumer_and_takes_nothing_more() {
         let mailbox = Mailbox::new(MailboxLimits { messages: 2, bytes: 1 << 20 });
         for _ in 0..4 {
             mailbox.push(frame());
         }
         let (frames, controls) = take(&mailbox);
         assert_eq!(frames, 2);
-        assert!(matches!(controls[..], [Control::Close(CloseReason::SlowConsumer)]));
+        assert!(matches!(controls[..], [ControlMessage::Close(CloseReason::SlowConsumer)]));
     }
 
     #[test]
@@ -225,22 +225,25 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_the_seal_is_taken_and_what_comes_after_is_not() {
+    fn what_comes_before_a_closing_control_message_is_taken_and_what_comes_after_is_not() {
         let mailbox = Mailbox::new(MailboxLimits { messages: 10, bytes: 1 << 20 });
         mailbox.push(frame());
-        mailbox.seal(Control::Close(CloseReason::Aborted));
+        mailbox.close_with(ControlMessage::Close(CloseReason::Aborted));
         mailbox.push(frame());
-        mailbox.answer(Some(frame()), Some(Control::Done(1)));
+        mailbox.complete(Some(frame()), Some(ControlMessage::ReleasePermit(1)));
         let (frames, controls) = take(&mailbox);
         assert_eq!(frames, 1);
-        assert!(matches!(controls[..], [Control::Close(CloseReason::Aborted), Control::Done(1)]));
+        assert!(matches!(
+            controls[..],
+            [ControlMessage::Close(CloseReason::Aborted), ControlMessage::ReleasePermit(1)]
+        ));
     }
 
     #[test]
-    fn an_answer_is_never_refused_for_want_of_room() {
+    fn a_completion_is_taken_by_a_full_mailbox() {
         let mailbox = Mailbox::new(MailboxLimits { messages: 1, bytes: 10 });
         mailbox.push(frame());
-        mailbox.answer(Some(frame()), Some(Control::Done(1)));
+        mailbox.complete(Some(frame()), Some(ControlMessage::ReleasePermit(1)));
         let (frames, controls) = take(&mailbox);
         assert_eq!((frames, controls.len()), (2, 1));
     }

@@ -1,4 +1,4 @@
-//! From the handshake to the first call: the connection can be reached, and the hub is told.
+//! From the handshake to the first call: the connection can be reached, and the hub's `on_connected` runs.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -6,71 +6,74 @@ use std::task::{Context, Poll};
 use hubward_hub::{CallKind, HubContext};
 use hubward_proto::Protocol;
 
-use super::{Opened, Task};
-use crate::cluster::membership;
-use crate::connection::close_reason::CloseReason;
-use crate::connection::handle::Link;
-use crate::connection::mailbox::Mailbox;
-use crate::hub::Engine;
+use super::close_reason::{CLOSED_WITH_ERROR, CloseReason};
+use super::handle::ConnectionHandle;
+use super::mailbox::Mailbox;
+use super::{ConnectionTask, Opened};
+use crate::engine::Engine;
 use crate::invocation::lifecycle;
+use crate::membership;
 
-impl Task {
+impl ConnectionTask {
     pub(super) fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let Some(connecting) = &mut self.connecting else { return Ok(false) };
         let Poll::Ready(connected) = connecting.as_mut().poll(cx) else { return Ok(false) };
         self.connecting = None;
         if let Err(error) = connected {
             let detailed = self.engine.definition.options.detailed_errors;
-            return Err(CloseReason::Refused(error.wire_text("Connection closed with an error.", detailed)));
+            return Err(CloseReason::Rejected(error.wire_text(CLOSED_WITH_ERROR, detailed)));
         }
-        if let Some(link) = &self.link {
-            link.start_reading();
+        if let Some(handle) = &self.handle {
+            handle.start_reading();
         }
         Ok(true)
     }
 
-    /// The handshake is done: the connection can be reached, and the hub is told.
+    /// The handshake is done.
     pub(super) fn connect(&mut self, protocol: Protocol) {
-        let Opened { id, principal, request, transport } = &*self.opened;
-        let link = Arc::new(Link::new(
-            self.engine.node.next_key(),
+        let Opened { id, principal, request } = &*self.opened;
+        let handle = Arc::new(ConnectionHandle::new(
+            self.engine.context.next_key(),
             id.clone(),
             principal.clone(),
             protocol,
             request.clone(),
-            *transport,
             Mailbox::new(self.engine.mailbox_limits()),
         ));
-        self.link = Some(link.clone());
+        self.handle = Some(handle.clone());
         if !self.session.is_stateful() {
             self.registration.forbid_resume();
         }
         let (engine, hub) = (self.engine.clone(), self.hub.clone());
-        if engine.definition.on_connected.is_none()
-            && engine.definition.filters.is_empty()
-            && engine.node.backplane.is_none()
-            && link.principal.user().is_none()
-        {
-            engine.index.add(&link);
-            leave_with_the_node(&engine, &link);
-            link.start_reading();
+        if has_nothing_to_await(&engine, &handle) {
+            engine.index.add(&handle);
+            close_if_shutting_down(&engine, &handle);
+            handle.start_reading();
             return;
         }
         self.connecting = Some(Box::pin(async move {
             // Delivered for from now on: a client may receive before `on_connected` is done.
-            engine.index.add(&link);
-            leave_with_the_node(&engine, &link);
-            membership::connected(&engine, &link).await?;
-            let context = HubContext::new(link.clone(), hub, 0);
+            engine.index.add(&handle);
+            close_if_shutting_down(&engine, &handle);
+            membership::lifecycle::connected(&engine, &handle).await?;
+            let context = HubContext::new(handle.clone(), hub, 0);
             let method = engine.definition.on_connected.as_ref();
-            lifecycle::run(&engine, method, context, link.protocol, CallKind::Connected).await
+            lifecycle::run(&engine, method, context, handle.protocol, CallKind::Connected).await
         }));
     }
 }
 
-/// Whoever came into the index after the node began to leave was passed over by its goodbye.
-fn leave_with_the_node(engine: &Engine, link: &Link) {
-    if engine.node.shutdown.is_cancelled() {
-        link.close(CloseReason::Shutdown);
+/// Whether a connection is open as soon as it is in the index, which saves it a future.
+fn has_nothing_to_await(engine: &Engine, handle: &ConnectionHandle) -> bool {
+    engine.definition.on_connected.is_none()
+        && engine.definition.filters.is_empty()
+        && engine.context.backplane.is_none()
+        && handle.principal.user().is_none()
+}
+
+/// A connection that came into the index after the shutdown closed all that were in it closes by itself.
+fn close_if_shutting_down(engine: &Engine, handle: &ConnectionHandle) {
+    if engine.context.shutdown.is_cancelled() {
+        handle.close(CloseReason::Shutdown);
     }
 }

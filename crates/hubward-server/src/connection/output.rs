@@ -1,16 +1,16 @@
 //! What goes out: the session's own messages first, then the mailbox, as many as there are in one write.
 
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use hubward_transport::PipeError;
+use tokio::time::Instant;
 
-use super::Task;
-use crate::connection::close_reason::CloseReason;
-use crate::connection::mailbox::Control;
+use super::ConnectionTask;
+use super::close_reason::CloseReason;
+use super::mailbox::ControlMessage;
 
-impl Task {
-    /// What the session itself says, such as its answer to a handshake, goes before anything that is sent later.
+impl ConnectionTask {
+    /// The session's own messages, such as the handshake response, go before anything that is sent later.
     pub(super) fn queue_session_output(&mut self) {
         while let Some(frame) = self.session.poll_output() {
             self.outgoing.push_back(frame);
@@ -20,23 +20,23 @@ impl Task {
     pub(super) fn poll_mailbox(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let before = self.outgoing.len();
         self.queue_session_output();
-        let Some(link) = &self.link else { return Ok(self.outgoing.len() > before) };
+        let Some(handle) = &self.handle else { return Ok(self.outgoing.len() > before) };
         if self.outgoing.is_empty() && self.session.can_send() {
-            link.mailbox.take(&mut self.outgoing, &mut self.controls, Some(cx.waker()));
+            handle.mailbox.take(&mut self.outgoing, &mut self.controls, Some(cx.waker()));
             for frame in &self.outgoing {
                 self.session.record(frame);
             }
         } else {
-            link.mailbox.take_controls(&mut self.controls, cx.waker());
+            handle.mailbox.take_controls(&mut self.controls, cx.waker());
         }
-        // What waits for a blocked pipe is nothing to do.
+        // Messages that wait for a blocked pipe are not work that can be done now.
         let busy = self.outgoing.len() > before || !self.controls.is_empty();
         let mut controls = std::mem::take(&mut self.controls);
         for control in controls.drain(..) {
             match control {
-                Control::Done(call) | Control::Released(call) => self.calls.release_permit(call),
-                Control::Finished(id) => self.calls.finished(&id),
-                Control::Close(reason) => return Err(reason),
+                ControlMessage::ReleasePermit(call) => self.calls.release_permit(call),
+                ControlMessage::InvocationFinished(id) => self.calls.finished(&id),
+                ControlMessage::Close(reason) => return Err(reason),
             }
         }
         self.controls = controls;
@@ -58,15 +58,19 @@ impl Task {
     }
 
     pub(super) fn write_failed(&mut self, error: PipeError) -> Result<bool, CloseReason> {
-        if matches!(error, PipeError::SendTimeout) { Err(CloseReason::SendTimeout) } else { self.lost() }
+        if matches!(error, PipeError::SendTimeout) {
+            Err(CloseReason::SendTimeout)
+        } else {
+            self.transport_lost()
+        }
     }
 
-    /// The transport is gone without a goodbye.
-    pub(super) fn lost(&mut self) -> Result<bool, CloseReason> {
-        if self.session.disconnected(Instant::now()) {
+    /// The transport was lost without being closed: a stateful connection waits to be resumed, any other closes.
+    pub(super) fn transport_lost(&mut self) -> Result<bool, CloseReason> {
+        if self.session.disconnected(Instant::now().into_std()) {
             self.pipe = None;
             self.outgoing.clear();
-            self.forget_input();
+            self.discard_input();
             return Ok(true);
         }
         Err(CloseReason::TransportLost)

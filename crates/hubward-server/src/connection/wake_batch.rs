@@ -1,7 +1,9 @@
-//! Wake-ups that wait until a batch of work is done.
+//! Wake batching: wake-ups of connection tasks that wait until a batch of work is done.
 //!
-//! A connection that is woken by the first of sixteen messages writes that one alone; woken after the
-//! sixteenth, it writes all in one system call. Whoever produces several messages at once opens a batch.
+//! Why: a task that is woken by the first of sixteen messages runs at once on another worker and writes that one alone,
+//! in a system call of its own; woken after the sixteenth, it writes all in one. So whoever produces several messages
+//! (a broadcast, a poll that handles several calls, an envelope for many) opens a batch, and wakers collect in this
+//! thread until it closes.
 
 use std::cell::RefCell;
 use std::task::Waker;
@@ -15,7 +17,7 @@ struct Open {
     wakers: Vec<Waker>,
 }
 
-/// Wakers kept between batches; a larger fan-out gives its memory back.
+/// Capacity for wakers that a thread keeps between batches; a larger fan-out frees its memory.
 const KEPT_WAKERS: usize = 4096;
 
 /// An open batch of this thread. Never held across an await.
@@ -25,7 +27,7 @@ pub(crate) struct WakeBatch {
 }
 
 impl WakeBatch {
-    /// Opens a batch; batches nest, and the outermost wakes.
+    /// Opens a batch. Batches nest; closing the outermost wakes.
     pub(crate) fn open() -> Self {
         BATCH.with_borrow_mut(|batch| batch.depth += 1);
         Self { _not_send: std::marker::PhantomData }
@@ -34,15 +36,14 @@ impl WakeBatch {
 
 impl Drop for WakeBatch {
     fn drop(&mut self) {
-        let wakers = BATCH.with_borrow_mut(|batch| {
+        let mut wakers = BATCH.with_borrow_mut(|batch| {
             batch.depth -= 1;
             if batch.depth == 0 { std::mem::take(&mut batch.wakers) } else { Vec::new() }
         });
         if wakers.is_empty() {
             return;
         }
-        // Outside of the borrow: a waker may run code of its own.
-        let mut wakers = wakers;
+        // Outside of the borrow: a waker may run code that opens a batch.
         for waker in wakers.drain(..) {
             waker.wake();
         }
@@ -56,7 +57,7 @@ impl Drop for WakeBatch {
     }
 }
 
-/// Wakes now, or at the end of this thread's batch.
+/// Wakes now, or when this thread's batch closes.
 pub(crate) fn wake(waker: Waker) {
     let now = BATCH.with_borrow_mut(|batch| {
         if batch.depth == 0 {

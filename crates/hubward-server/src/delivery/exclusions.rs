@@ -1,19 +1,19 @@
-//! Connections that a message passes over.
+//! Connections that a message is not for.
 
 use std::collections::HashSet;
 
 use hubward_types::ConnectionId;
 
-/// Up to here a look along the list is faster than hashing each recipient's id.
+/// Up to here a scan of the list is faster than hashing each recipient's id.
 const SHORT: usize = 8;
 
-/// A list of connections, made so that asking each of many recipients stays cheap however long the list is.
-pub(crate) enum Except<'a> {
+/// A list of connections, prepared so that checking each of many recipients stays cheap however long the list is.
+pub(crate) enum Exclusions<'a> {
     Short(&'a [ConnectionId]),
     Long(HashSet<&'a ConnectionId>),
 }
 
-impl<'a> Except<'a> {
+impl<'a> Exclusions<'a> {
     pub(crate) fn new(ids: &'a [ConnectionId]) -> Self {
         if ids.len() <= SHORT { Self::Short(ids) } else { Self::Long(ids.iter().collect()) }
     }
@@ -34,9 +34,9 @@ mod tests {
     fn a_long_list_says_the_same_as_a_short_one() {
         for length in [0, 1, SHORT, SHORT + 1, 100] {
             let ids: Vec<ConnectionId> = (0..length).map(|i| format!("c{i}").into()).collect();
-            let except = Except::new(&ids);
-            assert!(ids.iter().all(|id| except.contains(id)));
-            assert!(!except.contains(&"another".into()));
+            let exclusions = Exclusions::new(&ids);
+            assert!(ids.iter().all(|id| exclusions.contains(id)));
+            assert!(!exclusions.contains(&"another".into()));
         }
     }
 }

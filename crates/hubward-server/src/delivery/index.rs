@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use hubward_types::{ConnectionId, GroupName, UserId};
 use parking_lot::RwLock;
 
-use crate::connection::handle::Link;
+use crate::connection::handle::ConnectionHandle;
 use crate::delivery::members::Members;
 
 /// Shards of the list of everybody, so that a storm of connects does not wait for one lock.
@@ -16,7 +16,7 @@ const SHARDS: usize = 16;
 
 /// The local connections of a hub.
 pub(crate) struct Index {
-    connections: DashMap<ConnectionId, Arc<Link>>,
+    connections: DashMap<ConnectionId, Arc<ConnectionHandle>>,
     all: [RwLock<Members>; SHARDS],
     groups: Sets<GroupName>,
     users: Sets<UserId>,
@@ -30,9 +30,9 @@ impl<K: Eq + Hash + Clone> Sets<K> {
         Self(DashMap::new())
     }
 
-    fn add(&self, name: &K, link: &Arc<Link>) -> bool {
+    fn add(&self, name: &K, connection: &Arc<ConnectionHandle>) -> bool {
         // Under the entry's lock, so that the set cannot be removed as empty meanwhile.
-        self.0.entry(name.clone()).or_default().write().add(link)
+        self.0.entry(name.clone()).or_default().write().add(connection)
     }
 
     fn remove(&self, name: &K, key: u64) -> bool {
@@ -43,7 +43,7 @@ impl<K: Eq + Hash + Clone> Sets<K> {
         removed
     }
 
-    fn for_each(&self, name: &K, mut visit: impl FnMut(&Arc<Link>)) {
+    fn for_each(&self, name: &K, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
         // The shard's guard is dropped before the members are walked.
         let Some(set) = self.0.get(name).map(|set| set.clone()) else { return };
         set.read().iter().for_each(&mut visit);
@@ -65,32 +65,32 @@ impl Index {
     }
 
     /// Adds a connection to everybody, and to its user.
-    pub(crate) fn add(&self, link: &Arc<Link>) {
-        self.connections.insert(link.id.clone(), link.clone());
-        if let Some(user) = link.principal.user() {
-            self.users.add(user, link);
+    pub(crate) fn add(&self, connection: &Arc<ConnectionHandle>) {
+        self.connections.insert(connection.id.clone(), connection.clone());
+        if let Some(user) = connection.principal.user() {
+            self.users.add(user, connection);
         }
-        if let Some(shard) = self.shard(link.key) {
-            shard.write().add(link);
+        if let Some(shard) = self.shard(connection.key) {
+            shard.write().add(connection);
         }
     }
 
     /// Removes a connection from everything. Returns its groups, and those of them that it was delivered for in.
-    pub(crate) fn remove(&self, link: &Link) -> (Vec<GroupName>, Vec<GroupName>) {
-        self.connections.remove_if(&link.id, |_, known| known.key == link.key);
-        if let Some(user) = link.principal.user() {
-            self.users.remove(user, link.key);
+    pub(crate) fn remove(&self, connection: &ConnectionHandle) -> (Vec<GroupName>, Vec<GroupName>) {
+        self.connections.remove_if(&connection.id, |_, known| known.key == connection.key);
+        if let Some(user) = connection.principal.user() {
+            self.users.remove(user, connection.key);
         }
-        if let Some(shard) = self.shard(link.key) {
-            shard.write().remove(link.key);
+        if let Some(shard) = self.shard(connection.key) {
+            shard.write().remove(connection.key);
         }
-        let groups = link.take_groups();
-        let left = groups.iter().filter(|group| self.groups.remove(group, link.key)).cloned().collect();
+        let groups = connection.take_groups();
+        let left = groups.iter().filter(|group| self.groups.remove(group, connection.key)).cloned().collect();
         (groups, left)
     }
 
-    pub(crate) fn connection(&self, id: &ConnectionId) -> Option<Arc<Link>> {
-        self.connections.get(id).map(|link| link.clone())
+    pub(crate) fn connection(&self, id: &ConnectionId) -> Option<Arc<ConnectionHandle>> {
+        self.connections.get(id).map(|connection| connection.clone())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,26 +98,26 @@ impl Index {
     }
 
     /// Adds to a group for delivery; false where it was in it.
-    pub(crate) fn join(&self, group: &GroupName, link: &Arc<Link>) -> bool {
-        self.groups.add(group, link)
+    pub(crate) fn join(&self, group: &GroupName, connection: &Arc<ConnectionHandle>) -> bool {
+        self.groups.add(group, connection)
     }
 
     /// Removes from a group for delivery; false where it was not in it.
-    pub(crate) fn leave(&self, group: &GroupName, link: &Link) -> bool {
-        self.groups.remove(group, link.key)
+    pub(crate) fn leave(&self, group: &GroupName, connection: &ConnectionHandle) -> bool {
+        self.groups.remove(group, connection.key)
     }
 
-    pub(crate) fn for_all(&self, mut visit: impl FnMut(&Arc<Link>)) {
+    pub(crate) fn for_all(&self, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
         for shard in &self.all {
             shard.read().iter().for_each(&mut visit);
         }
     }
 
-    pub(crate) fn for_group(&self, group: &GroupName, visit: impl FnMut(&Arc<Link>)) {
+    pub(crate) fn for_group(&self, group: &GroupName, visit: impl FnMut(&Arc<ConnectionHandle>)) {
         self.groups.for_each(group, visit);
     }
 
-    pub(crate) fn for_user(&self, user: &UserId, visit: impl FnMut(&Arc<Link>)) {
+    pub(crate) fn for_user(&self, user: &UserId, visit: impl FnMut(&Arc<ConnectionHandle>)) {
         self.users.for_each(user, visit);
     }
 }

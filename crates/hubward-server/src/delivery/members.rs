@@ -3,46 +3,46 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::connection::handle::Link;
+use crate::connection::handle::ConnectionHandle;
 
 /// Connections in a dense list, with their places by key, so that adding, removing and walking are all direct.
 #[derive(Default)]
 pub(crate) struct Members {
-    links: Vec<Arc<Link>>,
+    connections: Vec<Arc<ConnectionHandle>>,
     places: HashMap<u64, usize, std::hash::BuildHasherDefault<KeyHasher>>,
 }
 
 impl Members {
     /// Adds a connection; false where it was there already.
-    pub(crate) fn add(&mut self, link: &Arc<Link>) -> bool {
-        if self.places.contains_key(&link.key) {
+    pub(crate) fn add(&mut self, connection: &Arc<ConnectionHandle>) -> bool {
+        if self.places.contains_key(&connection.key) {
             return false;
         }
-        self.places.insert(link.key, self.links.len());
-        self.links.push(link.clone());
+        self.places.insert(connection.key, self.connections.len());
+        self.connections.push(connection.clone());
         true
     }
 
     /// Removes a connection; false where it was not there.
     pub(crate) fn remove(&mut self, key: u64) -> bool {
         let Some(place) = self.places.remove(&key) else { return false };
-        self.links.swap_remove(place);
-        if let Some(moved) = self.links.get(place) {
+        self.connections.swap_remove(place);
+        if let Some(moved) = self.connections.get(place) {
             self.places.insert(moved.key, place);
         }
-        if self.links.capacity() > 64 && self.links.len() < self.links.capacity() / 4 {
-            self.links.shrink_to_fit();
+        if self.connections.capacity() > 64 && self.connections.len() < self.connections.capacity() / 4 {
+            self.connections.shrink_to_fit();
             self.places.shrink_to_fit();
         }
         true
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.links.is_empty()
+        self.connections.is_empty()
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<Link>> {
-        self.links.iter()
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<ConnectionHandle>> {
+        self.connections.iter()
     }
 }
 

@@ -1,14 +1,14 @@
-//! What a hub does when a client connects or disconnects, with its filters around it.
+//! A connection's lifecycle as its hub sees it: `on_connected` and `on_disconnected`, with the hub's filters around
+//! them.
 
-use std::panic::AssertUnwindSafe;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use hubward_hub::{BoxFuture, CallKind, FilterCall, HubContext, HubError, Method, Outcome};
+use hubward_hub::{BoxFuture, CallKind, FilterCall, HubContext, HubError, Incoming, Method, Outcome};
 use hubward_proto::{Protocol, RawArguments};
 
-use crate::hub::Engine;
-use crate::invocation::dispatch;
+use super::filters;
+use crate::engine::Engine;
 
 /// Runs a callback. A hub that has none still runs its filters.
 pub(crate) async fn run(
@@ -19,12 +19,24 @@ pub(crate) async fn run(
     kind: CallKind,
 ) -> Result<(), HubError> {
     let run: BoxFuture<Result<Outcome, HubError>> = match method {
-        Some(method) => method.start(&dispatch::callback(context.clone(), protocol))?.run,
+        Some(method) => method.start(&without_arguments(context.clone(), protocol))?.run,
         None => Box::pin(async { Ok(Outcome::Done(None)) }),
     };
-    let run = dispatch::filtered(engine, run, || {
+    let run = filters::filtered(engine, run, || {
         FilterCall::new(context.clone(), kind, "".into(), RawArguments::default(), None)
     });
-    let outcome = AssertUnwindSafe(run).catch_unwind().await;
-    outcome.unwrap_or_else(|panic| Err(dispatch::panicked(&*panic))).map(|_| ())
+    filters::catch_panic(run).await.map(|_| ())
+}
+
+/// The invocation of a callback, which has no arguments and expects no result.
+fn without_arguments(context: HubContext, protocol: Protocol) -> Incoming<'static> {
+    const NO_STREAMS: &[Cow<'static, str>] = &[];
+    Incoming {
+        context,
+        protocol,
+        invocation_id: None,
+        arguments: RawArguments::default(),
+        stream_ids: NO_STREAMS,
+        upload_capacity: 1,
+    }
 }

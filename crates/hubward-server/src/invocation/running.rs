@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Running calls. What few connections have is boxed, so that an idle one stays small.
 #[derive(Default)]
-pub(crate) struct Calls {
+pub(crate) struct RunningCalls {
     next: u64,
     /// Calls that hold a permit.
     holding: SmallVec<[u64; 2]>,
@@ -38,7 +38,7 @@ enum UploadPart {
     Failed(String),
 }
 
-impl Calls {
+impl RunningCalls {
     /// Numbers a call.
     pub(crate) fn next(&mut self) -> u64 {
         self.next += 1;
@@ -94,13 +94,13 @@ impl Calls {
     }
 
     /// Cancels everything and gives uploads up: the connection is over.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn cancel_all(&mut self) {
         if let Some(streams) = self.streams.take() {
             streams.running.values().for_each(CancellationToken::cancel);
         }
     }
 
-    /// Passes an item on. One that finds no room is held, and reading must rest until [`Calls::poll_held`].
+    /// Passes an item on. One that finds no room is held, and reading must rest until [`RunningCalls::poll_held`].
     pub(crate) fn upload_item(&mut self, cx: &mut Context<'_>, id: &str, item: RawValue<'_>) {
         let Some(streams) = &mut self.streams else { return };
         let Some(sink) = streams.uploads.get_mut(id) else { return };

@@ -1,20 +1,24 @@
-//! The settings of a hub's sessions: one for each way to connect, shared by all of its connections.
+//! The settings of a mounted hub's connections: made once, shared by all of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hubward_hub::HubOptions;
 use hubward_proto::{Limits, SessionConfig, StatefulConfig};
 use hubward_transport::Transport;
 
-/// A hub's session settings.
-pub(crate) struct Sessions {
+/// What the connections of one mounted path have in common.
+pub(crate) struct ConnectionConfig {
     web_sockets: Arc<SessionConfig>,
     stateful: Arc<SessionConfig>,
     server_sent_events: Arc<SessionConfig>,
     long_polling: Arc<SessionConfig>,
+    /// How long a client may take to read its Close message.
+    pub(crate) close_timeout: Duration,
+    pub(crate) close_on_authentication_expiration: bool,
 }
 
-impl Sessions {
+impl ConnectionConfig {
     pub(crate) fn new(options: &HubOptions) -> Self {
         let over = |transport: Transport, stateful: bool| {
             let pings = !transport.keeps_itself_alive();
@@ -23,7 +27,7 @@ impl Sessions {
                 limits: Limits { message_bytes: options.maximum_receive_message_bytes, ..Limits::default() },
                 handshake_timeout: options.handshake_timeout,
                 keep_alive_interval: pings.then_some(options.keep_alive_interval),
-                // Counts from a client's first ping; who polls need send none.
+                // Counts from the client's first ping on: a client that polls sends none.
                 client_timeout: Some(options.client_timeout),
                 detailed_errors: options.detailed_errors,
                 stateful: stateful.then(|| StatefulConfig {
@@ -39,11 +43,13 @@ impl Sessions {
             stateful: over(Transport::WebSockets, true),
             server_sent_events: over(Transport::ServerSentEvents, false),
             long_polling: over(Transport::LongPolling, false),
+            close_timeout: options.close_timeout,
+            close_on_authentication_expiration: options.close_on_authentication_expiration,
         }
     }
 
-    /// The settings for a connection; only WebSockets can be taken up again.
-    pub(crate) fn get(&self, transport: Transport, stateful: bool) -> Arc<SessionConfig> {
+    /// Returns the session settings of a connection; only a WebSocket can be resumed.
+    pub(crate) fn session(&self, transport: Transport, stateful: bool) -> Arc<SessionConfig> {
         match transport {
             Transport::WebSockets if stateful => self.stateful.clone(),
             Transport::WebSockets => self.web_sockets.clone(),

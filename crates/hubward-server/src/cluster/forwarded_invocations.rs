@@ -1,0 +1,48 @@
+//! Invocations of this node's clients that other nodes wait for, so that a node that stops waiting can cancel them.
+//! Bounded by what is forwarded at the same time: each entry is removed when its client has answered or left.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use hubward_types::NodeId;
+use parking_lot::Mutex;
+
+use crate::connection::handle::ConnectionHandle;
+
+/// The node that waits, and its number for the invocation.
+pub(crate) type ForwardedId = (NodeId, u64);
+
+/// Forwarded invocations by the node that waits.
+#[derive(Default)]
+pub(crate) struct ForwardedInvocations(Mutex<HashMap<ForwardedId, Forwarded>>);
+
+struct Forwarded {
+    connection: Weak<ConnectionHandle>,
+    invocation_id: String,
+}
+
+impl ForwardedInvocations {
+    /// Registers an invocation of `connection`; absent where this node no longer has it.
+    pub(crate) fn register(
+        &self,
+        id: ForwardedId,
+        invocation_id: String,
+        connection: Option<&Arc<ConnectionHandle>>,
+    ) {
+        let connection = connection.map(Arc::downgrade).unwrap_or_default();
+        self.0.lock().insert(id, Forwarded { connection, invocation_id });
+    }
+
+    /// Removes an invocation that was answered.
+    pub(crate) fn remove(&self, id: &ForwardedId) {
+        self.0.lock().remove(id);
+    }
+
+    /// Stops waiting for the client's result.
+    pub(crate) fn cancel(&self, id: &ForwardedId) {
+        let Some(Forwarded { connection, invocation_id }) = self.0.lock().remove(id) else { return };
+        if let Some(connection) = connection.upgrade() {
+            connection.forget_result(&invocation_id);
+        }
+    }
+}

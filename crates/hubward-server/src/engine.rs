@@ -1,0 +1,101 @@
+//! A hub on this node: its definition, its policies, and who is connected. What it does stands in the rooms: sending
+//! in `delivery`, calls in `invocation`, groups in `membership`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hubward_auth::{Decision, Policy};
+use hubward_hub::HubDefinition;
+use hubward_types::{HubName, Principal};
+
+use crate::cluster::forwarded_invocations::ForwardedInvocations;
+use crate::connection::close_reason::CloseReason;
+use crate::connection::mailbox::MailboxLimits;
+use crate::connection::wake_batch::WakeBatch;
+use crate::context::NodeContext;
+use crate::delivery::index::Index;
+
+/// A hub on this node.
+pub struct Engine {
+    pub(crate) definition: HubDefinition,
+    /// The policies of methods that have any.
+    policies: HashMap<Arc<str>, Vec<Policy>>,
+    pub(crate) index: Index,
+    pub(crate) context: Arc<NodeContext>,
+    pub(crate) forwarded: ForwardedInvocations,
+    client_invocations: AtomicU64,
+}
+
+/// A policy that a hub names and nobody has defined.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("hub '{hub}' needs the policy '{policy}', which is not defined; add it to the builder's policies")]
+pub struct UnknownPolicy {
+    /// The hub.
+    pub hub: String,
+    /// The policy's name.
+    pub policy: String,
+}
+
+impl Engine {
+    /// Makes the engine of a hub. `policy` finds policies by name.
+    ///
+    /// # Errors
+    /// [`UnknownPolicy`]: a method that cannot be guarded must not run.
+    pub fn new(
+        definition: HubDefinition,
+        context: Arc<NodeContext>,
+        policy: impl Fn(&str) -> Option<Policy>,
+    ) -> Result<Arc<Self>, UnknownPolicy> {
+        let mut by_method = HashMap::new();
+        for entry in definition.methods().filter(|entry| !entry.policies.is_empty()) {
+            let mut policies = Vec::new();
+            for name in &entry.policies {
+                let unknown = || UnknownPolicy { hub: definition.name.to_string(), policy: name.clone() };
+                policies.push(policy(name).ok_or_else(unknown)?);
+            }
+            by_method.insert(entry.name.clone(), policies);
+        }
+        Ok(Arc::new(Self {
+            definition,
+            policies: by_method,
+            index: Index::new(),
+            context,
+            forwarded: ForwardedInvocations::default(),
+            client_invocations: AtomicU64::new(0),
+        }))
+    }
+
+    /// Returns the hub's name.
+    pub fn name(&self) -> &HubName {
+        &self.definition.name
+    }
+
+    /// Returns how many connections the hub has on this node.
+    pub fn connection_count(&self) -> usize {
+        self.index.len()
+    }
+
+    pub(crate) fn close_all(&self) {
+        let _batch = WakeBatch::open();
+        self.index.for_all(|connection| connection.close(CloseReason::Shutdown));
+    }
+
+    pub(crate) fn may_call(&self, method: &str, principal: &Principal) -> bool {
+        self.policies
+            .get(method)
+            .is_none_or(|policies| policies.iter().all(|policy| policy.check(principal) == Decision::Allowed))
+    }
+
+    pub(crate) fn mailbox_limits(&self) -> MailboxLimits {
+        let options = &self.definition.options;
+        MailboxLimits { messages: options.mailbox_messages, bytes: options.mailbox_bytes }
+    }
+
+    /// Returns an invocation id for a client invocation. Several nodes may invoke the same client at once, so the id
+    /// names this one.
+    pub(crate) fn next_invocation_id(&self) -> String {
+        let number = self.client_invocations.fetch_add(1, Ordering::Relaxed) + 1;
+        format!("{}-{number}", self.context.id)
+    }
+}

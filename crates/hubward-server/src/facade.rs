@@ -1,0 +1,109 @@
+//! The engine as hub code sees it: every call of the [`HubEngine`] seam goes to the room that carries it out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hubward_backplane::{Body, Topic};
+use hubward_hub::{
+    Answer, AskError, BoxFuture, Cursor, EncodeCall, GroupError, GroupMember, GroupPage, HubEngine,
+    HubHandle, Sending,
+};
+use hubward_types::{ConnectionId, GroupName, HubName, Target, UserId};
+
+use crate::cluster::client_results;
+use crate::connection::close_reason::CloseReason;
+use crate::delivery::router;
+use crate::engine::Engine;
+use crate::membership::connection::Change;
+use crate::membership::{self, queries};
+
+/// A type of its own, because what it does for a connection of this node needs the `Arc`.
+struct Facade(Arc<Engine>);
+
+impl Engine {
+    /// Returns a handle that reaches the hub's clients from anywhere in the program.
+    pub fn handle(self: &Arc<Self>) -> HubHandle {
+        HubHandle::new(self.clone().facade())
+    }
+
+    pub(crate) fn facade(self: Arc<Self>) -> Arc<dyn HubEngine> {
+        Arc::new(Facade(self))
+    }
+}
+
+impl HubEngine for Facade {
+    fn hub(&self) -> &HubName {
+        self.0.name()
+    }
+
+    fn send(&self, target: &Target, call: &dyn EncodeCall) -> Sending {
+        router::send(&self.0, target, call)
+    }
+
+    fn ask(&self, connection: &ConnectionId, call: &dyn EncodeCall) -> BoxFuture<Result<Answer, AskError>> {
+        client_results::invoke(&self.0, connection, call)
+    }
+
+    fn abort(&self, connection: &ConnectionId) -> Sending {
+        if let Some(connection) = self.0.index.connection(connection) {
+            connection.close(CloseReason::Aborted);
+            return Sending::done(Ok(()));
+        }
+        let context = &self.0.context;
+        let Some(backplane) = context.other_nodes() else { return Sending::done(Ok(())) };
+        let topic = Topic::Connection(self.0.name().clone(), connection.clone());
+        context.publish(backplane, vec![topic], Body::Abort {})
+    }
+
+    fn add_connection(
+        &self,
+        connection: &ConnectionId,
+        group: &GroupName,
+    ) -> BoxFuture<Result<(), GroupError>> {
+        let (engine, connection, group) = (self.0.clone(), connection.clone(), group.clone());
+        Box::pin(membership::connection::change(engine, connection, group, Change::Join))
+    }
+
+    fn remove_connection(
+        &self,
+        connection: &ConnectionId,
+        group: &GroupName,
+    ) -> BoxFuture<Result<(), GroupError>> {
+        let (engine, connection, group) = (self.0.clone(), connection.clone(), group.clone());
+        Box::pin(membership::connection::change(engine, connection, group, Change::Leave))
+    }
+
+    fn add_user(
+        &self,
+        user: &UserId,
+        group: &GroupName,
+        ttl: Option<Duration>,
+    ) -> BoxFuture<Result<(), GroupError>> {
+        Box::pin(membership::user::add(self.0.clone(), user.clone(), group.clone(), ttl))
+    }
+
+    fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<Result<(), GroupError>> {
+        Box::pin(membership::user::remove(self.0.clone(), user.clone(), group.clone()))
+    }
+
+    fn members(
+        &self,
+        group: &GroupName,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<Result<GroupPage, GroupError>> {
+        Box::pin(queries::members(self.0.clone(), group.clone(), cursor, limit))
+    }
+
+    fn count(&self, group: &GroupName) -> BoxFuture<Result<u64, GroupError>> {
+        Box::pin(queries::count(self.0.clone(), group.clone()))
+    }
+
+    fn contains(&self, group: &GroupName, member: &GroupMember) -> BoxFuture<Result<bool, GroupError>> {
+        Box::pin(queries::contains(self.0.clone(), group.clone(), member.clone()))
+    }
+
+    fn groups_of(&self, member: &GroupMember) -> BoxFuture<Result<Vec<GroupName>, GroupError>> {
+        Box::pin(queries::groups_of(self.0.clone(), member.clone()))
+    }
+}

@@ -1,0 +1,91 @@
+//! Where the outcome of a call goes: into the caller's mailbox, as a completion or as a stream of items.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use hubward_hub::{FrameStream, HubConnection, HubError, Outcome};
+use hubward_proto::{Frame, encode};
+use tokio_util::sync::CancellationToken;
+
+use super::error_text;
+use super::filters::panicked;
+use crate::connection::handle::ConnectionHandle;
+use crate::connection::mailbox::ControlMessage;
+use crate::engine::Engine;
+
+/// Responds to one call.
+pub(crate) struct Responder {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) handle: Arc<ConnectionHandle>,
+    pub(crate) method: Arc<str>,
+    /// The invocation id; none where the client wants no completion.
+    pub(crate) id: Option<String>,
+    /// What cancels the call, where it can be cancelled.
+    pub(crate) cancellation: Option<CancellationToken>,
+}
+
+impl Responder {
+    /// Sends the outcome, and releases the call's permit where it holds one.
+    pub(crate) fn respond(self, outcome: Result<Outcome, HubError>, permit: Option<u64>) {
+        let frame = match outcome {
+            Ok(Outcome::Stream(stream)) => {
+                let tasks = self.engine.context.tasks.clone();
+                tasks.spawn(self.stream(stream));
+                return;
+            }
+            Ok(Outcome::Done(frame)) => frame,
+            Ok(_) => None,
+            Err(error) => {
+                tracing::debug!(method = %self.method, %error, "A hub method failed.");
+                self.completion_error(&error_text::method_failed(&self.method), &error)
+            }
+        };
+        if let (Some(id), Some(_)) = (&self.id, &self.cancellation) {
+            self.handle.mailbox.complete(None, Some(ControlMessage::InvocationFinished(id.clone())));
+        }
+        self.handle.mailbox.complete(frame, permit.map(ControlMessage::ReleasePermit));
+    }
+
+    fn completion_error(&self, base: &str, error: &HubError) -> Option<Frame> {
+        let text = error.wire_text(base, self.engine.definition.options.detailed_errors);
+        self.id.as_ref().map(|id| encode::completion_error(self.handle.protocol, id, &text))
+    }
+
+    /// Sends a stream's items as fast as the client reads them, until it ends, fails or is cancelled.
+    async fn stream(self, stream: FrameStream) {
+        let mut items = AssertUnwindSafe(stream).catch_unwind();
+        let closed = self.handle.ended();
+        let cancelled = self.cancellation.clone().unwrap_or_default();
+        let failed = loop {
+            let item = tokio::select! {
+                biased;
+                () = cancelled.cancelled() => break None,
+                () = closed.cancelled() => return,
+                item = items.next() => item,
+            };
+            match item {
+                None => break None,
+                Some(Ok(Ok(frame))) => {
+                    if !std::future::poll_fn(|cx| self.handle.mailbox.poll_room(cx)).await {
+                        return;
+                    }
+                    self.handle.mailbox.push(frame);
+                }
+                Some(Ok(Err(error))) => break Some(error),
+                Some(Err(panic)) => break Some(panicked(&*panic)),
+            }
+        };
+        // Dropped before the completion is sent: what the stream's own Drop does has happened when the client sees it.
+        drop(items);
+        let Some(id) = self.id.clone() else { return };
+        let frame = match failed {
+            None => Some(encode::completion_void(self.handle.protocol, &id)),
+            Some(error) => {
+                tracing::debug!(method = %self.method, %error, "A stream failed.");
+                self.completion_error(error_text::STREAM_FAILED, &error)
+            }
+        };
+        self.handle.mailbox.complete(frame, Some(ControlMessage::InvocationFinished(id)));
+    }
+}
