@@ -144,7 +144,7 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Calls a method of each recipient. Arguments are a tuple, or a reference to the one argument.
+    /// Calls a method of each recipient. Arguments are a tuple: `(value,)` for one.
     ///
     /// It never waits for a recipient: this node's have the message queued when `send` returns, and awaiting
     /// passes it to the other nodes.
@@ -154,7 +154,7 @@ impl Recipients {
     /// # use serde::Serialize;
     /// # #[derive(Serialize)] struct Reading { value: f64 }
     /// # async fn example(cx: HubContext, reading: Reading) -> Result<(), HubError> {
-    /// cx.clients().group("ward:7").send("Vitals", &reading).await?;
+    /// cx.clients().group("ward:7").send("Vitals", (&reading,)).await?;
     /// cx.clients().user("alice").send("Reminder", ("Round at nine", 3)).await?;
     /// # Ok(()) }
     /// ```

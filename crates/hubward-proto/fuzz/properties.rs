@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use hubward_proto::{
-    Event, HandshakeRequest, HandshakeResponse, Limits, Message, Outcome, Protocol, RawArguments, RawValue,
-    Session, SessionConfig, StatefulConfig, decode, encode, split,
+    CompletionResult, Event, HandshakeRequest, HandshakeResponse, Limits, Message, Protocol, RawArguments,
+    RawValue, Session, SessionConfig, StatefulConfig, decode, encode, split,
 };
 use serde::de::IgnoredAny;
 
@@ -43,7 +43,7 @@ fn check_message(message: Option<&Message<'_>>) {
         Some(Message::Invocation(call) | Message::StreamInvocation(call)) => check_arguments(&call.arguments),
         Some(Message::StreamItem(item)) => check_value(&item.item),
         Some(Message::Completion(completion)) => {
-            if let Outcome::Result(result) = &completion.outcome {
+            if let CompletionResult::Value(result) = &completion.result {
                 check_value(result);
             }
         }

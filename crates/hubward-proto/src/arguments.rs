@@ -1,24 +1,34 @@
-//! What can be sent as the arguments of a call. A single value is passed by reference, several as a tuple.
+//! What can be sent as the arguments of a call: a tuple, by value or by reference, or a list. Not a bare value, so that
+//! `&(a, b)` cannot mean one argument where `(a, b)` means two.
 
 use serde::Serialize;
 
 use crate::{EncodeError, Protocol, json, messagepack};
 
-/// The arguments of a call: a tuple of up to twelve values, `()` for none, `&value` for one, or a [`List`] of
-/// values of one type.
+/// The arguments of a call: a tuple of up to twelve values, `(value,)` for one, `()` for none, or a [`List`] of values of
+/// one type. A reference to a tuple is the same as the tuple.
 ///
 /// ```
 /// use hubward_proto::{Protocol, encode};
 ///
 /// let two = encode::invocation(Protocol::Json, None, "reminder", &("Round", 9))?;
-/// let one = encode::invocation(Protocol::Json, None, "reminder", &&vec!["Round"])?;
+/// let one = encode::invocation(Protocol::Json, None, "reminder", &(vec!["Round"],))?;
 /// assert!(two.message().ends_with(b"\"arguments\":[\"Round\",9]}\x1e"));
 /// assert!(one.message().ends_with(b"\"arguments\":[[\"Round\"]]}\x1e"));
 /// # Ok::<(), hubward_proto::EncodeError>(())
 /// ```
+///
+/// A bare value does not compile:
+///
+/// ```compile_fail,E0277
+/// use hubward_proto::{Protocol, encode};
+///
+/// let one = encode::invocation(Protocol::Json, None, "reminder", "Round");
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be sent as the arguments of a call",
-    note = "pass a tuple of values that implement `serde::Serialize`: `(value,)` for one, `()` for none"
+    message = "arguments of a call are a tuple, and `{Self}` is not one",
+    label = "to send it as the only argument, write `(value,)`",
+    note = "pass a tuple of values that implement `serde::Serialize`: `(value,)` for one argument, `()` for none"
 )]
 pub trait Arguments {
     /// Returns how many arguments there are.
@@ -51,16 +61,13 @@ impl<T: Serialize> Arguments for List<T> {
     }
 }
 
-impl<T: Serialize + ?Sized> Arguments for &T {
+impl<A: Arguments + ?Sized> Arguments for &A {
     fn count(&self) -> usize {
-        1
+        (**self).count()
     }
 
     fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let mut array = Array::begin(protocol, 1, out);
-        array.item(*self)?;
-        array.end();
-        Ok(())
+        (**self).encode(protocol, out)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Limits, Message, Protocol, ProtocolError, json, messagepack};
 ///
 /// # Errors
 ///
-/// [`ProtocolError::MessageTooBig`] as soon as it is known that the message exceeds the limit.
+/// [`ProtocolError::MessageTooLarge`] as soon as it is known that the message exceeds the limit.
 pub fn split<'a>(
     protocol: Protocol,
     input: &'a [u8],

@@ -13,19 +13,19 @@ pub enum ProtocolError {
     #[error(
         "The maximum message size of {limit}B was exceeded. The message size can be configured in AddHubOptions."
     )]
-    MessageTooBig {
+    MessageTooLarge {
         /// The bound in bytes.
         limit: usize,
     },
     /// A MessagePack length prefix is none, or says more than 2 GiB.
     #[error("Messages over 2GB in size are not supported.")]
-    LengthPrefix,
+    InvalidLengthPrefix,
     /// A record is no JSON, or deeper than the limit.
     #[error("Error reading JSON.")]
     MalformedJson,
     /// A record is JSON, but no object.
     #[error("Unexpected JSON Token Type '{found}'. Expected a JSON Object.")]
-    NoObject {
+    NotAnObject {
         /// What it is instead.
         found: &'static str,
     },
@@ -51,13 +51,13 @@ pub enum ProtocolError {
     },
     /// A header's value is no text.
     #[error("Expected header '{name}' to be of type String.")]
-    HeaderType {
+    HeaderNotAString {
         /// The header's name.
         name: String,
     },
     /// A list of stream ids holds something else.
     #[error("Cannot get the value of a token type '{found}' as a string.")]
-    NoText {
+    NotAString {
         /// What it holds.
         found: &'static str,
     },
@@ -69,16 +69,16 @@ pub enum ProtocolError {
     },
     /// A number is not whole or not in range.
     #[error("Either the JSON value is not in a supported format, or is out of bounds for an Int{bits}.")]
-    NumberFormat {
+    InvalidNumber {
         /// The width that it must fit, in bits.
         bits: u8,
     },
     /// A text holds the first half of a surrogate pair without the second.
     #[error("Cannot read incomplete UTF-16 JSON text as string with missing low surrogate.")]
-    Surrogate,
+    MissingLowSurrogate,
     /// A text holds the second half of a surrogate pair where none may be.
     #[error("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{half:X}'.")]
-    LoneSurrogate {
+    InvalidSurrogate {
         /// The half.
         half: u16,
     },
@@ -87,7 +87,7 @@ pub enum ProtocolError {
     ErrorAndResult,
     /// A MessagePack message is no array.
     #[error("Reading the array of the message failed.")]
-    NoArray,
+    NotAnArray,
     /// A MessagePack item is not there, or not of its type.
     #[error("Reading '{field}' as {expected} failed.")]
     Unreadable {
@@ -112,7 +112,7 @@ pub enum ProtocolError {
     },
     /// A MessagePack completion is of no known kind.
     #[error("Invalid invocation result kind.")]
-    ResultKind,
+    InvalidResultKind,
     /// A MessagePack value is malformed, or deeper than the limit.
     #[error("Reading the value of '{field}' failed.")]
     MalformedValue {
@@ -121,7 +121,7 @@ pub enum ProtocolError {
     },
     /// A message has more of something than the limits allow.
     #[error("The message exceeds the limit of {limit} for {what}.")]
-    TooMuch {
+    LimitExceeded {
         /// What there is too much of.
         what: &'static str,
         /// The bound.
@@ -142,14 +142,14 @@ impl ProtocolError {
     /// Returns the name of the exception that ASP.NET Core shows before the text in detailed mode.
     pub fn exception(&self) -> &'static str {
         match self {
-            Self::NumberFormat { .. } | Self::LengthPrefix => "FormatException",
-            Self::NoText { .. }
-            | Self::Surrogate
-            | Self::LoneSurrogate { .. }
+            Self::InvalidNumber { .. } | Self::InvalidLengthPrefix => "FormatException",
+            Self::NotAString { .. }
+            | Self::MissingLowSurrogate
+            | Self::InvalidSurrogate { .. }
             | Self::AckBeyondSent
             | Self::SequenceBeyondReceived
             | Self::UnexpectedSequence => "InvalidOperationException",
-            Self::NoArray => "MessagePackSerializationException",
+            Self::NotAnArray => "MessagePackSerializationException",
             _ => INVALID_DATA,
         }
     }
@@ -175,7 +175,7 @@ pub enum HandshakeError {
     },
     /// What should be the answer to a handshake is a hub message.
     #[error("Expected a handshake response from the server.")]
-    NoResponse,
+    NotAResponse,
 }
 
 impl From<ProtocolError> for HandshakeError {
@@ -193,7 +193,7 @@ impl HandshakeError {
         match self {
             Self::MalformedJson => "JsonReaderException",
             Self::Protocol(error) => error.exception(),
-            Self::MissingProperty { .. } | Self::NoResponse => INVALID_DATA,
+            Self::MissingProperty { .. } | Self::NotAResponse => INVALID_DATA,
         }
     }
 }

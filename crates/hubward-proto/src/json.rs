@@ -35,7 +35,7 @@ pub(crate) fn split<'a>(
         window.get(searched..).and_then(|rest| memchr::memchr(SEPARATOR, rest)).map(|at| at + searched);
     match (found, limits.message_bytes) {
         (Some(end), _) => Ok(window.get(..end).map(|record| (record, end + 1))),
-        (None, Some(limit)) if input.len() > limit => Err(ProtocolError::MessageTooBig { limit }),
+        (None, Some(limit)) if input.len() > limit => Err(ProtocolError::MessageTooLarge { limit }),
         (None, _) => Ok(None),
     }
 }

@@ -42,7 +42,7 @@ pub use crate::{
     handshake::{HandshakeRequest, HandshakeResponse},
     headers::Headers,
     limits::Limits,
-    message::{CancelInvocation, Close, Completion, Invocation, Message, Outcome, StreamItem},
+    message::{CancelInvocation, Close, Completion, CompletionResult, Invocation, Message, StreamItem},
     protocol::{Protocol, Protocols},
     raw::{ArgumentIter, RawArguments, RawValue},
     session::{Event, Progress, Session, SessionConfig, SessionError, StatefulConfig},

@@ -35,7 +35,7 @@ impl Limits {
     }
 
     pub(crate) fn check(what: &'static str, len: usize, limit: usize) -> Result<(), ProtocolError> {
-        if len > limit { Err(ProtocolError::TooMuch { what, limit }) } else { Ok(()) }
+        if len > limit { Err(ProtocolError::LimitExceeded { what, limit }) } else { Ok(()) }
     }
 }
 

@@ -69,16 +69,16 @@ pub struct Completion<'a> {
     /// The call, or for an upload the stream, that has ended.
     pub invocation_id: Cow<'a, str>,
     /// How it ended.
-    pub outcome: Outcome<'a>,
+    pub result: CompletionResult<'a>,
 }
 
 /// How a call ended.
 #[derive(Clone, Debug)]
-pub enum Outcome<'a> {
+pub enum CompletionResult<'a> {
     /// Well, with nothing to return.
     Void,
     /// Well, with this value, which may be null.
-    Result(RawValue<'a>),
+    Value(RawValue<'a>),
     /// With this error.
     Error(Cow<'a, str>),
 }

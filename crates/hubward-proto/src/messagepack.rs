@@ -26,7 +26,7 @@ pub(crate) fn split<'a>(
     let Some((len, prefix_len)) = read_prefix(input)? else { return Ok(None) };
     let end = prefix_len + len;
     match limits.message_bytes {
-        Some(limit) if end > limit => Err(ProtocolError::MessageTooBig { limit }),
+        Some(limit) if end > limit => Err(ProtocolError::MessageTooLarge { limit }),
         _ => Ok(input.get(prefix_len..end).map(|record| (record, end))),
     }
 }
@@ -37,7 +37,7 @@ fn read_prefix(input: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
     for (index, byte) in input.iter().take(PREFIX_SPACE).enumerate() {
         // The fifth group has room for three bits of the 31.
         if index + 1 == PREFIX_SPACE && *byte > 0x07 {
-            return Err(ProtocolError::LengthPrefix);
+            return Err(ProtocolError::InvalidLengthPrefix);
         }
         len |= usize::from(byte & 0x7F) << (7 * index);
         if byte & 0x80 == 0 {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::{Headers, Invocation, Limits, Message, Outcome, Protocol, ProtocolError, decode};
+use crate::{CompletionResult, Headers, Invocation, Limits, Message, Protocol, ProtocolError, decode};
 
 /// Tells a message in one line, its values as JSON.
 pub(crate) fn tell(message: &Message<'_>) -> String {
@@ -16,12 +16,14 @@ pub(crate) fn tell(message: &Message<'_>) -> String {
             format!("StreamItem {} {value}{}", item.invocation_id, tell_headers(&item.headers))
         }
         Message::Completion(completion) => {
-            let outcome = match &completion.outcome {
-                Outcome::Void => "void".to_owned(),
-                Outcome::Result(result) => format!("result {}", result.deserialize::<Value>().unwrap()),
-                Outcome::Error(error) => format!("error {error}"),
+            let result = match &completion.result {
+                CompletionResult::Void => "void".to_owned(),
+                CompletionResult::Value(result) => {
+                    format!("result {}", result.deserialize::<Value>().unwrap())
+                }
+                CompletionResult::Error(error) => format!("error {error}"),
             };
-            format!("Completion {} {outcome}{}", completion.invocation_id, tell_headers(&completion.headers))
+            format!("Completion {} {result}{}", completion.invocation_id, tell_headers(&completion.headers))
         }
         Message::CancelInvocation(cancel) => {
             format!("CancelInvocation {}{}", cancel.invocation_id, tell_headers(&cancel.headers))

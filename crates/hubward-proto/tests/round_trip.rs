@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use hubward_proto::{
-    Event, Frame, Limits, List, Message, Outcome, Protocol, RawArguments, Session, SessionConfig, decode,
-    encode, split,
+    CompletionResult, Event, Frame, Limits, List, Message, Protocol, RawArguments, Session, SessionConfig,
+    decode, encode, split,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -126,13 +126,13 @@ proptest! {
         let frame = encode::completion(protocol, &id, &value).unwrap();
         let Message::Completion(completion) = read(protocol, &frame) else { panic!("a completion") };
         prop_assert_eq!(&completion.invocation_id, &id);
-        let Outcome::Result(result) = completion.outcome else { panic!("a result") };
+        let CompletionResult::Value(result) = completion.result else { panic!("a result") };
         prop_assert_eq!(result.is_null(), value.is_null());
         prop_assert_eq!(result.deserialize::<Value>().unwrap(), value);
 
         let frame = encode::completion_error(protocol, &id, &text);
         let Message::Completion(completion) = read(protocol, &frame) else { panic!("a completion") };
-        let Outcome::Error(error) = completion.outcome else { panic!("an error") };
+        let CompletionResult::Error(error) = completion.result else { panic!("an error") };
         prop_assert_eq!(&error, &text);
 
         let frame = encode::close(protocol, Some(&text), true);

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 
 use super::{reader::Reader, scan::Scanner};
 use crate::{
-    CancelInvocation, Close, Completion, HandshakeError, HandshakeRequest, HandshakeResponse, Headers,
-    Invocation, Limits, Message, Outcome, ProtocolError, RawArguments, RawValue, StreamItem,
+    CancelInvocation, Close, Completion, CompletionResult, HandshakeError, HandshakeRequest,
+    HandshakeResponse, Headers, Invocation, Limits, Message, ProtocolError, RawArguments, RawValue,
+    StreamItem,
 };
 
 pub(crate) fn decode<'a>(record: &'a [u8], limits: &Limits) -> Result<Option<Message<'a>>, ProtocolError> {
@@ -55,7 +56,7 @@ pub(crate) fn read_handshake_response<'a>(
         }
         Ok(())
     })?;
-    if hub_message { Err(HandshakeError::NoResponse) } else { Ok(HandshakeResponse { error }) }
+    if hub_message { Err(HandshakeError::NotAResponse) } else { Ok(HandshakeResponse { error }) }
 }
 
 /// Checks an array of arguments that did not come in a message, and counts them.
@@ -134,13 +135,13 @@ impl<'a> Envelope<'a> {
             }
             3 => {
                 let invocation_id = required_id(self.invocation_id)?;
-                let outcome = match (self.result, self.error) {
+                let result = match (self.result, self.error) {
                     (Some(_), Some(_)) => return Err(ProtocolError::ErrorAndResult),
-                    (Some(result), None) => Outcome::Result(result),
-                    (None, Some(error)) => Outcome::Error(error),
-                    (None, None) => Outcome::Void,
+                    (Some(result), None) => CompletionResult::Value(result),
+                    (None, Some(error)) => CompletionResult::Error(error),
+                    (None, None) => CompletionResult::Void,
                 };
-                Message::Completion(Completion { headers: self.headers, invocation_id, outcome })
+                Message::Completion(Completion { headers: self.headers, invocation_id, result })
             }
             4 if self.target.is_none() => return Err(missing("target")),
             4 if self.invocation_id.as_deref().unwrap_or_default().is_empty() => {

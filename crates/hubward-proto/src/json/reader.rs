@@ -33,7 +33,7 @@ impl<'a, 'l> Reader<'a, 'l> {
             b'[' => "Array",
             _ => self.simple_token()?,
         };
-        Err(ProtocolError::NoObject { found })
+        Err(ProtocolError::NotAnObject { found })
     }
 
     #[inline]
@@ -105,7 +105,7 @@ impl<'a, 'l> Reader<'a, 'l> {
         self.scanner.number()?;
         let digits = self.text.get(start..self.scanner.position()).unwrap_or_default();
         let number = digits.parse::<i64>().ok().filter(|number| bits > 32 || i32::try_from(*number).is_ok());
-        number.map(Some).ok_or(ProtocolError::NumberFormat { bits })
+        number.map(Some).ok_or(ProtocolError::InvalidNumber { bits })
     }
 
     pub(super) fn boolean(&mut self, property: &'static str) -> Result<bool, ProtocolError> {
@@ -144,9 +144,9 @@ impl<'a, 'l> Reader<'a, 'l> {
             let id = match reader.scanner.peek()? {
                 b'"' => reader.text("streamIds")?,
                 b'n' => return Err(ProtocolError::NullItem { property: "streamIds" }),
-                b'[' => return Err(ProtocolError::NoText { found: "StartArray" }),
-                b'{' => return Err(ProtocolError::NoText { found: "StartObject" }),
-                _ => return Err(ProtocolError::NoText { found: reader.simple_token()? }),
+                b'[' => return Err(ProtocolError::NotAString { found: "StartArray" }),
+                b'{' => return Err(ProtocolError::NotAString { found: "StartObject" }),
+                _ => return Err(ProtocolError::NotAString { found: reader.simple_token()? }),
             };
             Limits::check("bytes of a stream id", id.len(), limits.id_bytes)?;
             Limits::check("stream ids", ids.len() + 1, limits.stream_ids)?;
@@ -164,7 +164,7 @@ impl<'a, 'l> Reader<'a, 'l> {
         self.properties(|reader, name| {
             if reader.scanner.peek()? != b'"' {
                 reader.simple_token()?;
-                return Err(ProtocolError::HeaderType { name: name.into_owned() });
+                return Err(ProtocolError::HeaderNotAString { name: name.into_owned() });
             }
             let value = reader.text("headers")?;
             headers.insert(name, value, reader.limits)
@@ -227,17 +227,17 @@ fn surrogate(mut text: &[u8]) -> ProtocolError {
             (b'\\', [b'u', ..]) => match (unit(text), after.get(5..).unwrap_or_default()) {
                 (Some(0xD800..0xDC00), second) => match unit(second) {
                     Some(0xDC00..0xE000) => second.get(6..).unwrap_or_default(),
-                    Some(half) => return ProtocolError::LoneSurrogate { half },
-                    None => return ProtocolError::Surrogate,
+                    Some(half) => return ProtocolError::InvalidSurrogate { half },
+                    None => return ProtocolError::MissingLowSurrogate,
                 },
-                (Some(half @ 0xDC00..0xE000), _) => return ProtocolError::LoneSurrogate { half },
+                (Some(half @ 0xDC00..0xE000), _) => return ProtocolError::InvalidSurrogate { half },
                 (_, rest) => rest,
             },
             (b'\\', [_, rest @ ..]) => rest,
             _ => after,
         };
     }
-    ProtocolError::Surrogate
+    ProtocolError::MissingLowSurrogate
 }
 
 /// Reads the code unit that an escape at the front stands for.

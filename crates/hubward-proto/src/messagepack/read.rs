@@ -5,14 +5,14 @@ use std::borrow::Cow;
 
 use super::scan::Scanner;
 use crate::{
-    CancelInvocation, Close, Completion, Headers, Invocation, Limits, Message, Outcome, Protocol,
+    CancelInvocation, Close, Completion, CompletionResult, Headers, Invocation, Limits, Message, Protocol,
     ProtocolError, RawArguments, RawValue, StreamItem,
 };
 
 pub(crate) fn decode<'a>(record: &'a [u8], limits: &Limits) -> Result<Option<Message<'a>>, ProtocolError> {
     let mut scanner = Scanner::new(record);
-    let left = scanner.array().map_err(|_| ProtocolError::NoArray)?;
-    let depth = limits.heeded_depth().checked_sub(1).ok_or(ProtocolError::NoArray)?;
+    let left = scanner.array().map_err(|_| ProtocolError::NotAnArray)?;
+    let depth = limits.heeded_depth().checked_sub(1).ok_or(ProtocolError::NotAnArray)?;
     let mut items = Items { scanner, left, limits, depth };
     Ok(Some(match items.small_integer("messageType")? {
         1 => Message::Invocation(items.call()?),
@@ -24,7 +24,7 @@ pub(crate) fn decode<'a>(record: &'a [u8], limits: &Limits) -> Result<Option<Mes
         3 => Message::Completion(Completion {
             headers: items.headers()?,
             invocation_id: items.required_id("invocation ID for Completion message")?,
-            outcome: items.outcome()?,
+            result: items.completion_result()?,
         }),
         4 => Message::StreamInvocation(items.stream_call()?),
         5 => Message::CancelInvocation(CancelInvocation {
@@ -97,12 +97,14 @@ impl<'a> Items<'a, '_> {
         Ok(Invocation { headers, invocation_id, target: Cow::Borrowed(target), arguments, stream_ids })
     }
 
-    fn outcome(&mut self) -> Result<Outcome<'a>, ProtocolError> {
+    fn completion_result(&mut self) -> Result<CompletionResult<'a>, ProtocolError> {
         match self.small_integer("resultKind")? {
-            1 => Ok(self.text("error")?.map_or(Outcome::Void, |error| Outcome::Error(Cow::Borrowed(error)))),
-            2 => Ok(Outcome::Void),
-            3 => Ok(Outcome::Result(self.value("result")?)),
-            _ => Err(ProtocolError::ResultKind),
+            1 => Ok(self
+                .text("error")?
+                .map_or(CompletionResult::Void, |error| CompletionResult::Error(Cow::Borrowed(error)))),
+            2 => Ok(CompletionResult::Void),
+            3 => Ok(CompletionResult::Value(self.value("result")?)),
+            _ => Err(ProtocolError::InvalidResultKind),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use hubward_proto::{Event, Outcome};
+use hubward_proto::{CompletionResult, Event};
 use hubward_transport::{End, Received, Transport};
 use tokio::time::Instant;
 
@@ -133,17 +133,19 @@ impl ConnectionTask {
             }
             Event::StreamItem(item) => self.calls.upload_item(cx, &item.invocation_id, item.item),
             Event::Completion(completion) => {
-                let error = match &completion.outcome {
-                    Outcome::Error(error) => Some(&**error),
+                let error = match &completion.result {
+                    CompletionResult::Error(error) => Some(&**error),
                     _ => None,
                 };
                 if !self.calls.complete_upload(cx, &completion.invocation_id, error)
                     && let Some(handle) = &self.handle
                 {
-                    handle.resolve_result(&completion.invocation_id, || match completion.outcome {
-                        Outcome::Void => Reply::Void,
-                        Outcome::Error(error) => Reply::Error(error.into_owned()),
-                        Outcome::Result(value) => Reply::Value(value.protocol(), value.bytes().to_vec()),
+                    handle.resolve_result(&completion.invocation_id, || match completion.result {
+                        CompletionResult::Void => Reply::Void,
+                        CompletionResult::Error(error) => Reply::Error(error.into_owned()),
+                        CompletionResult::Value(value) => {
+                            Reply::Value(value.protocol(), value.bytes().to_vec())
+                        }
                     });
                 }
             }

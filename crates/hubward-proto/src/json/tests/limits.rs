@@ -26,7 +26,7 @@ fn check(within: &str, told: &str, beyond: &str, what: &str, limit: usize) {
 fn a_message_may_be_as_long_as_the_limit_with_its_separator() {
     assert_eq!(split(JSON, b"123456789012345\x1e", &SMALL), Ok(Some((&b"123456789012345"[..], 16))));
     assert_eq!(split(JSON, b"1234567890123456", &SMALL), Ok(None));
-    let too_big = Err(ProtocolError::MessageTooBig { limit: 16 });
+    let too_big = Err(ProtocolError::MessageTooLarge { limit: 16 });
     assert_eq!(split(JSON, b"1234567890123456\x1e", &SMALL), too_big);
     assert_eq!(split(JSON, b"12345678901234567", &SMALL), too_big);
     let unlimited = Limits { message_bytes: None, ..SMALL };
@@ -109,7 +109,7 @@ fn arguments_are_bounded_in_number() {
 fn arguments_from_elsewhere_are_checked_too() {
     let read = |bytes| RawArguments::new(JSON, bytes, &SMALL).map(|arguments| arguments.len());
     assert_eq!(read(b" [1 , [2]]"), Ok(2));
-    assert_eq!(read(b"[1,2,3]"), Err(ProtocolError::TooMuch { what: "arguments", limit: 2 }));
+    assert_eq!(read(b"[1,2,3]"), Err(ProtocolError::LimitExceeded { what: "arguments", limit: 2 }));
     assert_eq!(read(b"[1] 2"), Err(ProtocolError::MalformedJson));
     assert_eq!(read(b"[1"), Err(ProtocolError::MalformedJson));
     assert_eq!(read(b"{}"), Err(ProtocolError::WrongType { property: "arguments", expected: "Array" }));

@@ -25,8 +25,8 @@ fn check(within: &[u8], told: &str, beyond: &[u8], what: &str, limit: usize) {
 fn a_message_may_be_as_long_as_the_limit_with_its_prefix() {
     assert_eq!(split(MESSAGE_PACK, b"\x03123", &SMALL), Ok(Some((&b"123"[..], 4))));
     // The prefix alone says that it is too long.
-    assert_eq!(split(MESSAGE_PACK, b"\x04", &SMALL), Err(ProtocolError::MessageTooBig { limit: 4 }));
-    assert_eq!(split(MESSAGE_PACK, b"\x83\x00", &SMALL), Err(ProtocolError::MessageTooBig { limit: 4 }));
+    assert_eq!(split(MESSAGE_PACK, b"\x04", &SMALL), Err(ProtocolError::MessageTooLarge { limit: 4 }));
+    assert_eq!(split(MESSAGE_PACK, b"\x83\x00", &SMALL), Err(ProtocolError::MessageTooLarge { limit: 4 }));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn arguments_are_bounded_in_number() {
 fn arguments_from_elsewhere_are_checked_too() {
     let read = |bytes| RawArguments::new(MESSAGE_PACK, bytes, &SMALL).map(|arguments| arguments.len());
     assert_eq!(read(b"\x92\x01\x91\x02"), Ok(2));
-    assert_eq!(read(b"\x93\x01\x02\x03"), Err(ProtocolError::TooMuch { what: "arguments", limit: 2 }));
+    assert_eq!(read(b"\x93\x01\x02\x03"), Err(ProtocolError::LimitExceeded { what: "arguments", limit: 2 }));
     assert_eq!(read(b"\x90\x00"), Err(ProtocolError::MalformedValue { field: "arguments" }));
     assert_eq!(read(b"\x91"), Err(ProtocolError::MalformedValue { field: "arguments" }));
     assert_eq!(read(b"\xc0"), Err(ProtocolError::UnreadableLength { kind: "array", field: "arguments" }));

@@ -101,6 +101,6 @@ fn an_unknown_type_is_skipped() {
 fn a_length_beyond_2_gib_is_refused() {
     let limits = Limits { message_bytes: None, ..Limits::default() };
     for input in [b"\xff\xff\xff\xff\x08", b"\xff\xff\xff\xff\xff", b"\x80\x80\x80\x80\x80"] {
-        assert_eq!(split(MESSAGE_PACK, input, &limits), Err(ProtocolError::LengthPrefix));
+        assert_eq!(split(MESSAGE_PACK, input, &limits), Err(ProtocolError::InvalidLengthPrefix));
     }
 }
