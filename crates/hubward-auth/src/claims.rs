@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::Refusal;
+use crate::BearerTokenError;
 
 /// How many values the claims of a token may have in all. An identity provider sends some thirty; every value
 /// is kept for as long as its connection lives.
@@ -22,11 +22,11 @@ pub(crate) struct Claims(Vec<(String, Value)>);
 impl Claims {
     /// Reads the JSON of a token's middle part. Its nesting is bounded by the reader, its size by the
     /// token's.
-    pub(crate) fn parse(json: &[u8]) -> Result<Self, Refusal> {
-        let claims: Self = serde_json::from_slice(json).map_err(|_| Refusal::Malformed)?;
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, BearerTokenError> {
+        let claims: Self = serde_json::from_slice(json).map_err(|_| BearerTokenError::Malformed)?;
         let values = claims.0.iter().map(|(_, value)| value.as_array().map_or(1, |items| items.len().max(1)));
         if values.sum::<usize>() > MAX_CLAIM_VALUES {
-            return Err(Refusal::TooManyClaims);
+            return Err(BearerTokenError::TooManyClaims);
         }
         Ok(claims)
     }
@@ -46,7 +46,7 @@ impl Claims {
     }
 
     /// Returns a time, in whole seconds since 1970 (RFC 7519 allows fractions; what was before 1970 is 1970).
-    pub(crate) fn seconds(&self, name: &str) -> Result<Option<u64>, Refusal> {
+    pub(crate) fn seconds(&self, name: &str) -> Result<Option<u64>, BearerTokenError> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let seconds = match value {
             Value::Number(number) => {
@@ -56,7 +56,7 @@ impl Claims {
         };
         match seconds {
             Some(seconds) if seconds < END_OF_TIME_SECONDS => Ok(Some(seconds)),
-            _ => Err(Refusal::Malformed),
+            _ => Err(BearerTokenError::Malformed),
         }
     }
 
@@ -149,9 +149,9 @@ mod tests {
     fn what_is_no_object_of_claims_is_malformed() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(4000), "]".repeat(4000));
         for json in ["", "null", "[]", "7", "{", r#"{"a":1}x"#, r#"{"a":1,"a":2}"#, "\u{feff}{}", &deep] {
-            assert_eq!(Claims::parse(json.as_bytes()).err(), Some(Refusal::Malformed), "{json:.40}");
+            assert_eq!(Claims::parse(json.as_bytes()).err(), Some(BearerTokenError::Malformed), "{json:.40}");
         }
-        assert_eq!(Claims::parse(b"{\"a\":\"\xff\"}").err(), Some(Refusal::Malformed));
+        assert_eq!(Claims::parse(b"{\"a\":\"\xff\"}").err(), Some(BearerTokenError::Malformed));
     }
 
     #[test]
@@ -164,8 +164,8 @@ mod tests {
         let empties = |count: usize| names(count).replace(":1", ":[]");
         for make in [&names as &dyn Fn(usize) -> String, &list, &empties] {
             assert!(Claims::parse(make(256).as_bytes()).is_ok());
-            assert_eq!(Claims::parse(make(257).as_bytes()).err(), Some(Refusal::TooManyClaims));
-            assert_eq!(Claims::parse(make(3000).as_bytes()).err(), Some(Refusal::TooManyClaims));
+            assert_eq!(Claims::parse(make(257).as_bytes()).err(), Some(BearerTokenError::TooManyClaims));
+            assert_eq!(Claims::parse(make(3000).as_bytes()).err(), Some(BearerTokenError::TooManyClaims));
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(seconds("-5"), Ok(Some(0)));
         assert_eq!(seconds("253402300799"), Ok(Some(END_OF_TIME_SECONDS - 1)));
         for bad in ["253402300800", "1700000000000000", "1e300", "\"1700000000\"", "null", "[1]", "true"] {
-            assert_eq!(seconds(bad), Err(Refusal::Malformed), "{bad}");
+            assert_eq!(seconds(bad), Err(BearerTokenError::Malformed), "{bad}");
         }
     }
 }

@@ -12,7 +12,9 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use serde_json::{Map, Value, json};
 
 use crate::claims::{END_OF_TIME_SECONDS, MAX_CLAIM_VALUES};
-use crate::{Algorithm, AuthConfigError, Authenticator, JwtConfig, JwtKey, MAX_TOKEN_BYTES, MintError};
+use crate::{
+    Algorithm, AuthConfigError, Authenticator, DevelopmentTokenError, JwtConfig, JwtKey, MAX_TOKEN_BYTES,
+};
 
 /// The claims that the issuer writes itself. `roles` is one too, because the authenticator reads it.
 const RESERVED: [&str; 8] = ["sub", "iss", "aud", "iat", "nbf", "exp", "role", "roles"];
@@ -71,18 +73,20 @@ impl DevelopmentIssuer {
         claims: &[(String, String)],
         lifetime: Duration,
         now: SystemTime,
-    ) -> Result<AccessToken, MintError> {
+    ) -> Result<AccessToken, DevelopmentTokenError> {
         let issued = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let expires = issued.checked_add(lifetime).map(|at| at.as_secs());
-        let expires = expires.filter(|seconds| *seconds < END_OF_TIME_SECONDS).ok_or(MintError::Lifetime)?;
+        let expires = expires
+            .filter(|seconds| *seconds < END_OF_TIME_SECONDS)
+            .ok_or(DevelopmentTokenError::LifetimeTooLong)?;
         if roles.len() + claims.len() + RESERVED.len() > MAX_CLAIM_VALUES {
-            return Err(MintError::TooLong);
+            return Err(DevelopmentTokenError::TooLong);
         }
 
         let mut body = Map::new();
         for (name, value) in claims {
             if RESERVED.contains(&name.as_str()) {
-                return Err(MintError::ReservedClaim { name: name.clone() });
+                return Err(DevelopmentTokenError::ReservedClaim { name: name.clone() });
             }
             add(&mut body, name, value);
         }
@@ -103,14 +107,19 @@ impl DevelopmentIssuer {
         self.authenticator.clone()
     }
 
-    fn sign(&self, body: &Value) -> Result<AccessToken, MintError> {
+    fn sign(&self, body: &Value) -> Result<AccessToken, DevelopmentTokenError> {
         let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
         let message = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(body));
         let signer = (DEFAULT_PROVIDER.signer_factory)(&Algorithm::HS256.verifier(), &self.key);
-        let signature = signer.map_err(|_| MintError::Signing)?.try_sign(message.as_bytes());
-        let signature = URL_SAFE_NO_PAD.encode(signature.map_err(|_| MintError::Signing)?);
+        let signature =
+            signer.map_err(|_| DevelopmentTokenError::SigningFailed)?.try_sign(message.as_bytes());
+        let signature = URL_SAFE_NO_PAD.encode(signature.map_err(|_| DevelopmentTokenError::SigningFailed)?);
         let token = format!("{message}.{signature}");
-        if token.len() > MAX_TOKEN_BYTES { Err(MintError::TooLong) } else { Ok(AccessToken::new(token)) }
+        if token.len() > MAX_TOKEN_BYTES {
+            Err(DevelopmentTokenError::TooLong)
+        } else {
+            Ok(AccessToken::new(token))
+        }
     }
 }
 
@@ -164,11 +173,11 @@ mod tests {
 
     #[test]
     fn a_token_of_another_secret_issuer_or_audience_is_refused() {
-        use crate::Refusal::{Audience, Issuer, Signature};
+        use crate::BearerTokenError::{BadSignature, WrongAudience, WrongIssuer};
         let others = [
-            (DevelopmentIssuer::new("another secret that is long enough", "dev", "hubs"), Signature),
-            (DevelopmentIssuer::new(SECRET, "other", "hubs"), Issuer),
-            (DevelopmentIssuer::new(SECRET, "dev", "other"), Audience),
+            (DevelopmentIssuer::new("another secret that is long enough", "dev", "hubs"), BadSignature),
+            (DevelopmentIssuer::new(SECRET, "other", "hubs"), WrongIssuer),
+            (DevelopmentIssuer::new(SECRET, "dev", "other"), WrongAudience),
         ];
         for (other, refusal) in others {
             let token = other.unwrap().mint("alice", &[], &[], HOUR, NOW).unwrap();
@@ -182,12 +191,18 @@ mod tests {
             issuer().mint("a", &[], claims, lifetime, NOW).unwrap_err()
         };
         for name in RESERVED {
-            assert_eq!(mint(&owned(&[(name, "x")]), HOUR), MintError::ReservedClaim { name: name.into() });
+            assert_eq!(
+                mint(&owned(&[(name, "x")]), HOUR),
+                DevelopmentTokenError::ReservedClaim { name: name.into() }
+            );
         }
-        assert_eq!(mint(&[("c".into(), "x".repeat(MAX_TOKEN_BYTES))], HOUR), MintError::TooLong);
-        assert_eq!(mint(&vec![("c".into(), "x".into()); 256], HOUR), MintError::TooLong);
-        assert_eq!(mint(&[], Duration::MAX), MintError::Lifetime);
-        assert_eq!(mint(&[], Duration::from_secs(END_OF_TIME_SECONDS)), MintError::Lifetime);
+        assert_eq!(mint(&[("c".into(), "x".repeat(MAX_TOKEN_BYTES))], HOUR), DevelopmentTokenError::TooLong);
+        assert_eq!(mint(&vec![("c".into(), "x".into()); 256], HOUR), DevelopmentTokenError::TooLong);
+        assert_eq!(mint(&[], Duration::MAX), DevelopmentTokenError::LifetimeTooLong);
+        assert_eq!(
+            mint(&[], Duration::from_secs(END_OF_TIME_SECONDS)),
+            DevelopmentTokenError::LifetimeTooLong
+        );
     }
 
     #[test]

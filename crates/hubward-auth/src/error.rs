@@ -86,7 +86,7 @@ pub enum AuthConfigError {
 /// The texts tell apart what an operator must, and nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum BearerTokenError {
     /// The token is longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES), or a part of it than is allowed.
     #[error("the token is too long")]
     TooLong,
@@ -98,22 +98,22 @@ pub enum Refusal {
     TooManyClaims,
     /// The token names an algorithm that is unknown, not allowed, or not that of its key. `none` is one such.
     #[error("the token's signature algorithm is not allowed")]
-    Algorithm,
+    AlgorithmNotAllowed,
     /// The token demands an extension (`crit`) that is not understood here.
     #[error("the token demands an extension that is not supported")]
-    Extension,
+    UnsupportedExtension,
     /// The token names a key that is not configured.
     #[error("the token names a key that is not known")]
     UnknownKey,
     /// The signature is not that of a configured key.
     #[error("the token's signature does not hold")]
-    Signature,
+    BadSignature,
     /// The token is not from a configured issuer.
     #[error("the token's issuer is not accepted")]
-    Issuer,
+    WrongIssuer,
     /// The token is not for a configured audience.
     #[error("the token's audience is not accepted")]
-    Audience,
+    WrongAudience,
     /// The token does not say when it lapses.
     #[error("the token has no expiry")]
     NoExpiry,
@@ -125,19 +125,19 @@ pub enum Refusal {
     NotYetValid,
 }
 
-impl Refusal {
+impl BearerTokenError {
     /// Returns a short constant name for metrics and log fields.
     pub const fn label(self) -> &'static str {
         match self {
             Self::TooLong => "too_long",
             Self::Malformed => "malformed",
             Self::TooManyClaims => "too_many_claims",
-            Self::Algorithm => "algorithm",
-            Self::Extension => "extension",
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::UnsupportedExtension => "unsupported_extension",
             Self::UnknownKey => "unknown_key",
-            Self::Signature => "signature",
-            Self::Issuer => "issuer",
-            Self::Audience => "audience",
+            Self::BadSignature => "bad_signature",
+            Self::WrongIssuer => "wrong_issuer",
+            Self::WrongAudience => "wrong_audience",
             Self::NoExpiry => "no_expiry",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
@@ -148,7 +148,7 @@ impl Refusal {
 /// Why a connection token does not open. To a client all of these are the same: no such connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum ConnectionTokenError {
     /// The text is longer than any token that is sealed here.
     #[error("the connection token is too long")]
     TooLong,
@@ -157,7 +157,7 @@ pub enum OpenError {
     Malformed,
     /// The token was sealed by a version that is not known here.
     #[error("the connection token has an unknown version")]
-    Version,
+    UnknownVersion,
     /// The token was sealed with a key that is not in the ring.
     #[error("the connection token was sealed with an unknown key")]
     UnknownKey,
@@ -169,7 +169,7 @@ pub enum OpenError {
 /// Why a development token is not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MintError {
+pub enum DevelopmentTokenError {
     /// A claim was asked for that the issuer writes itself.
     #[error("the claim {name:?} is set by the issuer and cannot be given")]
     ReservedClaim {
@@ -181,8 +181,8 @@ pub enum MintError {
     TooLong,
     /// The lifetime ends beyond the year 9999.
     #[error("the lifetime is too long")]
-    Lifetime,
+    LifetimeTooLong,
     /// The signature could not be made.
     #[error("the token could not be signed")]
-    Signing,
+    SigningFailed,
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::claims::Claims;
-use crate::{Algorithm, AuthConfigError, JwtKey, MAX_TOKEN_BYTES, Refusal};
+use crate::{Algorithm, AuthConfigError, BearerTokenError, JwtKey, MAX_TOKEN_BYTES};
 
 /// A token without `kid` is tried with every key that can do its algorithm: this bounds the work of a lie.
 const MAX_KEYS: usize = 64;
@@ -155,7 +155,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// A token that does not hold is refused, also where none would be needed.
-    pub fn authenticate(&self, token: Option<&AccessToken>, now: SystemTime) -> Result<Principal, Refusal> {
+    pub fn authenticate(
+        &self,
+        token: Option<&AccessToken>,
+        now: SystemTime,
+    ) -> Result<Principal, BearerTokenError> {
         match (&self.config, token) {
             (Some(config), Some(token)) => principal(config, token.expose(), now),
             _ => Ok(Principal::anonymous()),
@@ -178,17 +182,18 @@ struct Header {
     crit: Option<IgnoredAny>,
 }
 
-fn principal(config: &JwtConfig, token: &str, now: SystemTime) -> Result<Principal, Refusal> {
+fn principal(config: &JwtConfig, token: &str, now: SystemTime) -> Result<Principal, BearerTokenError> {
     if token.len() > MAX_TOKEN_BYTES {
-        return Err(Refusal::TooLong);
+        return Err(BearerTokenError::TooLong);
     }
-    let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
-    let (header, payload) = message.split_once('.').ok_or(Refusal::Malformed)?;
+    let (message, signature) = token.rsplit_once('.').ok_or(BearerTokenError::Malformed)?;
+    let (header, payload) = message.split_once('.').ok_or(BearerTokenError::Malformed)?;
     if payload.contains('.') {
-        return Err(Refusal::Malformed); // Five parts are an encrypted token, any other number is nothing.
+        return Err(BearerTokenError::Malformed); // Five parts are an encrypted token, any other number is nothing.
     }
 
-    let header: Header = serde_json::from_slice(&decoded(header)?).map_err(|_| Refusal::Malformed)?;
+    let header: Header =
+        serde_json::from_slice(&decoded(header)?).map_err(|_| BearerTokenError::Malformed)?;
     check_signature(config, &header, message, &decoded(signature)?)?;
 
     let claims = Claims::parse(&decoded(payload)?)?;
@@ -202,24 +207,24 @@ fn check_signature(
     header: &Header,
     message: &str,
     signature: &Vec<u8>,
-) -> Result<(), Refusal> {
-    let algorithm: Algorithm = header.alg.parse().map_err(|_| Refusal::Algorithm)?;
+) -> Result<(), BearerTokenError> {
+    let algorithm: Algorithm = header.alg.parse().map_err(|_| BearerTokenError::AlgorithmNotAllowed)?;
     if !config.algorithms.contains(&algorithm) {
-        return Err(Refusal::Algorithm);
+        return Err(BearerTokenError::AlgorithmNotAllowed);
     }
     if header.crit.is_some() {
-        return Err(Refusal::Extension);
+        return Err(BearerTokenError::UnsupportedExtension);
     }
     let mut candidates = candidates(&config.keys, header.kid.as_deref()).peekable();
     if candidates.peek().is_none() {
-        return Err(Refusal::UnknownKey);
+        return Err(BearerTokenError::UnknownKey);
     }
     let mut able = candidates.filter(|key| key.algorithms().contains(&algorithm)).peekable();
     if able.peek().is_none() {
-        return Err(Refusal::Algorithm);
+        return Err(BearerTokenError::AlgorithmNotAllowed);
     }
     let holds = able.any(|key| key.verifies(algorithm, message.as_bytes(), signature));
-    if holds { Ok(()) } else { Err(Refusal::Signature) }
+    if holds { Ok(()) } else { Err(BearerTokenError::BadSignature) }
 }
 
 /// The keys a token may be signed with: those it names, else those that have no name; all if it names none.
@@ -232,44 +237,54 @@ fn candidates<'a>(keys: &'a [JwtKey], named: Option<&'a str>) -> impl Iterator<I
     keys.iter().filter(move |key| wanted.is_none_or(|id| key.id() == id))
 }
 
-fn check_parties(config: &JwtConfig, claims: &Claims) -> Result<(), Refusal> {
+fn check_parties(config: &JwtConfig, claims: &Claims) -> Result<(), BearerTokenError> {
     let known = |issuer: &str| config.issuers.iter().any(|known| known == issuer);
     if !config.issuers.is_empty() && !claims.text("iss").is_some_and(known) {
-        return Err(Refusal::Issuer);
+        return Err(BearerTokenError::WrongIssuer);
     }
     let ours = |audience: &str| config.audiences.iter().any(|known| known == audience);
     if !config.audiences.is_empty() && !claims.texts("aud").any(ours) {
-        return Err(Refusal::Audience);
+        return Err(BearerTokenError::WrongAudience);
     }
     Ok(())
 }
 
 /// Returns when the token lapses, leeway included, so that what it opened ends when it would be refused.
-fn check_times(config: &JwtConfig, claims: &Claims, now: SystemTime) -> Result<Option<SystemTime>, Refusal> {
+fn check_times(
+    config: &JwtConfig,
+    claims: &Claims,
+    now: SystemTime,
+) -> Result<Option<SystemTime>, BearerTokenError> {
     // Both are in bounds: seconds up to the year 10000 and minutes of leeway.
-    let at = |seconds: u64| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(Refusal::Malformed);
+    let at = |seconds: u64| {
+        UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).ok_or(BearerTokenError::Malformed)
+    };
     let expires_at = match claims.seconds("exp")? {
-        Some(seconds) => Some(at(seconds)?.checked_add(config.leeway).ok_or(Refusal::Malformed)?),
-        None if config.require_expiry => return Err(Refusal::NoExpiry),
+        Some(seconds) => Some(at(seconds)?.checked_add(config.leeway).ok_or(BearerTokenError::Malformed)?),
+        None if config.require_expiry => return Err(BearerTokenError::NoExpiry),
         None => None,
     };
     if expires_at.is_some_and(|expires_at| now >= expires_at) {
-        return Err(Refusal::Expired);
+        return Err(BearerTokenError::Expired);
     }
     if let Some(seconds) = claims.seconds("nbf")?
         && at(seconds)?.duration_since(now).is_ok_and(|early| early > config.leeway)
     {
-        return Err(Refusal::NotYetValid);
+        return Err(BearerTokenError::NotYetValid);
     }
     Ok(expires_at)
 }
 
-fn named(config: &JwtConfig, claims: &Claims, expires_at: Option<SystemTime>) -> Result<Principal, Refusal> {
+fn named(
+    config: &JwtConfig,
+    claims: &Claims,
+    expires_at: Option<SystemTime>,
+) -> Result<Principal, BearerTokenError> {
     let mut principal = Principal::builder();
     // A user whose name is empty is none: else all of them would be one.
     if let Some(user) = claims.values(&config.user_claim).next().filter(|user| !user.is_empty()) {
         if user.len() > MAX_USER_ID_BYTES {
-            return Err(Refusal::TooLong);
+            return Err(BearerTokenError::TooLong);
         }
         principal = principal.user(user);
     }
@@ -285,8 +300,8 @@ fn named(config: &JwtConfig, claims: &Claims, expires_at: Option<SystemTime>) ->
     Ok(principal.build())
 }
 
-fn decoded(part: &str) -> Result<Vec<u8>, Refusal> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed)
+fn decoded(part: &str) -> Result<Vec<u8>, BearerTokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| BearerTokenError::Malformed)
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use hubward_types::ConnectionId;
 /// Makes the id of a new connection: 16 random bytes in base64url, 22 characters, as SignalR's are.
 ///
 /// ```
-/// assert_eq!(hubward_auth::random_connection_id().as_str().len(), 22);
+/// assert_eq!(hubward_auth::random_id().as_str().len(), 22);
 /// ```
-pub fn random_connection_id() -> ConnectionId {
+pub fn random_id() -> ConnectionId {
     ConnectionId::from(URL_SAFE_NO_PAD.encode(random_bytes::<16>()))
 }
 
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn ids_are_22_url_safe_characters_and_differ() {
-        let ids: HashSet<_> = (0..1000).map(|_| random_connection_id()).collect();
+        let ids: HashSet<_> = (0..1000).map(|_| random_id()).collect();
         assert_eq!(ids.len(), 1000);
         for id in ids {
             assert_eq!(id.as_str().len(), 22);

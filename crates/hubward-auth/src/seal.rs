@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hubward_types::{ConnectionId, ConnectionToken, HubName, NodeId};
 
 use crate::random::random_bytes;
-use crate::{AuthConfigError, Identity, OpenError};
+use crate::{AuthConfigError, ConnectionTokenError, Identity};
 
 mod key;
 
@@ -42,7 +42,7 @@ const FLAG_STATEFUL: u8 = 1;
 
 /// What a connection token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
+pub struct ConnectionTokenClaims {
     /// The public name of the connection.
     pub connection_id: ConnectionId,
     /// The hub that it was negotiated for.
@@ -63,13 +63,13 @@ pub struct Sealed {
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use hubward_auth::{Identity, KeyRing, Sealed, random_connection_id};
+/// use hubward_auth::{Identity, KeyRing, ConnectionTokenClaims, random_id};
 /// use hubward_types::Principal;
 ///
 /// let ring = KeyRing::random();
 /// let now = SystemTime::now();
-/// let token = ring.seal(&Sealed {
-///     connection_id: random_connection_id(),
+/// let token = ring.seal(&ConnectionTokenClaims {
+///     connection_id: random_id(),
 ///     hub: "clinical".into(),
 ///     owner: "node-1".into(),
 ///     identity: Identity::of(&Principal::anonymous()),
@@ -127,7 +127,7 @@ impl KeyRing {
 
     /// Seals a token. The names in it should have no more than some 600 bytes together: a token whose text
     /// would be longer than 1 KiB is made but does not open.
-    pub fn seal(&self, sealed: &Sealed) -> ConnectionToken {
+    pub fn seal(&self, sealed: &ConnectionTokenClaims) -> ConnectionToken {
         self.sealing.seal(body(sealed))
     }
 
@@ -136,25 +136,30 @@ impl KeyRing {
     ///
     /// # Errors
     /// Tells a text that was not sealed with a key of this ring, or was altered since.
-    pub fn open(&self, text: &str) -> Result<Sealed, OpenError> {
+    pub fn open(&self, text: &str) -> Result<ConnectionTokenClaims, ConnectionTokenError> {
         if text.len() > MAX_TEXT_BYTES {
-            return Err(OpenError::TooLong);
+            return Err(ConnectionTokenError::TooLong);
         }
         let mut buffer = [0; MAX_SEALED_BYTES];
-        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut buffer).map_err(|_| OpenError::Malformed)?;
-        let bytes = buffer.get_mut(..length).ok_or(OpenError::Malformed)?;
+        let length =
+            URL_SAFE_NO_PAD.decode_slice(text, &mut buffer).map_err(|_| ConnectionTokenError::Malformed)?;
+        let bytes = buffer.get_mut(..length).ok_or(ConnectionTokenError::Malformed)?;
 
-        let (header, ciphertext) = bytes.split_at_mut_checked(HEADER_BYTES).ok_or(OpenError::Malformed)?;
-        let (associated, nonce) = header.split_at_checked(ASSOCIATED_BYTES).ok_or(OpenError::Malformed)?;
-        let (version, key_id) = associated.split_first().ok_or(OpenError::Malformed)?;
+        let (header, ciphertext) =
+            bytes.split_at_mut_checked(HEADER_BYTES).ok_or(ConnectionTokenError::Malformed)?;
+        let (associated, nonce) =
+            header.split_at_checked(ASSOCIATED_BYTES).ok_or(ConnectionTokenError::Malformed)?;
+        let (version, key_id) = associated.split_first().ok_or(ConnectionTokenError::Malformed)?;
         if *version != VERSION {
-            return Err(OpenError::Version);
+            return Err(ConnectionTokenError::UnknownVersion);
         }
-        let key = self.opening.iter().find(|key| key.id == key_id).ok_or(OpenError::UnknownKey)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Malformed)?;
-        let body =
-            key.key.open_in_place(nonce, Aad::from(associated), ciphertext).map_err(|_| OpenError::Forged)?;
-        read_body(body).ok_or(OpenError::Malformed)
+        let key = self.opening.iter().find(|key| key.id == key_id).ok_or(ConnectionTokenError::UnknownKey)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| ConnectionTokenError::Malformed)?;
+        let body = key
+            .key
+            .open_in_place(nonce, Aad::from(associated), ciphertext)
+            .map_err(|_| ConnectionTokenError::Forged)?;
+        read_body(body).ok_or(ConnectionTokenError::Malformed)
     }
 }
 
@@ -213,7 +218,7 @@ fn key_id(key: &SealingKey) -> [u8; KEY_ID_BYTES] {
 }
 
 /// Writes the body, behind room for the header.
-fn body(sealed: &Sealed) -> Vec<u8> {
+fn body(sealed: &ConnectionTokenClaims) -> Vec<u8> {
     let mut to = Vec::with_capacity(192);
     to.extend_from_slice(&[0; HEADER_BYTES]);
     to.push(if sealed.stateful { FLAG_STATEFUL } else { 0 });
@@ -231,7 +236,7 @@ fn body(sealed: &Sealed) -> Vec<u8> {
     to
 }
 
-fn read_body(body: &[u8]) -> Option<Sealed> {
+fn read_body(body: &[u8]) -> Option<ConnectionTokenClaims> {
     let mut rest = body;
     let [flags] = *take::<1>(&mut rest)?;
     let identity = Identity::from_bytes(*take(&mut rest)?);
@@ -242,7 +247,15 @@ fn read_body(body: &[u8]) -> Option<Sealed> {
     let owner = NodeId::from(take_name(&mut rest)?);
     let known = flags & !FLAG_STATEFUL == 0 && rest.is_empty();
     let stateful = flags & FLAG_STATEFUL != 0;
-    known.then_some(Sealed { connection_id, hub, owner, identity, stateful, issued_at, expires_at })
+    known.then_some(ConnectionTokenClaims {
+        connection_id,
+        hub,
+        owner,
+        identity,
+        stateful,
+        issued_at,
+        expires_at,
+    })
 }
 
 fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Option<&'a [u8; N]> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use divan::{Bencher, black_box};
 use futures_util::FutureExt as _;
 use hubward_backplane::{
-    Backplane, Body, Envelope, Frames, GroupStore, InMemoryGroupStore, InMemoryNetwork, Inbox, Topic,
+    Backplane, Body, Envelope, Frames, GroupStore, InMemoryGroupStore, InMemoryNetwork, Subscriber, Topic,
 };
 
 fn main() {
@@ -37,14 +37,14 @@ fn decode(bencher: Bencher, except: usize) {
 fn publish_to_one_node_among_topics(bencher: Bencher, topics: usize) {
     struct Nowhere;
 
-    impl Inbox for Nowhere {
+    impl Subscriber for Nowhere {
         fn deliver(&self, topic: &Topic, envelope: Bytes) {
             black_box((topic, envelope));
         }
     }
 
     let network = InMemoryNetwork::new();
-    let (here, there) = (network.link("here".into()), network.link("there".into()));
+    let (here, there) = (network.backplane("here".into()), network.backplane("there".into()));
     let topic = |number: usize| Topic::Group("clinical".into(), format!("ward:{number}").into());
     for link in [&here, &there] {
         link.start(Arc::new(Nowhere)).now_or_never();

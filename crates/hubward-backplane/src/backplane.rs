@@ -5,11 +5,9 @@ use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 
 use crate::Topic;
-
-/// A future that is boxed, so that the traits that return it can be used as objects.
-pub type BoxFuture<'a, T> = futures_util::future::BoxFuture<'a, T>;
 
 /// Why something outside of the process failed, as the implementation that speaks to it knows it.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -32,7 +30,7 @@ pub trait Backplane: Send + Sync + 'static {
     /// # Errors
     ///
     /// Fails where the other side cannot be reached, and on a link that was started before.
-    fn start(&self, inbox: Arc<dyn Inbox>) -> BoxFuture<'_, Result<(), BackplaneError>>;
+    fn start(&self, inbox: Arc<dyn Subscriber>) -> BoxFuture<'_, Result<(), BackplaneError>>;
 
     /// Asks for what other nodes publish on a topic: all that is published after this resolved arrives.
     /// A topic that is subscribed to twice is subscribed to once.
@@ -69,7 +67,7 @@ pub trait Backplane: Send + Sync + 'static {
 }
 
 /// Where a backplane delivers what came from other nodes.
-pub trait Inbox: Send + Sync + 'static {
+pub trait Subscriber: Send + Sync + 'static {
     /// Takes an envelope. It must not block: it runs where the backplane reads, before the next envelope. It
     /// may be called on several threads at once, but for what has an order as [`Backplane`] defines it, one
     /// call ends before the next begins.

@@ -12,7 +12,7 @@
 //! mod as_a_backplane {
 //!     hubward_backplane::backplane_suite!(async {
 //!         let network = InMemoryNetwork::new();
-//!         move |node| Arc::new(network.link(node)) as Arc<dyn Backplane>
+//!         move |node| Arc::new(network.backplane(node)) as Arc<dyn Backplane>
 //!     });
 //! }
 //! mod as_a_store {

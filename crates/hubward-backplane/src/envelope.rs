@@ -8,13 +8,13 @@
 //! | kind | body | fields |
 //! |---|---|---|
 //! | 0 | [`Deliver`](Body::Deliver) | json, messagepack, except: array of connection ids |
-//! | 1 | [`Ask`](Body::Ask) | id, reply to, json, messagepack, invocation id |
-//! | 2 | [`Answer`](Body::Answer) | id, outcome, and what belongs to it |
-//! | 3 | [`CancelAsk`](Body::CancelAsk) | id |
+//! | 1 | [`InvokeClient`](Body::InvokeClient) | id, reply to, json, messagepack, invocation id |
+//! | 2 | [`ClientResult`](Body::ClientResult) | id, outcome, and what belongs to it |
+//! | 3 | [`CancelInvokeClient`](Body::CancelInvokeClient) | id |
 //! | 4 | [`Abort`](Body::Abort) | |
 //! | 5 | [`JoinGroup`](Body::JoinGroup) | id, reply to, group |
 //! | 6 | [`LeaveGroup`](Body::LeaveGroup) | id, reply to, group |
-//! | 7 | [`Done`](Body::Done) | id, error or nil |
+//! | 7 | [`MembershipConfirmed`](Body::MembershipConfirmed) | id, error or nil |
 //! | 8 | [`UserJoined`](Body::UserJoined) | group, milliseconds to live or nil |
 //! | 9 | [`UserLeft`](Body::UserLeft) | group |
 //!
@@ -49,13 +49,13 @@ mod kind {
     //! The numbers of the kinds, as the layout says.
 
     pub(super) const DELIVER: u8 = 0;
-    pub(super) const ASK: u8 = 1;
-    pub(super) const ANSWER: u8 = 2;
-    pub(super) const CANCEL_ASK: u8 = 3;
+    pub(super) const INVOKE_CLIENT: u8 = 1;
+    pub(super) const CLIENT_RESULT: u8 = 2;
+    pub(super) const CANCEL_INVOKE_CLIENT: u8 = 3;
     pub(super) const ABORT: u8 = 4;
     pub(super) const JOIN_GROUP: u8 = 5;
     pub(super) const LEAVE_GROUP: u8 = 6;
-    pub(super) const DONE: u8 = 7;
+    pub(super) const MEMBERSHIP_CONFIRMED: u8 = 7;
     pub(super) const USER_JOINED: u8 = 8;
     pub(super) const USER_LEFT: u8 = 9;
 }
@@ -103,7 +103,7 @@ pub enum Body {
         except: Vec<ConnectionId>,
     },
     /// Send this invocation to the connection of the topic, and report what it answers.
-    Ask {
+    InvokeClient {
         /// The asking node's number for it.
         id: u64,
         /// The node that waits for the answer.
@@ -113,15 +113,15 @@ pub enum Body {
         /// The invocation id that the connection's completion will name.
         invocation_id: String,
     },
-    /// What came of an [`Ask`](Self::Ask).
-    Answer {
+    /// What came of an [`InvokeClient`](Self::InvokeClient).
+    ClientResult {
         /// The asking node's number for it.
         id: u64,
         /// What the connection answered, or why it did not.
-        outcome: AnswerOutcome,
+        outcome: ClientResultOutcome,
     },
-    /// The sender no longer waits for the answer to its [`Ask`](Self::Ask).
-    CancelAsk {
+    /// The sender no longer waits for the answer to its [`InvokeClient`](Self::InvokeClient).
+    CancelInvokeClient {
         /// The asking node's number for it.
         id: u64,
     },
@@ -146,7 +146,7 @@ pub enum Body {
         group: GroupName,
     },
     /// What came of a [`JoinGroup`](Self::JoinGroup) or [`LeaveGroup`](Self::LeaveGroup).
-    Done {
+    MembershipConfirmed {
         /// The asking node's number for it.
         id: u64,
         /// Why it failed, where it did.
@@ -168,7 +168,7 @@ pub enum Body {
 
 /// What came of asking a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum AnswerOutcome {
+pub enum ClientResultOutcome {
     /// It answered with a value, still encoded.
     Result {
         /// The number of the hub protocol that the value is encoded in.
@@ -226,7 +226,7 @@ pub enum EnvelopeError {
 
 impl EnvelopeError {
     /// Tells whether the envelope may come from a later version of Hubward, and is to be skipped in silence.
-    pub fn is_from_the_future(&self) -> bool {
+    pub fn is_from_a_later_version(&self) -> bool {
         matches!(self, Self::UnknownVersion(_) | Self::UnknownKind(_))
     }
 }

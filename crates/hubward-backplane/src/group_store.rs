@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 
-use crate::{BoxFuture, Cause};
+use crate::Cause;
 
 /// The most members that one page may hold, whatever was asked for: a page is read in one step that others
 /// wait for, and a thousand names take well under a millisecond.

@@ -9,11 +9,11 @@
 //! use std::sync::Arc;
 //!
 //! use bytes::Bytes;
-//! use hubward_backplane::{Backplane, InMemoryNetwork, Inbox, Topic};
+//! use hubward_backplane::{Backplane, InMemoryNetwork, Subscriber, Topic};
 //!
 //! struct Printer;
 //!
-//! impl Inbox for Printer {
+//! impl Subscriber for Printer {
 //!     fn deliver(&self, topic: &Topic, envelope: Bytes) {
 //!         println!("{topic:?} {envelope:?}");
 //!     }
@@ -21,7 +21,7 @@
 //!
 //! # async fn example() -> Result<(), hubward_backplane::BackplaneError> {
 //! let network = InMemoryNetwork::new();
-//! let (here, there) = (network.link("here".into()), network.link("there".into()));
+//! let (here, there) = (network.backplane("here".into()), network.backplane("there".into()));
 //! here.start(Arc::new(Printer)).await?;
 //! there.start(Arc::new(Printer)).await?;
 //!
@@ -40,8 +40,9 @@ mod group_store;
 mod memory;
 mod topic;
 
-pub use backplane::{Backplane, BackplaneError, BoxFuture, Cause, Inbox};
-pub use envelope::{AnswerOutcome, Body, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES};
+pub use backplane::{Backplane, BackplaneError, Cause, Subscriber};
+pub use envelope::{Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES};
+pub use futures_util::future::BoxFuture;
 pub use group_store::{Cursor, GroupStore, MAX_PAGE_MEMBERS, Member, Page, StoreError, UserMembership};
 pub use memory::{InMemoryBackplane, InMemoryGroupStore, InMemoryNetwork};
 pub use topic::Topic;

@@ -49,7 +49,7 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         Some(key) => key.expose().to_owned(),
         // Two random names of 128 bits each: nobody's key but this demo's.
         None => {
-            let random = || hubward::auth::random_connection_id().as_str().to_owned();
+            let random = || hubward::auth::random_id().as_str().to_owned();
             random() + &random()
         }
     };

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use http::request::Parts;
-use hubward_auth::{Decision, Identity, Sealed, bearer_token};
+use hubward_auth::{ConnectionTokenClaims, Decision, Identity, bearer_token};
 use hubward_types::Principal;
 
 use crate::Endpoint;
@@ -43,7 +43,7 @@ impl Caller {
     }
 
     /// Tells whether the connection was negotiated by the same user.
-    pub(crate) fn is_same_user(&self, sealed: &Sealed) -> bool {
+    pub(crate) fn is_same_user(&self, sealed: &ConnectionTokenClaims) -> bool {
         sealed.identity == Identity::of(&self.principal)
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
-use hubward_auth::Sealed;
+use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 
 use crate::caller::Caller;
@@ -115,14 +115,14 @@ fn preflight(endpoint: &Endpoint, parts: &Parts) -> Option<Response> {
 
 impl Admitted<'_> {
     /// Opens the token that the request names its connection by.
-    pub(crate) fn sealed(&mut self, parts: &Parts) -> Result<Sealed, Refusal> {
+    pub(crate) fn sealed(&mut self, parts: &Parts) -> Result<ConnectionTokenClaims, Refusal> {
         let token = connection_token(parts).ok_or(Refusal::IdRequired)?;
         let sealed = owner::open(&self.endpoint.node, &self.endpoint.hub, &token)?;
         self.log.connection_id = Some(sealed.connection_id.clone());
         Ok(sealed)
     }
 
-    pub(crate) fn named<'a>(&'a self, sealed: &'a Sealed) -> Named<'a> {
+    pub(crate) fn named<'a>(&'a self, sealed: &'a ConnectionTokenClaims) -> Named<'a> {
         Named {
             node: &self.endpoint.node,
             sealed,

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use hubward_auth::{Sealed, random_connection_id};
+use hubward_auth::{ConnectionTokenClaims, random_id};
 use hubward_types::ConnectionId;
 
 use crate::dispatch::{Admitted, connection_token};
@@ -84,7 +84,7 @@ fn unnegotiated(admitted: &mut Admitted<'_>) -> Result<Opening, Refusal> {
     if node.draining().is_cancelled() {
         return Err(Refusal::Draining);
     }
-    let id = random_connection_id();
+    let id = random_id();
     admitted.log.connection_id = Some(id.clone());
     Ok(Opening { id, stateful: false, registration: Registration::unnamed(node.clone()) })
 }
@@ -122,7 +122,7 @@ fn long_poll(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Option<Arc<Lon
 }
 
 impl Opening {
-    fn new(sealed: &Sealed, token: &str, registration: Registration) -> Self {
+    fn new(sealed: &ConnectionTokenClaims, token: &str, registration: Registration) -> Self {
         Self { id: public_id(sealed, token), stateful: registration.is_stateful(), registration }
     }
 
@@ -142,7 +142,11 @@ impl Opening {
     }
 }
 
-fn claim(admitted: &Admitted<'_>, sealed: &Sealed, transport: Transport) -> Result<Claim, Refusal> {
+fn claim(
+    admitted: &Admitted<'_>,
+    sealed: &ConnectionTokenClaims,
+    transport: Transport,
+) -> Result<Claim, Refusal> {
     let Endpoint { node, options, .. } = &**admitted.endpoint;
     let enabled = match transport {
         Transport::WebSockets => options.web_sockets,

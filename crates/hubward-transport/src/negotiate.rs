@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, header};
-use hubward_auth::{Identity, Sealed, random_connection_id};
+use hubward_auth::{ConnectionTokenClaims, Identity, random_id};
 use hubward_types::{ConnectionId, HubName, Principal};
 use serde::Serialize;
 
@@ -60,12 +60,12 @@ pub(crate) fn negotiate(
     let asked_stateful = query_value(query, "useStatefulReconnect")
         .is_some_and(|value| trimmed(&value).eq_ignore_ascii_case("true"));
     let stateful = options.allow_stateful_reconnects && asked_stateful;
-    let random = random_connection_id();
+    let random = random_id();
     let connection_id = match version {
         0 => ConnectionId::from(format!("{VERSION_0_MARK}{random}")),
         _ => random,
     };
-    let sealed = Sealed {
+    let sealed = ConnectionTokenClaims {
         connection_id,
         hub: hub.clone(),
         owner: node.id().clone(),
@@ -85,7 +85,7 @@ pub(crate) fn negotiate(
 }
 
 /// Returns the name under which others know the connection that this token opens.
-pub(crate) fn public_id(sealed: &Sealed, token: &str) -> ConnectionId {
+pub(crate) fn public_id(sealed: &ConnectionTokenClaims, token: &str) -> ConnectionId {
     if sealed.connection_id.as_str().starts_with(VERSION_0_MARK) {
         token.into()
     } else {

@@ -3,14 +3,14 @@
 
 use std::time::SystemTime;
 
-use hubward_auth::Sealed;
+use hubward_auth::ConnectionTokenClaims;
 use hubward_types::HubName;
 
 use crate::refusal::Refusal;
 use crate::{Node, Transport};
 
 /// Opens a connection token and checks that it is for this hub.
-pub(crate) fn open(node: &Node, hub: &HubName, token: &str) -> Result<Sealed, Refusal> {
+pub(crate) fn open(node: &Node, hub: &HubName, token: &str) -> Result<ConnectionTokenClaims, Refusal> {
     match node.keys().open(token) {
         Ok(sealed) if sealed.hub == *hub => Ok(sealed),
         _ => Err(Refusal::UnknownId),
@@ -23,7 +23,7 @@ pub(crate) fn open(node: &Node, hub: &HubName, token: &str) -> Result<Sealed, Re
 /// and all nodes send them to the node that the token names.
 pub(crate) fn may_begin_here(
     node: &Node,
-    sealed: &Sealed,
+    sealed: &ConnectionTokenClaims,
     transport: Option<Transport>,
     now: SystemTime,
 ) -> Result<(), Refusal> {

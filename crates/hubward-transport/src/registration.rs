@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use hubward_auth::Sealed;
+use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 
 use crate::resume::Resume;
@@ -22,7 +22,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    pub(crate) fn new(node: Shared, sealed: &Sealed, resume: Option<Arc<Resume>>) -> Self {
+    pub(crate) fn new(node: Shared, sealed: &ConnectionTokenClaims, resume: Option<Arc<Resume>>) -> Self {
         Self { node, id: Some(sealed.connection_id.clone()), lapses_at: sealed.expires_at, resume }
     }
 

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use hubward_auth::Sealed;
+use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 use parking_lot::Mutex;
 
@@ -46,7 +46,7 @@ enum Slot {
 /// A request that names a connection, its token opened.
 pub(crate) struct Named<'a> {
     pub(crate) node: &'a Shared,
-    pub(crate) sealed: &'a Sealed,
+    pub(crate) sealed: &'a ConnectionTokenClaims,
     pub(crate) same_user: bool,
     pub(crate) now: SystemTime,
 }

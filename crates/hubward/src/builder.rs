@@ -170,7 +170,7 @@ impl Builder {
         if self.backplane.is_some() && self.store.is_none() {
             return Err(BuildError::NoGroupStore);
         }
-        let id = self.node.unwrap_or_else(|| hubward_auth::random_connection_id().as_str().into());
+        let id = self.node.unwrap_or_else(|| hubward_auth::random_id().as_str().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);
         let context = NodeContext::new(id.clone(), self.backplane, self.store);
         let shared =

@@ -37,7 +37,7 @@ impl Builder {
     /// Makes the node a part of a cluster in this process. Start it with [`Hubward::start`](crate::Hubward::start).
     pub fn join(self, cluster: &Cluster, node: impl Into<NodeId>) -> Self {
         let node = node.into();
-        let link = Arc::new(cluster.network.link(node.clone()));
+        let link = Arc::new(cluster.network.backplane(node.clone()));
         self.node(node)
             .backplane(link)
             .group_store(Arc::new(cluster.store.clone()))

@@ -43,20 +43,20 @@ fn hs256(header: &Value, claims: &Value) -> AccessToken {
     token(header, claims, |message| hmac(HMAC_SHA256, SECRET, message))
 }
 
-fn ask(config: JwtConfig, token: &AccessToken) -> Result<Principal, Refusal> {
+fn ask(config: JwtConfig, token: &AccessToken) -> Result<Principal, BearerTokenError> {
     Authenticator::jwt(config).unwrap().authenticate(Some(token), now())
 }
 
-fn check_claims(config: &JwtConfig, changes: Value, expected: Option<Refusal>) {
+fn check_claims(config: &JwtConfig, changes: Value, expected: Option<BearerTokenError>) {
     let token = hs256(&json!({ "alg": "HS256", "typ": "JWT" }), &claims(changes.clone()));
     assert_eq!(ask(config.clone(), &token).err(), expected, "{changes}");
 }
 
-fn check_header(config: &JwtConfig, header: Value, expected: Option<Refusal>) {
+fn check_header(config: &JwtConfig, header: Value, expected: Option<BearerTokenError>) {
     assert_eq!(ask(config.clone(), &hs256(&header, &claims(json!({})))).err(), expected, "{header}");
 }
 
-fn check_text(text: &str, expected: Refusal) {
+fn check_text(text: &str, expected: BearerTokenError) {
     assert_eq!(ask(config(), &AccessToken::new(text)).err(), Some(expected), "{text:.80}");
 }
 
@@ -100,15 +100,15 @@ fn without_a_token_everyone_is_anonymous_and_without_a_configuration_too() {
 #[test]
 fn issuer_and_audience_are_checked() {
     let c = config();
-    check_claims(&c, json!({ "iss": "https://evil.example" }), Some(Refusal::Issuer));
-    check_claims(&c, json!({ "iss": "https://issuer.example/" }), Some(Refusal::Issuer));
-    check_claims(&c, json!({ "iss": ["https://issuer.example"] }), Some(Refusal::Issuer));
-    check_claims(&c, json!({ "iss": null }), Some(Refusal::Issuer));
-    check_claims(&c, json!({ "aud": "shop" }), Some(Refusal::Audience));
-    check_claims(&c, json!({ "aud": ["shop", 7] }), Some(Refusal::Audience));
-    check_claims(&c, json!({ "aud": [] }), Some(Refusal::Audience));
-    check_claims(&c, json!({ "aud": { "hubs": true } }), Some(Refusal::Audience));
-    check_claims(&c, json!({ "aud": null }), Some(Refusal::Audience));
+    check_claims(&c, json!({ "iss": "https://evil.example" }), Some(BearerTokenError::WrongIssuer));
+    check_claims(&c, json!({ "iss": "https://issuer.example/" }), Some(BearerTokenError::WrongIssuer));
+    check_claims(&c, json!({ "iss": ["https://issuer.example"] }), Some(BearerTokenError::WrongIssuer));
+    check_claims(&c, json!({ "iss": null }), Some(BearerTokenError::WrongIssuer));
+    check_claims(&c, json!({ "aud": "shop" }), Some(BearerTokenError::WrongAudience));
+    check_claims(&c, json!({ "aud": ["shop", 7] }), Some(BearerTokenError::WrongAudience));
+    check_claims(&c, json!({ "aud": [] }), Some(BearerTokenError::WrongAudience));
+    check_claims(&c, json!({ "aud": { "hubs": true } }), Some(BearerTokenError::WrongAudience));
+    check_claims(&c, json!({ "aud": null }), Some(BearerTokenError::WrongAudience));
     check_claims(&c, json!({ "aud": ["shop", "hubs"] }), None);
 
     let open = JwtConfig {
@@ -125,16 +125,16 @@ fn issuer_and_audience_are_checked() {
 fn a_token_counts_from_nbf_to_exp() {
     let c = config();
     check_claims(&c, json!({ "exp": NOW_SECONDS + 1 }), None);
-    check_claims(&c, json!({ "exp": NOW_SECONDS }), Some(Refusal::Expired));
-    check_claims(&c, json!({ "exp": NOW_SECONDS - 30 }), Some(Refusal::Expired));
-    check_claims(&c, json!({ "exp": 0 }), Some(Refusal::Expired));
-    check_claims(&c, json!({ "exp": -1 }), Some(Refusal::Expired));
-    check_claims(&c, json!({ "exp": null }), Some(Refusal::NoExpiry));
-    check_claims(&c, json!({ "exp": "1900000000" }), Some(Refusal::Malformed));
-    check_claims(&c, json!({ "exp": NOW_SECONDS * 1000 }), Some(Refusal::Malformed));
+    check_claims(&c, json!({ "exp": NOW_SECONDS }), Some(BearerTokenError::Expired));
+    check_claims(&c, json!({ "exp": NOW_SECONDS - 30 }), Some(BearerTokenError::Expired));
+    check_claims(&c, json!({ "exp": 0 }), Some(BearerTokenError::Expired));
+    check_claims(&c, json!({ "exp": -1 }), Some(BearerTokenError::Expired));
+    check_claims(&c, json!({ "exp": null }), Some(BearerTokenError::NoExpiry));
+    check_claims(&c, json!({ "exp": "1900000000" }), Some(BearerTokenError::Malformed));
+    check_claims(&c, json!({ "exp": NOW_SECONDS * 1000 }), Some(BearerTokenError::Malformed));
     check_claims(&c, json!({ "nbf": NOW_SECONDS }), None);
-    check_claims(&c, json!({ "nbf": NOW_SECONDS + 1 }), Some(Refusal::NotYetValid));
-    check_claims(&c, json!({ "nbf": "soon" }), Some(Refusal::Malformed));
+    check_claims(&c, json!({ "nbf": NOW_SECONDS + 1 }), Some(BearerTokenError::NotYetValid));
+    check_claims(&c, json!({ "nbf": "soon" }), Some(BearerTokenError::Malformed));
     check_claims(&c, json!({ "nbf": null, "iat": null }), None);
 }
 
@@ -142,9 +142,9 @@ fn a_token_counts_from_nbf_to_exp() {
 fn leeway_widens_both_ends_and_moves_the_lapse() {
     let c = JwtConfig { leeway: Duration::from_secs(30), ..config() };
     check_claims(&c, json!({ "exp": NOW_SECONDS - 29 }), None);
-    check_claims(&c, json!({ "exp": NOW_SECONDS - 30 }), Some(Refusal::Expired));
+    check_claims(&c, json!({ "exp": NOW_SECONDS - 30 }), Some(BearerTokenError::Expired));
     check_claims(&c, json!({ "nbf": NOW_SECONDS + 30 }), None);
-    check_claims(&c, json!({ "nbf": NOW_SECONDS + 31 }), Some(Refusal::NotYetValid));
+    check_claims(&c, json!({ "nbf": NOW_SECONDS + 31 }), Some(BearerTokenError::NotYetValid));
     let alice = ask(c, &hs256(&json!({ "alg": "HS256" }), &claims(json!({})))).unwrap();
     assert_eq!(alice.expires_at(), Some(now() + Duration::from_secs(630)));
 }
@@ -152,7 +152,7 @@ fn leeway_widens_both_ends_and_moves_the_lapse() {
 #[test]
 fn a_token_without_expiry_is_accepted_only_when_that_is_asked_for() {
     let c = JwtConfig { require_expiry: false, ..config() };
-    check_claims(&c, json!({ "exp": NOW_SECONDS }), Some(Refusal::Expired));
+    check_claims(&c, json!({ "exp": NOW_SECONDS }), Some(BearerTokenError::Expired));
     let alice = ask(c, &hs256(&json!({ "alg": "HS256" }), &claims(json!({ "exp": null })))).unwrap();
     assert_eq!(alice.expires_at(), None);
 }
@@ -161,18 +161,18 @@ fn a_token_without_expiry_is_accepted_only_when_that_is_asked_for() {
 fn only_allowed_algorithms_are_looked_at() {
     let c = config();
     for name in ["none", "None", "NONE", "", "hs256", "HS512", "RS256", "EdDSA", "RSA-OAEP"] {
-        check_header(&c, json!({ "alg": name }), Some(Refusal::Algorithm));
+        check_header(&c, json!({ "alg": name }), Some(BearerTokenError::AlgorithmNotAllowed));
     }
     let body = claims(json!({}));
     let unsigned = token(&json!({ "alg": "none", "typ": "JWT" }), &body, |_| Vec::new());
-    assert_eq!(ask(config(), &unsigned).err(), Some(Refusal::Algorithm));
+    assert_eq!(ask(config(), &unsigned).err(), Some(BearerTokenError::AlgorithmNotAllowed));
 
     let key = JwtKey::hmac([7; 64]).unwrap();
     let long = JwtConfig { keys: vec![key], algorithms: vec![Algorithm::HS512], ..config() };
     let secret = "\x07".repeat(64);
     let kinds = [
-        ("HS256", HMAC_SHA256, Some(Refusal::Algorithm)),
-        ("HS384", HMAC_SHA384, Some(Refusal::Algorithm)),
+        ("HS256", HMAC_SHA256, Some(BearerTokenError::AlgorithmNotAllowed)),
+        ("HS384", HMAC_SHA384, Some(BearerTokenError::AlgorithmNotAllowed)),
         ("HS512", HMAC_SHA512, None),
     ];
     for (name, kind, expected) in kinds {
@@ -190,7 +190,7 @@ fn a_public_key_is_no_hmac_secret() {
     let body = claims(json!({}));
 
     let forged = token(&json!({ "alg": "HS256" }), &body, |message| hmac(HMAC_SHA256, &text, message));
-    assert_eq!(ask(both.clone(), &forged).err(), Some(Refusal::Signature));
+    assert_eq!(ask(both.clone(), &forged).err(), Some(BearerTokenError::BadSignature));
     let good = token(&json!({ "alg": "EdDSA" }), &body, |message| pair.sign(message).as_ref().to_vec());
     assert_eq!(ask(both, &good).err(), None);
 }
@@ -207,29 +207,33 @@ fn a_token_is_checked_with_the_key_it_names() {
         check_header(&JwtConfig { keys, algorithms, ..config() }, header.clone(), expected);
     };
     check(vec![other().with_id("b"), ours().with_id("a")], &named, None);
-    check(vec![other().with_id("a"), ours().with_id("b")], &named, Some(Refusal::Signature));
+    check(vec![other().with_id("a"), ours().with_id("b")], &named, Some(BearerTokenError::BadSignature));
     check(vec![other().with_id("a"), ours().with_id("a")], &named, None);
-    check(vec![ours().with_id("b")], &named, Some(Refusal::UnknownKey));
+    check(vec![ours().with_id("b")], &named, Some(BearerTokenError::UnknownKey));
     check(vec![other().with_id("b"), ours()], &named, None);
-    check(vec![other().with_id("a"), ours()], &named, Some(Refusal::Signature));
-    check(vec![rsa_only().with_id("a"), ours()], &named, Some(Refusal::Algorithm));
+    check(vec![other().with_id("a"), ours()], &named, Some(BearerTokenError::BadSignature));
+    check(vec![rsa_only().with_id("a"), ours()], &named, Some(BearerTokenError::AlgorithmNotAllowed));
     check(vec![other().with_id("a"), ours().with_id("b")], &unnamed, None);
-    check(vec![other()], &unnamed, Some(Refusal::Signature));
+    check(vec![other()], &unnamed, Some(BearerTokenError::BadSignature));
 }
 
 #[test]
 fn a_header_cannot_bring_a_key_or_demand_an_extension() {
     let c = config();
-    check_header(&c, json!({ "alg": "HS256", "crit": ["b64"], "b64": false }), Some(Refusal::Extension));
-    check_header(&c, json!({ "alg": "HS256", "crit": [] }), Some(Refusal::Extension));
-    check_header(&c, json!({ "typ": "JWT" }), Some(Refusal::Malformed));
-    check_header(&c, json!({ "alg": "HS256", "kid": 7 }), Some(Refusal::Malformed));
+    check_header(
+        &c,
+        json!({ "alg": "HS256", "crit": ["b64"], "b64": false }),
+        Some(BearerTokenError::UnsupportedExtension),
+    );
+    check_header(&c, json!({ "alg": "HS256", "crit": [] }), Some(BearerTokenError::UnsupportedExtension));
+    check_header(&c, json!({ "typ": "JWT" }), Some(BearerTokenError::Malformed));
+    check_header(&c, json!({ "alg": "HS256", "kid": 7 }), Some(BearerTokenError::Malformed));
     let k = encoded("an attacker's key, of 32 bytes or more");
     let header = json!({ "alg": "HS256", "jwk": { "kty": "oct", "k": k }, "jku": "https://evil.example" });
     let forged = token(&header, &claims(json!({})), |message| {
         hmac(HMAC_SHA256, "an attacker's key, of 32 bytes or more", message)
     });
-    assert_eq!(ask(config(), &forged).err(), Some(Refusal::Signature));
+    assert_eq!(ask(config(), &forged).err(), Some(BearerTokenError::BadSignature));
 }
 
 #[test]
@@ -238,31 +242,38 @@ fn what_is_no_token_is_malformed_or_too_long() {
     let good = good.expose();
     let (message, signature) = good.rsplit_once('.').unwrap();
     for text in ["", ".", "..", "...", "nonsense", "a.b", "a.b.c", "é.é.é"] {
-        check_text(text, Refusal::Malformed);
+        check_text(text, BearerTokenError::Malformed);
     }
     for text in [message.to_owned(), format!("{good}="), format!(" {good}"), format!("{good}.")] {
-        check_text(&text, Refusal::Malformed);
+        check_text(&text, BearerTokenError::Malformed);
     }
-    check_text(&format!("{message}."), Refusal::Signature);
-    check_text(&format!("{good}.{signature}"), Refusal::Malformed);
-    check_text(&format!("{message}.{}", encoded("x".repeat(32))), Refusal::Signature);
-    check_text(&"a".repeat(MAX_TOKEN_BYTES + 1), Refusal::TooLong);
-    check_text(&"a".repeat(MAX_TOKEN_BYTES), Refusal::Malformed);
-    check_text(&format!("{}.e30.", encoded(format!("{{\"alg\":{}", "[".repeat(9000)))), Refusal::Malformed);
+    check_text(&format!("{message}."), BearerTokenError::BadSignature);
+    check_text(&format!("{good}.{signature}"), BearerTokenError::Malformed);
+    check_text(&format!("{message}.{}", encoded("x".repeat(32))), BearerTokenError::BadSignature);
+    check_text(&"a".repeat(MAX_TOKEN_BYTES + 1), BearerTokenError::TooLong);
+    check_text(&"a".repeat(MAX_TOKEN_BYTES), BearerTokenError::Malformed);
+    check_text(
+        &format!("{}.e30.", encoded(format!("{{\"alg\":{}", "[".repeat(9000)))),
+        BearerTokenError::Malformed,
+    );
 }
 
 #[test]
 fn a_signed_token_is_bounded_all_the_same() {
     let many: Value = (0..300).map(|i| (format!("c{i}"), json!(1))).collect::<serde_json::Map<_, _>>().into();
-    check_claims(&config(), many, Some(Refusal::TooManyClaims));
-    check_claims(&config(), json!({ "role": vec!["r"; 300] }), Some(Refusal::TooManyClaims));
+    check_claims(&config(), many, Some(BearerTokenError::TooManyClaims));
+    check_claims(&config(), json!({ "role": vec!["r"; 300] }), Some(BearerTokenError::TooManyClaims));
     check_claims(&config(), json!({ "sub": "x".repeat(MAX_USER_ID_BYTES) }), None);
-    check_claims(&config(), json!({ "sub": "x".repeat(MAX_USER_ID_BYTES + 1) }), Some(Refusal::TooLong));
-    check_claims(&config(), json!({ "x": "x".repeat(MAX_TOKEN_BYTES) }), Some(Refusal::TooLong));
+    check_claims(
+        &config(),
+        json!({ "sub": "x".repeat(MAX_USER_ID_BYTES + 1) }),
+        Some(BearerTokenError::TooLong),
+    );
+    check_claims(&config(), json!({ "x": "x".repeat(MAX_TOKEN_BYTES) }), Some(BearerTokenError::TooLong));
 
     let message = format!("{}.{}", encoded(r#"{"alg":"HS256"}"#), encoded(r#"{"exp":1,"exp":9999999999}"#));
     let signature = encoded(hmac(HMAC_SHA256, SECRET, message.as_bytes()));
-    check_text(&format!("{message}.{signature}"), Refusal::Malformed);
+    check_text(&format!("{message}.{signature}"), BearerTokenError::Malformed);
 }
 
 #[test]

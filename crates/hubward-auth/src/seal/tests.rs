@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::random_connection_id;
+use crate::random_id;
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-fn sealed() -> Sealed {
-    Sealed {
-        connection_id: random_connection_id(),
+fn sealed() -> ConnectionTokenClaims {
+    ConnectionTokenClaims {
+        connection_id: random_id(),
         hub: "clinical".into(),
         owner: "hubward-7c9f6d5b8-x2x4k.1".into(),
         identity: Identity::from_bytes([7; 16]),
@@ -45,7 +45,11 @@ fn a_token_opens_to_what_was_sealed() {
 fn times_are_kept_in_whole_seconds() {
     let ring = KeyRing::random();
     let before = UNIX_EPOCH - Duration::from_secs(5);
-    let odd = Sealed { issued_at: before, expires_at: at(9) + Duration::from_millis(999), ..sealed() };
+    let odd = ConnectionTokenClaims {
+        issued_at: before,
+        expires_at: at(9) + Duration::from_millis(999),
+        ..sealed()
+    };
     let opened = ring.open(ring.seal(&odd).expose()).unwrap();
     assert_eq!((opened.issued_at, opened.expires_at), (UNIX_EPOCH, at(9)));
 }
@@ -69,9 +73,9 @@ fn no_flipped_bit_of_a_token_opens() {
         let mut flipped = bytes.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         let expected = match bit / 8 {
-            0 => OpenError::Version,
-            1..=KEY_ID_BYTES => OpenError::UnknownKey,
-            _ => OpenError::Forged,
+            0 => ConnectionTokenError::UnknownVersion,
+            1..=KEY_ID_BYTES => ConnectionTokenError::UnknownKey,
+            _ => ConnectionTokenError::Forged,
         };
         assert_eq!(ring.open(&URL_SAFE_NO_PAD.encode(flipped)), Err(expected), "bit {bit}");
     }
@@ -89,9 +93,15 @@ fn a_cut_lengthened_or_made_up_token_does_not_open() {
         assert!(ring.open(&format!("{text}{more}")).is_err(), "{more:?}");
     }
     for text in ["", "x", "nonsense!", "é", &"A".repeat(1024)] {
-        assert!(matches!(ring.open(text), Err(OpenError::Malformed | OpenError::Version)), "{text:.9}");
+        assert!(
+            matches!(
+                ring.open(text),
+                Err(ConnectionTokenError::Malformed | ConnectionTokenError::UnknownVersion)
+            ),
+            "{text:.9}"
+        );
     }
-    assert_eq!(ring.open(&"A".repeat(1025)), Err(OpenError::TooLong));
+    assert_eq!(ring.open(&"A".repeat(1025)), Err(ConnectionTokenError::TooLong));
 }
 
 #[test]
@@ -102,7 +112,7 @@ fn keys_rotate_without_a_token_lost() {
         assert_eq!(opens(by, of), Ok(()));
     }
     for (by, of) in [(&old, &turned), (&new, &both), (&new, &old), (&KeyRing::random(), &old)] {
-        assert_eq!(opens(by, of), Err(OpenError::UnknownKey));
+        assert_eq!(opens(by, of), Err(ConnectionTokenError::UnknownKey));
     }
 }
 
@@ -120,8 +130,8 @@ fn a_ring_has_1_to_16_keys_each_once() {
 fn names_too_long_for_a_token_do_not_open_and_do_not_panic() {
     let ring = KeyRing::random();
     for length in [600, 700, 1000, 65_535, 65_536, 200_000] {
-        let long = Sealed { hub: "h".repeat(length).into(), ..sealed() };
-        let expected = if length == 600 { Ok(long.clone()) } else { Err(OpenError::TooLong) };
+        let long = ConnectionTokenClaims { hub: "h".repeat(length).into(), ..sealed() };
+        let expected = if length == 600 { Ok(long.clone()) } else { Err(ConnectionTokenError::TooLong) };
         assert_eq!(ring.open(ring.seal(&long).expose()), expected, "{length}");
     }
 }
@@ -140,7 +150,7 @@ fn a_sealed_body_of_another_layout_is_malformed() {
     let mut end_of_time = good.clone();
     end_of_time[HEADER_BYTES + 17..HEADER_BYTES + 25].fill(0xff);
     for body in [longer, shorter, unknown_flag, no_utf8, end_of_time, vec![0; HEADER_BYTES]] {
-        assert_eq!(ring.open(ring.sealing.seal(body).expose()), Err(OpenError::Malformed));
+        assert_eq!(ring.open(ring.sealing.seal(body).expose()), Err(ConnectionTokenError::Malformed));
     }
 }
 
@@ -155,7 +165,11 @@ fn a_token_of_the_first_release_still_opens() {
     let opened = ring.open(token).unwrap();
     assert_eq!(
         opened,
-        Sealed { connection_id: "AAAAAAAAAAAAAAAAAAAAAA".into(), owner: "n".into(), ..sealed() }
+        ConnectionTokenClaims {
+            connection_id: "AAAAAAAAAAAAAAAAAAAAAA".into(),
+            owner: "n".into(),
+            ..sealed()
+        }
     );
 }
 
@@ -166,7 +180,7 @@ proptest! {
         identity: [u8; 16], stateful: bool, issued in 0..1_u64 << 40, expires in 0..1_u64 << 40,
     ) {
         let ring = KeyRing::random();
-        let sealed = Sealed {
+        let sealed = ConnectionTokenClaims {
             connection_id: id.into(), hub: hub.into(), owner: owner.into(),
             identity: Identity::from_bytes(identity), stateful,
             issued_at: at(issued), expires_at: at(expires),

@@ -9,7 +9,7 @@ use hubward_types::NodeId;
 use tokio::task::JoinSet;
 
 use super::eventually;
-use super::recorder::{Recorder, RecorderInbox};
+use super::recorder::{Recorder, RecordingSubscriber};
 use crate::{Backplane, BackplaneError, MAX_ENVELOPE_BYTES, Topic};
 
 /// Makes a link of a node, not started; all links of one fixture reach each other.
@@ -329,7 +329,7 @@ pub async fn a_stopped_node_hears_nothing_and_refuses_calls(link: &Links) {
 pub async fn a_stopped_link_lets_go_of_its_inbox(link: &Links) {
     let link = link("here".into());
     let (tx, _rx) = tokio::sync::mpsc::unbounded_channel();
-    let inbox = Arc::new(RecorderInbox::new(tx));
+    let inbox = Arc::new(RecordingSubscriber::new(tx));
     link.start(Arc::clone(&inbox) as Arc<_>).await.expect("the link starts");
     link.stop().await;
     eventually("the inbox is let go of", async || Arc::strong_count(&inbox) == 1).await;
@@ -337,7 +337,7 @@ pub async fn a_stopped_link_lets_go_of_its_inbox(link: &Links) {
 
 pub async fn a_link_is_started_once(link: &Links) {
     let link = link("here".into());
-    let inbox = || Arc::new(RecorderInbox::new(tokio::sync::mpsc::unbounded_channel().0));
+    let inbox = || Arc::new(RecordingSubscriber::new(tokio::sync::mpsc::unbounded_channel().0));
     let refused = link.subscribe(fence()).await;
     assert!(matches!(refused, Err(BackplaneError::NotStarted)), "{refused:?}");
     let refused = link.publish(&fence(), Bytes::new()).await;

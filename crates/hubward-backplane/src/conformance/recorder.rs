@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use super::PATIENCE;
-use crate::{Backplane, Inbox, Topic};
+use crate::{Backplane, Subscriber, Topic};
 
 /// A link that was started, and what came over it.
 pub struct Recorder {
@@ -17,9 +17,9 @@ pub struct Recorder {
 }
 
 /// The end of a [`Recorder`] that a backplane delivers to.
-pub struct RecorderInbox(UnboundedSender<(Topic, Bytes)>);
+pub struct RecordingSubscriber(UnboundedSender<(Topic, Bytes)>);
 
-impl RecorderInbox {
+impl RecordingSubscriber {
     pub fn new(tx: UnboundedSender<(Topic, Bytes)>) -> Self {
         Self(tx)
     }
@@ -29,7 +29,7 @@ impl Recorder {
     /// Starts a link and records from then on.
     pub async fn start(link: Arc<dyn Backplane>) -> Self {
         let (tx, rx) = unbounded_channel();
-        link.start(Arc::new(RecorderInbox::new(tx))).await.expect("the link starts");
+        link.start(Arc::new(RecordingSubscriber::new(tx))).await.expect("the link starts");
         Self { link, received: Mutex::new(rx) }
     }
 
@@ -62,7 +62,7 @@ impl Recorder {
     }
 }
 
-impl Inbox for RecorderInbox {
+impl Subscriber for RecordingSubscriber {
     fn deliver(&self, topic: &Topic, envelope: Bytes) {
         // The recorder may be gone while its link is still being dropped.
         let _ = self.0.send((topic.clone(), envelope));

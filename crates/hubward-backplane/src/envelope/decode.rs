@@ -9,8 +9,8 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    AnswerOutcome, Body, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES, MAX_EXCEPT_IDS, VERSION, kind,
-    outcome,
+    Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES, MAX_EXCEPT_IDS, VERSION,
+    kind, outcome,
 };
 
 /// How deep values may be nested: an envelope and its list of ids are two; what a later version adds and this
@@ -78,14 +78,14 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     fn body(&mut self, kind: u64) -> Result<Body, A::Error> {
         Ok(match u8::try_from(kind).unwrap_or(u8::MAX) {
             kind::DELIVER => Body::Deliver { frames: self.frames()?, except: self.except()? },
-            kind::ASK => Body::Ask {
+            kind::INVOKE_CLIENT => Body::InvokeClient {
                 id: self.next("id")?,
                 reply_to: self.name("reply to")?,
                 frames: self.frames()?,
                 invocation_id: self.next("invocation id")?,
             },
-            kind::ANSWER => Body::Answer { id: self.next("id")?, outcome: self.outcome()? },
-            kind::CANCEL_ASK => Body::CancelAsk { id: self.next("id")? },
+            kind::CLIENT_RESULT => Body::ClientResult { id: self.next("id")?, outcome: self.outcome()? },
+            kind::CANCEL_INVOKE_CLIENT => Body::CancelInvokeClient { id: self.next("id")? },
             kind::ABORT => Body::Abort {},
             kind::JOIN_GROUP => Body::JoinGroup {
                 id: self.next("id")?,
@@ -97,7 +97,9 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
                 reply_to: self.name("reply to")?,
                 group: self.name("group")?,
             },
-            kind::DONE => Body::Done { id: self.next("id")?, error: self.next("error")? },
+            kind::MEMBERSHIP_CONFIRMED => {
+                Body::MembershipConfirmed { id: self.next("id")?, error: self.next("error")? }
+            }
             kind::USER_JOINED => {
                 Body::UserJoined { group: self.name("group")?, ttl_ms: self.next("time to live")? }
             }
@@ -106,19 +108,19 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
         })
     }
 
-    fn outcome(&mut self) -> Result<AnswerOutcome, A::Error> {
+    fn outcome(&mut self) -> Result<ClientResultOutcome, A::Error> {
         let number = self.next::<u64>("outcome")?;
         Ok(match u8::try_from(number).unwrap_or(u8::MAX) {
             outcome::RESULT => {
                 let protocol = self.next("protocol")?;
                 let bytes = self.next::<&serde_bytes::Bytes>("result")?;
-                AnswerOutcome::Result { protocol, bytes: self.source.slice_ref(bytes) }
+                ClientResultOutcome::Result { protocol, bytes: self.source.slice_ref(bytes) }
             }
-            outcome::VOID => AnswerOutcome::Void,
-            outcome::ERROR => AnswerOutcome::Error(self.next("error")?),
-            outcome::NOT_FOUND => AnswerOutcome::NotFound,
-            outcome::DISCONNECTED => AnswerOutcome::Disconnected,
-            outcome::CANCELLED => AnswerOutcome::Cancelled,
+            outcome::VOID => ClientResultOutcome::Void,
+            outcome::ERROR => ClientResultOutcome::Error(self.next("error")?),
+            outcome::NOT_FOUND => ClientResultOutcome::NotFound,
+            outcome::DISCONNECTED => ClientResultOutcome::Disconnected,
+            outcome::CANCELLED => ClientResultOutcome::Cancelled,
             _ => return Err(self.fail(EnvelopeError::UnknownKind(number))),
         })
     }

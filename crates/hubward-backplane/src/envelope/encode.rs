@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 
-use super::{AnswerOutcome, Body, Envelope, Frames, VERSION, kind, outcome};
+use super::{Body, ClientResultOutcome, Envelope, Frames, VERSION, kind, outcome};
 
 /// What the fixed parts of any body take at most, beside names and frames: array header, version, kind, an id
 /// of nine bytes, and a length of at most five bytes before each of six texts.
@@ -25,20 +25,20 @@ impl Envelope {
             Body::Deliver { frames, except } => {
                 frames.len() + except.iter().map(|id| id.as_str().len() + 5).sum::<usize>()
             }
-            Body::Ask { reply_to, frames, invocation_id, .. } => {
+            Body::InvokeClient { reply_to, frames, invocation_id, .. } => {
                 frames.len() + reply_to.as_str().len() + invocation_id.len()
             }
-            Body::Answer { outcome: AnswerOutcome::Result { bytes, .. }, .. } => bytes.len(),
-            Body::Answer { outcome: AnswerOutcome::Error(text), .. } => text.len(),
+            Body::ClientResult { outcome: ClientResultOutcome::Result { bytes, .. }, .. } => bytes.len(),
+            Body::ClientResult { outcome: ClientResultOutcome::Error(text), .. } => text.len(),
             Body::JoinGroup { reply_to, group, .. } | Body::LeaveGroup { reply_to, group, .. } => {
                 reply_to.as_str().len() + group.as_str().len()
             }
-            Body::Done { error: Some(text), .. } => text.len(),
+            Body::MembershipConfirmed { error: Some(text), .. } => text.len(),
             Body::UserJoined { group, .. } | Body::UserLeft { group } => group.as_str().len(),
-            Body::Answer { .. }
-            | Body::CancelAsk { .. }
+            Body::ClientResult { .. }
+            | Body::CancelInvokeClient { .. }
             | Body::Abort {}
-            | Body::Done { error: None, .. } => 0,
+            | Body::MembershipConfirmed { error: None, .. } => 0,
         };
         OVERHEAD_BYTES + self.sender.as_str().len() + body
     }
@@ -66,22 +66,22 @@ impl Serialize for Envelope {
                 tuple.serialize_element(except)?;
                 tuple.end()
             }
-            Body::Ask { id, reply_to, frames, invocation_id } => {
-                let mut tuple = start(kind::ASK, 5)?;
+            Body::InvokeClient { id, reply_to, frames, invocation_id } => {
+                let mut tuple = start(kind::INVOKE_CLIENT, 5)?;
                 tuple.serialize_element(id)?;
                 tuple.serialize_element(reply_to)?;
                 serialize_frames(&mut tuple, frames)?;
                 tuple.serialize_element(invocation_id)?;
                 tuple.end()
             }
-            Body::Answer { id, outcome } => {
-                let mut tuple = start(kind::ANSWER, 1 + outcome_fields(outcome))?;
+            Body::ClientResult { id, outcome } => {
+                let mut tuple = start(kind::CLIENT_RESULT, 1 + outcome_fields(outcome))?;
                 tuple.serialize_element(id)?;
                 serialize_outcome(&mut tuple, outcome)?;
                 tuple.end()
             }
-            Body::CancelAsk { id } => {
-                let mut tuple = start(kind::CANCEL_ASK, 1)?;
+            Body::CancelInvokeClient { id } => {
+                let mut tuple = start(kind::CANCEL_INVOKE_CLIENT, 1)?;
                 tuple.serialize_element(id)?;
                 tuple.end()
             }
@@ -92,8 +92,8 @@ impl Serialize for Envelope {
             Body::LeaveGroup { id, reply_to, group } => {
                 serialize_membership(start(kind::LEAVE_GROUP, 3)?, id, reply_to, group)
             }
-            Body::Done { id, error } => {
-                let mut tuple = start(kind::DONE, 2)?;
+            Body::MembershipConfirmed { id, error } => {
+                let mut tuple = start(kind::MEMBERSHIP_CONFIRMED, 2)?;
                 tuple.serialize_element(id)?;
                 tuple.serialize_element(error)?;
                 tuple.end()
@@ -132,28 +132,31 @@ fn serialize_membership<T: SerializeTuple>(
     tuple.end()
 }
 
-fn outcome_fields(outcome: &AnswerOutcome) -> usize {
+fn outcome_fields(outcome: &ClientResultOutcome) -> usize {
     match outcome {
-        AnswerOutcome::Result { .. } => 3,
-        AnswerOutcome::Error(_) => 2,
+        ClientResultOutcome::Result { .. } => 3,
+        ClientResultOutcome::Error(_) => 2,
         _ => 1,
     }
 }
 
-fn serialize_outcome<T: SerializeTuple>(tuple: &mut T, outcome: &AnswerOutcome) -> Result<(), T::Error> {
+fn serialize_outcome<T: SerializeTuple>(
+    tuple: &mut T,
+    outcome: &ClientResultOutcome,
+) -> Result<(), T::Error> {
     match outcome {
-        AnswerOutcome::Result { protocol, bytes } => {
+        ClientResultOutcome::Result { protocol, bytes } => {
             tuple.serialize_element(&outcome::RESULT)?;
             tuple.serialize_element(protocol)?;
             tuple.serialize_element(serde_bytes::Bytes::new(bytes))
         }
-        AnswerOutcome::Void => tuple.serialize_element(&outcome::VOID),
-        AnswerOutcome::Error(text) => {
+        ClientResultOutcome::Void => tuple.serialize_element(&outcome::VOID),
+        ClientResultOutcome::Error(text) => {
             tuple.serialize_element(&outcome::ERROR)?;
             tuple.serialize_element(text)
         }
-        AnswerOutcome::NotFound => tuple.serialize_element(&outcome::NOT_FOUND),
-        AnswerOutcome::Disconnected => tuple.serialize_element(&outcome::DISCONNECTED),
-        AnswerOutcome::Cancelled => tuple.serialize_element(&outcome::CANCELLED),
+        ClientResultOutcome::NotFound => tuple.serialize_element(&outcome::NOT_FOUND),
+        ClientResultOutcome::Disconnected => tuple.serialize_element(&outcome::DISCONNECTED),
+        ClientResultOutcome::Cancelled => tuple.serialize_element(&outcome::CANCELLED),
     }
 }

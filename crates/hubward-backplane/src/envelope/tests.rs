@@ -15,8 +15,8 @@ fn from_node(body: Body) -> Envelope {
 /// One of each body and outcome, with the bytes that the layout gives it.
 fn golden() -> Vec<(Body, &'static [u8])> {
     let frames = || Frames { json: Some(bytes(b"\x81\x02{}")), messagepack: Some(bytes(b"\x82\x00")) };
-    let answer = |outcome| Body::Answer { id: 7, outcome };
-    let result = AnswerOutcome::Result { protocol: 1, bytes: bytes(b"\xc3") };
+    let answer = |outcome| Body::ClientResult { id: 7, outcome };
+    let result = ClientResultOutcome::Result { protocol: 1, bytes: bytes(b"\xc3") };
     vec![
         (
             Body::Deliver { frames: frames(), except: vec!["c1".into(), "c2".into()] },
@@ -24,16 +24,19 @@ fn golden() -> Vec<(Body, &'static [u8])> {
         ),
         (Body::Deliver { frames: Frames::default(), except: vec![] }, b"\x96\x01\x00\xa2n1\xc0\xc0\x90"),
         (
-            Body::Ask { id: 7, reply_to: "n2".into(), frames: frames(), invocation_id: "s1".into() },
+            Body::InvokeClient { id: 7, reply_to: "n2".into(), frames: frames(), invocation_id: "s1".into() },
             b"\x98\x01\x01\xa2n1\x07\xa2n2\xc4\x04\x81\x02{}\xc4\x02\x82\x00\xa2s1",
         ),
         (answer(result), b"\x97\x01\x02\xa2n1\x07\x00\x01\xc4\x01\xc3"),
-        (answer(AnswerOutcome::Void), b"\x95\x01\x02\xa2n1\x07\x01"),
-        (answer(AnswerOutcome::Error("no".into())), b"\x96\x01\x02\xa2n1\x07\x02\xa2no"),
-        (answer(AnswerOutcome::NotFound), b"\x95\x01\x02\xa2n1\x07\x03"),
-        (answer(AnswerOutcome::Disconnected), b"\x95\x01\x02\xa2n1\x07\x04"),
-        (answer(AnswerOutcome::Cancelled), b"\x95\x01\x02\xa2n1\x07\x05"),
-        (Body::CancelAsk { id: u64::MAX }, b"\x94\x01\x03\xa2n1\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+        (answer(ClientResultOutcome::Void), b"\x95\x01\x02\xa2n1\x07\x01"),
+        (answer(ClientResultOutcome::Error("no".into())), b"\x96\x01\x02\xa2n1\x07\x02\xa2no"),
+        (answer(ClientResultOutcome::NotFound), b"\x95\x01\x02\xa2n1\x07\x03"),
+        (answer(ClientResultOutcome::Disconnected), b"\x95\x01\x02\xa2n1\x07\x04"),
+        (answer(ClientResultOutcome::Cancelled), b"\x95\x01\x02\xa2n1\x07\x05"),
+        (
+            Body::CancelInvokeClient { id: u64::MAX },
+            b"\x94\x01\x03\xa2n1\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
+        ),
         (Body::Abort {}, b"\x93\x01\x04\xa2n1"),
         (
             Body::JoinGroup { id: 300, reply_to: "n1".into(), group: "ward:7".into() },
@@ -43,8 +46,8 @@ fn golden() -> Vec<(Body, &'static [u8])> {
             Body::LeaveGroup { id: 0, reply_to: "n1".into(), group: "".into() },
             b"\x96\x01\x06\xa2n1\x00\xa2n1\xa0",
         ),
-        (Body::Done { id: 1, error: None }, b"\x95\x01\x07\xa2n1\x01\xc0"),
-        (Body::Done { id: 1, error: Some("no".into()) }, b"\x95\x01\x07\xa2n1\x01\xa2no"),
+        (Body::MembershipConfirmed { id: 1, error: None }, b"\x95\x01\x07\xa2n1\x01\xc0"),
+        (Body::MembershipConfirmed { id: 1, error: Some("no".into()) }, b"\x95\x01\x07\xa2n1\x01\xa2no"),
         (
             Body::UserJoined { group: "g".into(), ttl_ms: Some(60_000) },
             b"\x95\x01\x08\xa2n1\xa1g\xcd\xea\x60",
@@ -92,7 +95,7 @@ fn a_version_that_is_not_known_is_told_whatever_follows() {
     check(b"\x93\x02\x00\xa2n1", Err(EnvelopeError::UnknownVersion(2)));
     check(b"\x91\x00", Err(EnvelopeError::UnknownVersion(0)));
     check(b"\x93\xcf\xff\xff\xff\xff\xff\xff\xff\xff\xc1", Err(EnvelopeError::UnknownVersion(u64::MAX)));
-    assert!(EnvelopeError::UnknownVersion(2).is_from_the_future());
+    assert!(EnvelopeError::UnknownVersion(2).is_from_a_later_version());
 }
 
 #[test]
@@ -100,7 +103,7 @@ fn a_kind_or_outcome_that_is_not_known_is_told() {
     check(b"\x93\x01\x0a\xa2n1", Err(EnvelopeError::UnknownKind(10)));
     check(b"\x93\x01\xcd\x01\x00\xa2n1", Err(EnvelopeError::UnknownKind(256)));
     check(b"\x95\x01\x02\xa2n1\x07\x06", Err(EnvelopeError::UnknownKind(6)));
-    assert!(EnvelopeError::UnknownKind(10).is_from_the_future());
+    assert!(EnvelopeError::UnknownKind(10).is_from_a_later_version());
 }
 
 #[test]
@@ -129,7 +132,7 @@ fn an_error_names_the_first_part_that_is_wrong_and_nothing_of_what_was_in_it() {
         (b"\x95\x01\x08\xa2n1\xa1g\xff", "time to live"),
     ] {
         check(written, Err(EnvelopeError::Malformed { field }));
-        assert!(!EnvelopeError::Malformed { field }.is_from_the_future());
+        assert!(!EnvelopeError::Malformed { field }.is_from_a_later_version());
     }
 }
 
@@ -170,17 +173,17 @@ fn any_frames() -> impl Strategy<Value = Frames> {
     (any_frame(), any_frame()).prop_map(|(json, messagepack)| Frames { json, messagepack })
 }
 
-fn any_outcome() -> impl Strategy<Value = AnswerOutcome> {
+fn any_outcome() -> impl Strategy<Value = ClientResultOutcome> {
     prop_oneof![
-        (any::<u8>(), any_frame()).prop_map(|(protocol, bytes)| AnswerOutcome::Result {
+        (any::<u8>(), any_frame()).prop_map(|(protocol, bytes)| ClientResultOutcome::Result {
             protocol,
             bytes: bytes.unwrap_or_default()
         }),
-        any::<String>().prop_map(AnswerOutcome::Error),
-        Just(AnswerOutcome::Void),
-        Just(AnswerOutcome::NotFound),
-        Just(AnswerOutcome::Disconnected),
-        Just(AnswerOutcome::Cancelled),
+        any::<String>().prop_map(ClientResultOutcome::Error),
+        Just(ClientResultOutcome::Void),
+        Just(ClientResultOutcome::NotFound),
+        Just(ClientResultOutcome::Disconnected),
+        Just(ClientResultOutcome::Cancelled),
     ]
 }
 
@@ -190,14 +193,14 @@ fn any_body() -> impl Strategy<Value = Body> {
         (any_frames(), proptest::collection::vec(any::<String>(), 0..40)).prop_map(|(frames, except)| {
             Body::Deliver { frames, except: except.into_iter().map(Into::into).collect() }
         }),
-        (membership(), any_frames()).prop_map(|((id, reply_to, invocation_id), frames)| Body::Ask {
+        (membership(), any_frames()).prop_map(|((id, reply_to, invocation_id), frames)| Body::InvokeClient {
             id,
             reply_to: reply_to.into(),
             frames,
             invocation_id
         }),
-        (any::<u64>(), any_outcome()).prop_map(|(id, outcome)| Body::Answer { id, outcome }),
-        any::<u64>().prop_map(|id| Body::CancelAsk { id }),
+        (any::<u64>(), any_outcome()).prop_map(|(id, outcome)| Body::ClientResult { id, outcome }),
+        any::<u64>().prop_map(|id| Body::CancelInvokeClient { id }),
         Just(Body::Abort {}),
         membership().prop_map(|(id, node, group)| Body::JoinGroup {
             id,
@@ -209,7 +212,8 @@ fn any_body() -> impl Strategy<Value = Body> {
             reply_to: node.into(),
             group: group.into()
         }),
-        (any::<u64>(), any::<Option<String>>()).prop_map(|(id, error)| Body::Done { id, error }),
+        (any::<u64>(), any::<Option<String>>())
+            .prop_map(|(id, error)| Body::MembershipConfirmed { id, error }),
         (any::<String>(), any::<Option<u64>>())
             .prop_map(|(group, ttl_ms)| Body::UserJoined { group: group.into(), ttl_ms }),
         any::<String>().prop_map(|group| Body::UserLeft { group: group.into() }),

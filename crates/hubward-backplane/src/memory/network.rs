@@ -10,11 +10,11 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use futures_util::FutureExt as _;
-use futures_util::future::ready;
+use futures_util::future::{BoxFuture, ready};
 use hubward_types::NodeId;
 use parking_lot::Mutex;
 
-use crate::{Backplane, BackplaneError, BoxFuture, Inbox, MAX_ENVELOPE_BYTES, Topic};
+use crate::{Backplane, BackplaneError, MAX_ENVELOPE_BYTES, Subscriber, Topic};
 
 /// What the nodes of one process share. Clones are the same network.
 #[derive(Clone, Default)]
@@ -60,7 +60,7 @@ struct State {
 enum Phase {
     #[default]
     New,
-    Started(Arc<dyn Inbox>),
+    Started(Arc<dyn Subscriber>),
     Stopped,
 }
 
@@ -70,8 +70,8 @@ impl InMemoryNetwork {
         Self::default()
     }
 
-    /// Makes the link of a node.
-    pub fn link(&self, node: NodeId) -> InMemoryBackplane {
+    /// Makes the backplane of a node.
+    pub fn backplane(&self, node: NodeId) -> InMemoryBackplane {
         let link = Arc::new(Link { node, subscriptions: Mutex::default(), state: Mutex::default() });
         let mut links = self.shared.links.lock();
         links.retain(|link| link.strong_count() > 0);
@@ -118,7 +118,7 @@ impl fmt::Debug for InMemoryNetwork {
 }
 
 impl Backplane for InMemoryBackplane {
-    fn start(&self, inbox: Arc<dyn Inbox>) -> BoxFuture<'_, Result<(), BackplaneError>> {
+    fn start(&self, inbox: Arc<dyn Subscriber>) -> BoxFuture<'_, Result<(), BackplaneError>> {
         let started = self.link.start(inbox);
         if started.is_ok() {
             self.shared.listening.fetch_add(1, Ordering::AcqRel);
@@ -234,7 +234,7 @@ impl Shared {
 }
 
 impl Link {
-    fn start(&self, inbox: Arc<dyn Inbox>) -> Result<(), BackplaneError> {
+    fn start(&self, inbox: Arc<dyn Subscriber>) -> Result<(), BackplaneError> {
         let mut state = self.state.lock();
         match state.phase {
             Phase::Stopped => Err(BackplaneError::Stopped),
@@ -248,7 +248,7 @@ impl Link {
     }
 
     /// Ends deliveries and gives back the inbox, where there was one.
-    fn stop(&self) -> Option<Arc<dyn Inbox>> {
+    fn stop(&self) -> Option<Arc<dyn Subscriber>> {
         let mut state = self.state.lock();
         state.held.clear();
         match std::mem::replace(&mut state.phase, Phase::Stopped) {

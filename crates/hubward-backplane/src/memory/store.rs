@@ -10,12 +10,12 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use futures_util::FutureExt as _;
-use futures_util::future::ready;
+use futures_util::future::{BoxFuture, ready};
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 use tokio::time::Instant;
 
 use super::group::Group;
-use crate::{BoxFuture, Cursor, GroupStore, MAX_PAGE_MEMBERS, Member, Page, StoreError, UserMembership};
+use crate::{Cursor, GroupStore, MAX_PAGE_MEMBERS, Member, Page, StoreError, UserMembership};
 
 /// How many memberships with a time to live are added before all is looked through for what has lapsed and
 /// was not touched since: as many as were left the last time, so that each addition pays for one entry and no

@@ -7,14 +7,14 @@ use bytes::Bytes;
 
 use super::*;
 use crate::conformance::recorder::Recorder;
-use crate::{Backplane, BackplaneError, GroupStore, Inbox, Topic};
+use crate::{Backplane, BackplaneError, GroupStore, Subscriber, Topic};
 
 mod as_a_backplane {
     use super::*;
 
     crate::backplane_suite!(async {
         let network = InMemoryNetwork::new();
-        move |node| Arc::new(network.link(node)) as Arc<dyn Backplane>
+        move |node| Arc::new(network.backplane(node)) as Arc<dyn Backplane>
     });
 }
 
@@ -29,7 +29,7 @@ fn everyone() -> Topic {
 }
 
 async fn start(network: &InMemoryNetwork, node: &str) -> Recorder {
-    let node = Recorder::start(Arc::new(network.link(node.into()))).await;
+    let node = Recorder::start(Arc::new(network.backplane(node.into()))).await;
     node.subscribe(&everyone()).await;
     node
 }
@@ -38,7 +38,7 @@ async fn start(network: &InMemoryNetwork, node: &str) -> Recorder {
 async fn a_node_is_alone_until_another_starts_and_after_it_is_gone() {
     let network = InMemoryNetwork::new();
     let here = start(&network, "here").await;
-    let link = network.link("there".into());
+    let link = network.backplane("there".into());
     assert!(here.link.is_alone());
     let there = Recorder::start(Arc::new(link)).await;
     assert!(!here.link.is_alone());
@@ -110,7 +110,7 @@ async fn an_inbox_may_publish_in_turn() {
     /// Answers all that is asked on the topic of everyone.
     struct Echo(Arc<InMemoryBackplane>);
 
-    impl Inbox for Echo {
+    impl Subscriber for Echo {
         fn deliver(&self, topic: &Topic, envelope: Bytes) {
             drop(self.0.publish(topic, envelope));
         }
@@ -118,7 +118,7 @@ async fn an_inbox_may_publish_in_turn() {
 
     let network = InMemoryNetwork::new();
     let here = start(&network, "here").await;
-    let there = Arc::new(network.link("there".into()));
+    let there = Arc::new(network.backplane("there".into()));
     there.start(Arc::new(Echo(Arc::clone(&there)))).await.unwrap();
     there.subscribe(everyone()).await.unwrap();
     here.publish(&everyone(), "ping").await;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hubward_backplane::{AnswerOutcome, Body, Frames, Topic};
+use hubward_backplane::{Body, ClientResultOutcome, Frames, Topic};
 use hubward_hub::{Answer, AskError, BoxFuture, EncodeCall, SendError};
 use hubward_proto::{EncodeError, Frame, Protocol};
 use hubward_types::{ConnectionId, NodeId};
@@ -89,10 +89,10 @@ async fn invoke_remote(
     // A caller that stops waiting notifies the owner, which would otherwise wait for the client until it leaves.
     let cancel = guard((), |()| {
         if let Some(backplane) = context.other_nodes() {
-            drop(backplane.publish(&topic, context.envelope(Body::CancelAsk { id })));
+            drop(backplane.publish(&topic, context.envelope(Body::CancelInvokeClient { id })));
         }
     });
-    let body = Body::Ask { id, reply_to: context.id.clone(), frames, invocation_id };
+    let body = Body::InvokeClient { id, reply_to: context.id.clone(), frames, invocation_id };
     let reached = backplane.publish(&topic, context.envelope(body)).await.map_err(backplane_failed)?;
     if reached == Some(0) {
         ScopeGuard::into_inner(cancel);
@@ -101,13 +101,13 @@ async fn invoke_remote(
     let outcome = result.wait().await;
     ScopeGuard::into_inner(cancel);
     match outcome {
-        Some(AnswerOutcome::Result { protocol, bytes }) => {
+        Some(ClientResultOutcome::Result { protocol, bytes }) => {
             let protocol = Protocol::ALL.into_iter().find(|known| known.index() == usize::from(protocol));
             protocol.map(|protocol| Answer::new(protocol, bytes.to_vec())).ok_or(AskError::Disconnected(name))
         }
-        Some(AnswerOutcome::Void) => Ok(Answer::without_result()),
-        Some(AnswerOutcome::Error(error)) => Err(AskError::Failed(error)),
-        Some(AnswerOutcome::NotFound) => Err(AskError::NotFound(name)),
+        Some(ClientResultOutcome::Void) => Ok(Answer::without_result()),
+        Some(ClientResultOutcome::Error(error)) => Err(AskError::Failed(error)),
+        Some(ClientResultOutcome::NotFound) => Err(AskError::NotFound(name)),
         Some(_) | None => Err(AskError::Disconnected(name)),
     }
 }
@@ -134,19 +134,19 @@ pub(crate) async fn invoke_forwarded(
         Some((connection, frame))
     });
     let outcome = match found {
-        None => AnswerOutcome::NotFound,
+        None => ClientResultOutcome::NotFound,
         Some((connection, frame)) => match wait_for_result(&connection, invocation_id, frame).await {
-            None => AnswerOutcome::Disconnected,
-            Some(Reply::Void) => AnswerOutcome::Void,
-            Some(Reply::Error(error)) => AnswerOutcome::Error(error),
+            None => ClientResultOutcome::Disconnected,
+            Some(Reply::Void) => ClientResultOutcome::Void,
+            Some(Reply::Error(error)) => ClientResultOutcome::Error(error),
             Some(Reply::Value(protocol, bytes)) => {
-                AnswerOutcome::Result { protocol: protocol.index() as u8, bytes: bytes.into() }
+                ClientResultOutcome::Result { protocol: protocol.index() as u8, bytes: bytes.into() }
             }
         },
     };
     let context = &engine.context;
     let Some(backplane) = &context.backplane else { return };
-    let envelope = context.envelope(Body::Answer { id, outcome });
+    let envelope = context.envelope(Body::ClientResult { id, outcome });
     if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
         tracing::warn!(%error, "A client result could not be passed to the node that waits for it.");
     }

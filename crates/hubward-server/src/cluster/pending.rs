@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hubward_backplane::{AnswerOutcome, Body};
+use hubward_backplane::{Body, ClientResultOutcome};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 #[derive(Default)]
 pub(crate) struct PendingReplies {
     /// Results of clients that are connected to another node.
-    pub(crate) client_results: Replies<AnswerOutcome>,
+    pub(crate) client_results: Replies<ClientResultOutcome>,
     /// Confirmations of changed memberships; none for success, or the owner's error.
     pub(crate) confirmations: Replies<Option<String>>,
 }
@@ -22,8 +22,8 @@ impl PendingReplies {
     /// dropped: the one that waited has timed out or was cancelled.
     pub(crate) fn resolve(&self, body: Body) {
         match body {
-            Body::Answer { id, outcome } => self.client_results.resolve(id, outcome),
-            Body::Done { id, error } => self.confirmations.resolve(id, error),
+            Body::ClientResult { id, outcome } => self.client_results.resolve(id, outcome),
+            Body::MembershipConfirmed { id, error } => self.confirmations.resolve(id, error),
             _ => tracing::debug!("An envelope to this node is not a reply and was dropped."),
         }
     }
@@ -83,8 +83,8 @@ mod tests {
     async fn a_reply_reaches_the_one_that_waits_for_its_number() {
         let pending = PendingReplies::default();
         let (mut first, mut second) = (pending.confirmations.expect(), pending.confirmations.expect());
-        pending.resolve(Body::Done { id: second.id, error: Some("full".into()) });
-        pending.resolve(Body::Done { id: first.id, error: None });
+        pending.resolve(Body::MembershipConfirmed { id: second.id, error: Some("full".into()) });
+        pending.resolve(Body::MembershipConfirmed { id: first.id, error: None });
         assert_eq!(second.wait().await, Some(Some("full".into())));
         assert_eq!(first.wait().await, Some(None));
     }
@@ -94,8 +94,8 @@ mod tests {
         let pending = PendingReplies::default();
         let id = pending.client_results.expect().id;
         assert!(pending.client_results.waiting.lock().is_empty());
-        pending.resolve(Body::Answer { id, outcome: AnswerOutcome::Void });
-        pending.resolve(Body::Answer { id: 99, outcome: AnswerOutcome::Void });
+        pending.resolve(Body::ClientResult { id, outcome: ClientResultOutcome::Void });
+        pending.resolve(Body::ClientResult { id: 99, outcome: ClientResultOutcome::Void });
         assert!(pending.client_results.waiting.lock().is_empty());
     }
 
@@ -104,8 +104,8 @@ mod tests {
         let pending = PendingReplies::default();
         let (mut result, confirmation) = (pending.client_results.expect(), pending.confirmations.expect());
         assert_eq!(result.id, confirmation.id);
-        pending.resolve(Body::Answer { id: result.id, outcome: AnswerOutcome::Void });
-        assert!(matches!(result.wait().await, Some(AnswerOutcome::Void)));
+        pending.resolve(Body::ClientResult { id: result.id, outcome: ClientResultOutcome::Void });
+        assert!(matches!(result.wait().await, Some(ClientResultOutcome::Void)));
         assert_eq!(pending.confirmations.waiting.lock().len(), 1);
     }
 }

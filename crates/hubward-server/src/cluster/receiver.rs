@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use hubward_backplane::{Envelope, Inbox, Topic};
+use hubward_backplane::{Envelope, Subscriber, Topic};
 use hubward_types::HubName;
 
 use crate::cluster::remote;
@@ -26,12 +26,12 @@ impl EnvelopeReceiver {
     }
 }
 
-impl Inbox for EnvelopeReceiver {
+impl Subscriber for EnvelopeReceiver {
     fn deliver(&self, topic: &Topic, envelope: Bytes) {
         let (Some(context), Some(hubs)) = (self.context.upgrade(), self.hubs.upgrade()) else { return };
         let envelope = match Envelope::decode(&envelope) {
             Ok(envelope) => envelope,
-            Err(error) if error.is_from_the_future() => {
+            Err(error) if error.is_from_a_later_version() => {
                 tracing::debug!(%error, "An envelope of a later version was skipped.");
                 return;
             }

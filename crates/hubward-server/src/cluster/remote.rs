@@ -21,11 +21,11 @@ pub(crate) fn receive(engine: &Arc<Engine>, topic: &Topic, envelope: Envelope) {
         Body::Abort {} => {
             router::for_topic(engine, topic, |connection| connection.close(CloseReason::Aborted));
         }
-        Body::Ask { id, reply_to, frames, invocation_id } => {
+        Body::InvokeClient { id, reply_to, frames, invocation_id } => {
             let forwarded = ForwardedInvocation { id, reply_to, frames, invocation_id };
             invoke_client(engine, topic, sender, forwarded);
         }
-        Body::CancelAsk { id } => engine.forwarded.cancel(&(sender, id)),
+        Body::CancelInvokeClient { id } => engine.forwarded.cancel(&(sender, id)),
         Body::JoinGroup { id, reply_to, group } => {
             change_membership(engine, topic, Confirmation { id, reply_to }, group, Change::Join);
         }
@@ -44,7 +44,7 @@ pub(crate) fn receive(engine: &Arc<Engine>, topic: &Topic, envelope: Envelope) {
             let tasks = engine.context.tasks.clone();
             tasks.spawn(async move { membership::user::left(&engine, &user, &group).await });
         }
-        Body::Answer { .. } | Body::Done { .. } => {
+        Body::ClientResult { .. } | Body::MembershipConfirmed { .. } => {
             tracing::debug!("An envelope to a hub is a reply, which only a node takes, and was dropped.");
         }
     }
@@ -86,7 +86,7 @@ fn change_membership(
         let context = &engine.context;
         let Some(backplane) = &context.backplane else { return };
         let Confirmation { id, reply_to } = confirmation;
-        let envelope = context.envelope(Body::Done { id, error });
+        let envelope = context.envelope(Body::MembershipConfirmed { id, error });
         if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
             tracing::warn!(%error, "A change of membership could not be confirmed to the node that asked for it.");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubward_auth::{Identity, KeyRing, random_connection_id};
+use hubward_auth::{Identity, KeyRing, random_id};
 use hubward_types::Principal;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,9 +16,9 @@ fn node() -> Shared {
     Node::new("node", KeyRing::random(), CancellationToken::new(), TaskTracker::new())
 }
 
-fn sealed(now: SystemTime) -> Sealed {
-    Sealed {
-        connection_id: random_connection_id(),
+fn sealed(now: SystemTime) -> ConnectionTokenClaims {
+    ConnectionTokenClaims {
+        connection_id: random_id(),
         hub: "hub".into(),
         owner: "node".into(),
         identity: Identity::of(&Principal::anonymous()),
@@ -28,7 +28,7 @@ fn sealed(now: SystemTime) -> Sealed {
     }
 }
 
-fn named<'a>(node: &'a Shared, sealed: &'a Sealed, now: SystemTime) -> Named<'a> {
+fn named<'a>(node: &'a Shared, sealed: &'a ConnectionTokenClaims, now: SystemTime) -> Named<'a> {
     Named { node, sealed, same_user: true, now }
 }
 

@@ -117,8 +117,8 @@ async fn a_token_of_another_hub_or_node_opens_nothing() {
     assert_eq!(server.get(&other).await.text(), "No Connection with that ID");
     let sealed = |hub: &str, owner: &str| {
         let now = std::time::SystemTime::now();
-        let sealed = hubward_auth::Sealed {
-            connection_id: hubward_auth::random_connection_id(),
+        let sealed = hubward_auth::ConnectionTokenClaims {
+            connection_id: hubward_auth::random_id(),
             hub: hub.into(),
             owner: owner.into(),
             identity: hubward_auth::Identity::of(&hubward_types::Principal::anonymous()),
