@@ -180,7 +180,7 @@ impl ConnectionTask {
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
             let session = self.session.poll_timeout().map(Instant::from_std);
-            let pipe = self.pipe.as_ref().and_then(Pipe::deadline).map(Instant::from_std);
+            let pipe = self.pipe.as_ref().and_then(Pipe::deadline);
             let nearest = [session, pipe, self.expires].into_iter().flatten().min();
             if let Some(nearest) = nearest.filter(|nearest| *nearest < self.alarm) {
                 self.alarm = nearest;
@@ -210,7 +210,7 @@ impl ConnectionTask {
         if self.expires.is_some_and(|expires| expires <= now) {
             return Err(CloseReason::TokenExpired);
         }
-        if let Some(Err(error)) = self.pipe.as_mut().map(|pipe| pipe.handle_deadline(now.into_std())) {
+        if let Some(Err(error)) = self.pipe.as_mut().map(|pipe| pipe.handle_deadline(now)) {
             self.write_failed(error)?;
         }
         self.session.handle_timeout(now.into_std())?;

@@ -5,21 +5,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hubward_auth::KeyRing;
-use hubward_transport::{Endpoint, Node, raw};
+use hubward_transport::{ConnectionManager, Endpoint, raw};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::args().nth(1).map_or(Ok(8080), |port| port.parse())?;
-    let node = Node::new("example", KeyRing::random(), CancellationToken::new(), TaskTracker::new());
+    let manager =
+        ConnectionManager::new("example", KeyRing::random(), CancellationToken::new(), TaskTracker::new());
     let echo = raw::handler(|mut connection| async move {
         while let Some(bytes) = connection.receive().await {
             connection.send(bytes).await?;
         }
         Ok(())
     });
-    let app = Endpoint::new("/echo", "echo", Arc::new(echo), node).router();
+    let app = Endpoint::new("/echo", "echo", Arc::new(echo), manager).router();
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())

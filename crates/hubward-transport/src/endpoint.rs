@@ -7,14 +7,15 @@ use axum::routing::any;
 use hubward_auth::{Authenticator, Cors, Policy};
 use hubward_types::HubName;
 
-use crate::{Acceptor, Shared, TransportOptions, dispatch};
+use crate::http::routes;
+use crate::{Acceptor, ConnectionManager, TransportOptions};
 
 /// A path on which connections are opened. Without settings it is open to everyone, with all transports.
 pub struct Endpoint {
     path: String,
     pub(crate) hub: HubName,
     pub(crate) acceptor: Arc<dyn Acceptor>,
-    pub(crate) node: Shared,
+    pub(crate) manager: Arc<ConnectionManager>,
     pub(crate) options: Arc<TransportOptions>,
     pub(crate) authenticator: Authenticator,
     pub(crate) policies: Vec<Policy>,
@@ -28,13 +29,13 @@ impl Endpoint {
         path: impl Into<String>,
         hub: impl Into<HubName>,
         acceptor: Arc<dyn Acceptor>,
-        node: Shared,
+        manager: Arc<ConnectionManager>,
     ) -> Self {
         Self {
             path: path.into(),
             hub: hub.into(),
             acceptor,
-            node,
+            manager,
             options: Arc::default(),
             authenticator: Authenticator::none(),
             policies: Vec::new(),
@@ -76,11 +77,11 @@ impl Endpoint {
     pub fn router(self) -> Router {
         let path = self.path.trim_end_matches('/');
         let mut router = Router::new()
-            .route(&format!("{path}/"), any(dispatch::serve_connection))
-            .route(&format!("{path}/negotiate"), any(dispatch::serve_negotiate))
-            .route(&format!("{path}/negotiate/"), any(dispatch::serve_negotiate));
+            .route(&format!("{path}/"), any(routes::serve_connection))
+            .route(&format!("{path}/negotiate"), any(routes::serve_negotiate))
+            .route(&format!("{path}/negotiate/"), any(routes::serve_negotiate));
         if !path.is_empty() {
-            router = router.route(path, any(dispatch::serve_connection));
+            router = router.route(path, any(routes::serve_connection));
         }
         router.with_state(Arc::new(self))
     }

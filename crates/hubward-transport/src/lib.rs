@@ -6,53 +6,38 @@
 //! use std::sync::Arc;
 //!
 //! use hubward_auth::KeyRing;
-//! use hubward_transport::{Endpoint, Node, raw};
+//! use hubward_transport::{Endpoint, ConnectionManager, raw};
 //! use tokio_util::{sync::CancellationToken, task::TaskTracker};
 //!
-//! let node = Node::new("node-1", KeyRing::random(), CancellationToken::new(), TaskTracker::new());
+//! let manager = ConnectionManager::new("node-1", KeyRing::random(), CancellationToken::new(), TaskTracker::new());
 //! let echo = raw::handler(|mut connection| async move {
 //!     while let Some(bytes) = connection.receive().await {
 //!         connection.send(bytes).await?;
 //!     }
 //!     Ok(())
 //! });
-//! let app: axum::Router = Endpoint::new("/echo", "echo", Arc::new(echo), node).router();
+//! let app: axum::Router = Endpoint::new("/echo", "echo", Arc::new(echo), manager).router();
 //! # let _ = app;
 //! ```
 
-mod caller;
-mod connection;
-mod dispatch;
+mod connections;
 mod endpoint;
 mod error;
-mod get;
-mod inbox;
-mod long_polling;
-mod negotiate;
-mod node;
+mod http;
 mod options;
-mod owner;
 mod pipe;
-mod post;
 mod refusal;
-mod registration;
-mod registry;
-mod request;
-mod resume;
-mod scratch;
-mod sse;
+mod request_info;
 mod transport;
-mod upgrade;
-mod websocket;
 
 pub mod raw;
 
-pub use connection::{Acceptor, Connection};
+pub use connections::connection::{Acceptor, Connection};
+pub use connections::manager::ConnectionManager;
+pub use connections::registration::Registration;
 pub use endpoint::Endpoint;
 pub use error::PipeError;
-pub use node::{Node, Shared};
 pub use options::TransportOptions;
-pub use pipe::{End, Pipe, Received};
-pub use registration::Registration;
-pub use request::RequestInfo;
+pub use pipe::{Pipe, Received, TransportEnd};
+pub use request_info::RequestInfo;
 pub use transport::Transport;

@@ -1,16 +1,22 @@
 //! One pipe of bytes, whatever carries it. It holds no task and no timer: its owner polls it, keeps one sleep for
 //! [`Pipe::deadline`] among its other deadlines, and hands frames over from its own queue.
 
+pub(crate) mod inbox;
+pub(crate) mod long_polling;
+pub(crate) mod scratch;
+pub(crate) mod sse;
+pub(crate) mod websocket;
+
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use hubward_proto::Frame;
+use tokio::time::Instant;
 
-use crate::long_polling::LongPollingPipe;
-use crate::sse::ServerSentEventsPipe;
-use crate::websocket::WebSocketPipe;
 use crate::{PipeError, Transport};
+use long_polling::LongPollingPipe;
+use sse::ServerSentEventsPipe;
+use websocket::WebSocketPipe;
 
 /// What came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,12 +24,12 @@ pub enum Received {
     /// Bytes were appended to the input.
     Data,
     /// Nothing will come any more; asked again, the pipe says the same again.
-    End(End),
+    End(TransportEnd),
 }
 
 /// How the peer's bytes ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub enum TransportEnd {
     /// The peer said goodbye: a WebSocket close frame (with its code, where it had one), a DELETE, or the end of an
     /// event stream's request.
     Closed {

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use hubward_proto::Frame;
 use hubward_types::{ConnectionId, HubName, Principal};
 use tokio::runtime::Handle;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-use crate::websocket::encode_message_header;
+use crate::pipe::websocket::encode_message_header;
 use crate::{Acceptor, Connection, Pipe, PipeError, Received, Registration, RequestInfo, Transport};
 
 /// Sent when a handler has ended (RFC 6455 §7.4.1).
@@ -30,21 +30,21 @@ const NORMAL_CLOSURE: u16 = 1000;
 /// });
 /// # let _ = echo;
 /// ```
-pub fn handler<F, Fut>(run: F) -> Handler<F>
+pub fn handler<F, Fut>(run: F) -> RawHandler<F>
 where
     F: Fn(RawConnection) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), PipeError>> + Send + 'static,
 {
-    Handler { run, binary: false }
+    RawHandler { run, binary: false }
 }
 
 /// An [`Acceptor`] made of an async function. See [`handler`].
-pub struct Handler<F> {
+pub struct RawHandler<F> {
     run: F,
     binary: bool,
 }
 
-impl<F> Handler<F> {
+impl<F> RawHandler<F> {
     /// Sends WebSocket messages as binary; without this they are text, which must be UTF-8.
     pub fn binary(mut self, binary: bool) -> Self {
         self.binary = binary;
@@ -52,14 +52,14 @@ impl<F> Handler<F> {
     }
 }
 
-impl<F, Fut> Acceptor for Handler<F>
+impl<F, Fut> Acceptor for RawHandler<F>
 where
     F: Fn(RawConnection) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), PipeError>> + Send + 'static,
 {
     fn accept(&self, connection: Connection) {
         let connection = RawConnection::new(connection, self.binary);
-        let tasks = connection.node_tasks();
+        let tasks = connection.tasks();
         let ended = (self.run)(connection);
         tasks.spawn(async move {
             if let Err(error) = ended.await {
@@ -118,7 +118,7 @@ impl RawConnection {
     /// about, and when the node is draining. Cancelling it loses nothing.
     pub async fn receive(&mut self) -> Option<Bytes> {
         let draining =
-            self.registration.as_ref().map(|registration| registration.node().draining().clone())?;
+            self.registration.as_ref().map(|registration| registration.manager().draining().clone())?;
         let mut input = Vec::new();
         let received = self.line.drive(|pipe, cx| pipe.poll_receive(cx, &mut input));
         tokio::select! {
@@ -142,15 +142,18 @@ impl RawConnection {
         self.line.drive(|pipe, cx| pipe.poll_write(cx, frames)).await?
     }
 
-    fn node_tasks(&self) -> tokio_util::task::TaskTracker {
-        self.registration.as_ref().map(|registration| registration.node().tasks().clone()).unwrap_or_default()
+    fn tasks(&self) -> tokio_util::task::TaskTracker {
+        self.registration
+            .as_ref()
+            .map(|registration| registration.manager().tasks().clone())
+            .unwrap_or_default()
     }
 }
 
 impl Drop for RawConnection {
     /// Says goodbye, which takes a while. Outside of a runtime there is nobody to say it.
     fn drop(&mut self) {
-        let tasks = self.node_tasks();
+        let tasks = self.tasks();
         let registration = self.registration.take();
         let mut line = Line { pipe: self.line.pipe.take(), sleep: self.line.sleep.take() };
         if let Ok(runtime) = Handle::try_current() {
@@ -176,13 +179,13 @@ impl Line {
                     return Poll::Ready(Ok(value));
                 }
                 let Some(deadline) = pipe.deadline() else { return Poll::Pending };
-                let deadline = tokio::time::Instant::from_std(deadline);
+
                 let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
                 if sleep.deadline() != deadline {
                     sleep.as_mut().reset(deadline);
                 }
                 ready!(sleep.as_mut().poll(cx));
-                pipe.handle_deadline(tokio::time::Instant::now().into_std())?;
+                pipe.handle_deadline(Instant::now())?;
             }
         })
         .await

@@ -173,8 +173,12 @@ impl Builder {
         let id = self.node.unwrap_or_else(|| hubward_auth::random_id().as_str().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);
         let context = NodeContext::new(id.clone(), self.backplane, self.store);
-        let shared =
-            hubward_transport::Node::new(id, keys, context.shutdown().clone(), context.tasks().clone());
+        let connections = hubward_transport::ConnectionManager::new(
+            id,
+            keys,
+            context.shutdown().clone(),
+            context.tasks().clone(),
+        );
         let (mut paths, mut names) = (HashSet::new(), HashSet::new());
         let mut check_path = |path: &HubPath| {
             let usable = path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
@@ -198,7 +202,7 @@ impl Builder {
             let options = transport_options(&definition.options);
             let engine = Engine::new(definition, context.clone(), policy)?;
             let endpoint =
-                Endpoint::new(path, name, Arc::new(HubAcceptor::new(engine.clone())), shared.clone())
+                Endpoint::new(path, name, Arc::new(HubAcceptor::new(engine.clone())), connections.clone())
                     .options(options)
                     .authenticator(self.authenticator.clone())
                     .policies(required)
@@ -208,7 +212,7 @@ impl Builder {
         }
         for (path, handler) in self.raw {
             check_path(&path)?;
-            let endpoint = Endpoint::new(path.clone(), path, handler, shared.clone())
+            let endpoint = Endpoint::new(path.clone(), path, handler, connections.clone())
                 .authenticator(self.authenticator.clone())
                 .cors(self.cors.clone());
             router = router.merge(endpoint.router());

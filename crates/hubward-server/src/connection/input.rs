@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use hubward_proto::{CompletionResult, Event};
-use hubward_transport::{End, Received, Transport};
+use hubward_transport::{Received, Transport, TransportEnd};
 use tokio::time::Instant;
 
 use super::close_reason::CloseReason;
@@ -60,14 +60,14 @@ impl ConnectionTask {
         })
     }
 
-    fn transport_ended(&mut self, end: End) -> Result<bool, CloseReason> {
+    fn transport_ended(&mut self, end: TransportEnd) -> Result<bool, CloseReason> {
         match end {
-            End::Closed { .. } if self.opened.request.transport == Transport::LongPolling => {
+            TransportEnd::Closed { .. } if self.opened.request.transport == Transport::LongPolling => {
                 Err(CloseReason::Terminated)
             }
-            End::Closed { .. } => Err(CloseReason::TransportClosed),
-            End::Violated { .. } => Err(CloseReason::TransportViolated),
-            End::Lost => self.transport_lost(),
+            TransportEnd::Closed { .. } => Err(CloseReason::TransportClosed),
+            TransportEnd::Violated { .. } => Err(CloseReason::TransportViolated),
+            TransportEnd::Lost => self.transport_lost(),
         }
     }
 
@@ -79,17 +79,17 @@ impl ConnectionTask {
             match pipe.poll_receive(cx, &mut self.unread) {
                 Poll::Pending => break,
                 Poll::Ready(Received::Data) => {}
-                Poll::Ready(Received::End(End::Closed { .. })) => {
+                Poll::Ready(Received::End(TransportEnd::Closed { .. })) => {
                     // What it sent before it closed is still read, in its turn.
                     if let Some(handle) = &self.handle {
                         handle.set_client_gone();
                     }
                     break;
                 }
-                Poll::Ready(Received::End(End::Violated { .. })) => {
+                Poll::Ready(Received::End(TransportEnd::Violated { .. })) => {
                     return Err(CloseReason::TransportViolated);
                 }
-                Poll::Ready(Received::End(End::Lost)) => return self.transport_lost(),
+                Poll::Ready(Received::End(TransportEnd::Lost)) => return self.transport_lost(),
             }
         }
         Ok(false)

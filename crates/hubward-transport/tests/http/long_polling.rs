@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hubward_proto::Frame;
-use hubward_transport::{End, PipeError, Received, Transport};
+use hubward_transport::{PipeError, Received, Transport, TransportEnd};
 
 use crate::support::{Client, Server, options, unchanged, within};
 
@@ -95,7 +95,7 @@ async fn delete_ends_the_connection_and_the_pending_poll_takes_the_goodbye() {
     assert_eq!(server.request("DELETE", &target, &[], b"").await.row(), (202, "text/plain", ""));
     let mut input = Vec::new();
     let received = within(poll_fn(|cx| connection.pipe.poll_receive(cx, &mut input))).await;
-    assert_eq!(received, Received::End(End::Closed { code: None }));
+    assert_eq!(received, Received::End(TransportEnd::Closed { code: None }));
     assert_eq!(server.get(&target).await.text(), "No Connection with that ID");
     let mut frames = VecDeque::from([binary(b"goodbye")]);
     within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_client_that_stays_away_is_noticed_and_one_that_polls_is_not() {
     drop(pending);
     let error = within(poll_fn(|cx| {
         cx.waker().wake_by_ref();
-        match pipe.handle_deadline(Instant::now()) {
+        match pipe.handle_deadline(tokio::time::Instant::now()) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(error),
         }

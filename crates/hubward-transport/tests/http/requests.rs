@@ -126,7 +126,7 @@ async fn a_token_of_another_hub_or_node_opens_nothing() {
             issued_at: now,
             expires_at: now + Duration::from_secs(15),
         };
-        format!("{PATH}?id={}", server.node.keys().seal(&sealed).expose())
+        format!("{PATH}?id={}", server.manager.keys().seal(&sealed).expose())
     };
     assert_eq!(server.get(&sealed("other", "node")).await.status, 404);
     assert_eq!(server.get(&sealed("hub", "other")).await.status, 404);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hubward_proto::Frame;
-use hubward_transport::{End, PipeError, Received};
+use hubward_transport::{PipeError, Received, TransportEnd};
 
 use crate::support::{Client, Server, options, unchanged, within};
 
@@ -67,7 +67,7 @@ async fn a_client_that_goes_away_has_closed_its_connection() {
     drop(client);
     let mut input = Vec::new();
     let received = within(poll_fn(|cx| connection.pipe.poll_receive(cx, &mut input))).await;
-    assert_eq!(received, Received::End(End::Closed { code: None }));
+    assert_eq!(received, Received::End(TransportEnd::Closed { code: None }));
     assert_eq!(server.post(&target, b"x").await.row(), (404, "text/plain", ""));
     drop(connection);
     assert_eq!(server.post(&target, b"x").await.text(), "No Connection with that ID");
@@ -101,7 +101,7 @@ async fn a_client_that_does_not_read_stops_its_owner_and_runs_into_the_send_time
             }
         }
         cx.waker().wake_by_ref();
-        match connection.pipe.handle_deadline(std::time::Instant::now()) {
+        match connection.pipe.handle_deadline(tokio::time::Instant::now()) {
             Ok(()) => Poll::Pending,
             Err(error) => Poll::Ready(error),
         }

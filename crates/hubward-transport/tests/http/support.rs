@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward_auth::KeyRing;
-use hubward_transport::{Acceptor, Connection, Endpoint, Node, Shared, TransportOptions, raw};
+use hubward_transport::{Acceptor, Connection, ConnectionManager, Endpoint, TransportOptions, raw};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -18,7 +18,7 @@ pub(crate) const PATH: &str = "/hub";
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    pub(crate) node: Shared,
+    pub(crate) manager: Arc<ConnectionManager>,
 }
 
 impl Server {
@@ -43,14 +43,15 @@ impl Server {
 
     async fn start(acceptor: Arc<dyn Acceptor>, configure: impl FnOnce(Endpoint) -> Endpoint) -> Self {
         let tasks = TaskTracker::new();
-        let node = Node::new("node", KeyRing::random(), CancellationToken::new(), tasks.clone());
-        let router = configure(Endpoint::new(PATH, "hub", acceptor, node.clone())).router();
+        let manager =
+            ConnectionManager::new("node", KeyRing::random(), CancellationToken::new(), tasks.clone());
+        let router = configure(Endpoint::new(PATH, "hub", acceptor, manager.clone())).router();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tasks.spawn(async move {
             axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await
         });
-        Self { address, node }
+        Self { address, manager }
     }
 
     pub(crate) async fn request(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hubward_proto::Frame;
-use hubward_transport::{End, PipeError, Received};
+use hubward_transport::{PipeError, Received, TransportEnd};
 
 use crate::support::{Client, PATH, Server, WEB_SOCKET, masked, options, unchanged, within};
 
@@ -182,7 +182,7 @@ async fn a_peer_that_does_not_read_runs_into_the_send_timeout() {
     assert!(blocked);
     let ended = within(poll_fn(|cx| {
         let _ = pipe.poll_write(cx, &mut frames);
-        let now = std::time::Instant::now();
+        let now = tokio::time::Instant::now();
         cx.waker().wake_by_ref();
         match pipe.handle_deadline(now) {
             Ok(()) => std::task::Poll::Pending,
@@ -211,16 +211,16 @@ async fn a_peer_that_does_not_say_goodbye_runs_into_the_close_timeout() {
 async fn how_the_peer_ended_is_told_again_and_again() {
     let (server, mut connections) = Server::taken(unchanged).await;
     for (bytes, end) in [
-        (masked(CLOSE, b"\x03\xe9"), End::Closed { code: Some(1001) }),
-        (masked(CLOSE, b""), End::Closed { code: None }),
-        (masked(0xF1, b""), End::Violated { code: 1002 }),
-        (Vec::new(), End::Lost),
+        (masked(CLOSE, b"\x03\xe9"), TransportEnd::Closed { code: Some(1001) }),
+        (masked(CLOSE, b""), TransportEnd::Closed { code: None }),
+        (masked(0xF1, b""), TransportEnd::Violated { code: 1002 }),
+        (Vec::new(), TransportEnd::Lost),
     ] {
         let mut client = server.web_socket(PATH).await.ok().unwrap();
         let mut connection = connections.recv().await.unwrap();
         let pipe = &mut connection.pipe;
         client.write(&bytes).await;
-        if end == End::Lost {
+        if end == TransportEnd::Lost {
             drop(client);
         }
         let mut input = Vec::new();

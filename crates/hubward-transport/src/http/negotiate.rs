@@ -9,8 +9,8 @@ use hubward_auth::{ConnectionTokenClaims, Identity, random_id};
 use hubward_types::{ConnectionId, HubName, Principal};
 use serde::Serialize;
 
-use crate::request::query_value;
-use crate::{Node, Transport, TransportOptions};
+use crate::request_info::query_value;
+use crate::{ConnectionManager, Transport, TransportOptions};
 
 /// The newest version of negotiate: the token is another text than the id.
 const VERSION: i32 = 1;
@@ -22,7 +22,7 @@ const VERSION_0_MARK: &str = "~";
 /// In SignalR's order, which is part of the recorded answers.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct NegotiateResponse<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     use_stateful_reconnect: bool,
     negotiate_version: i32,
@@ -41,12 +41,12 @@ struct AvailableTransport {
 
 /// Errors are answered 200 as well.
 #[derive(Serialize)]
-struct Failure {
+struct NegotiateError {
     error: String,
 }
 
 pub(crate) fn negotiate(
-    node: &Node,
+    manager: &ConnectionManager,
     hub: &HubName,
     options: &TransportOptions,
     principal: &Principal,
@@ -55,7 +55,7 @@ pub(crate) fn negotiate(
 ) -> Response {
     let version = match version(query, options.minimum_protocol_version) {
         Ok(version) => version,
-        Err(error) => return json(serde_json::to_vec(&Failure { error })),
+        Err(error) => return json(serde_json::to_vec(&NegotiateError { error })),
     };
     let asked_stateful = query_value(query, "useStatefulReconnect")
         .is_some_and(|value| trimmed(&value).eq_ignore_ascii_case("true"));
@@ -68,14 +68,14 @@ pub(crate) fn negotiate(
     let sealed = ConnectionTokenClaims {
         connection_id,
         hub: hub.clone(),
-        owner: node.id().clone(),
+        owner: manager.node_id().clone(),
         identity: Identity::of(principal),
         stateful,
         issued_at: now,
         expires_at: now + options.connect_timeout,
     };
-    let token = node.keys().seal(&sealed);
-    json(serde_json::to_vec(&Answer {
+    let token = manager.keys().seal(&sealed);
+    json(serde_json::to_vec(&NegotiateResponse {
         use_stateful_reconnect: stateful,
         negotiate_version: version,
         connection_id: if version == 0 { token.expose() } else { sealed.connection_id.as_str() },

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::pipe::{End, Received};
-use crate::resume::remember;
+use crate::connections::resume::remember;
+use crate::pipe::{Received, TransportEnd};
 
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -18,7 +18,7 @@ pub(crate) struct Inbox {
 #[derive(Default)]
 struct State {
     unread: Vec<u8>,
-    end: Option<End>,
+    end: Option<TransportEnd>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -30,7 +30,7 @@ impl Inbox {
         cx: &Context<'_>,
         body: &mut Vec<u8>,
         limit: usize,
-    ) -> Poll<Result<(), End>> {
+    ) -> Poll<Result<(), TransportEnd>> {
         let mut state = self.state.lock();
         if let Some(end) = state.end {
             return Poll::Ready(Err(end));
@@ -51,7 +51,7 @@ impl Inbox {
     }
 
     /// Is ready as soon as the connection has ended. Only the POST whose turn it is may ask.
-    pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<End> {
+    pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<TransportEnd> {
         let mut state = self.state.lock();
         match state.end {
             Some(end) => Poll::Ready(end),
@@ -84,7 +84,7 @@ impl Inbox {
     }
 
     /// Lets nothing more in. The first reason stands.
-    pub(crate) fn end(&self, end: End) {
+    pub(crate) fn end(&self, end: TransportEnd) {
         let (reader, writer) = {
             let mut state = self.state.lock();
             state.end.get_or_insert(end);

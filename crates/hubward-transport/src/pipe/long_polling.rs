@@ -5,14 +5,15 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hubward_proto::Frame;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
-use crate::inbox::Inbox;
-use crate::pipe::{End, Received};
-use crate::resume::remember;
+use crate::connections::resume::remember;
+use crate::pipe::inbox::Inbox;
+use crate::pipe::{Received, TransportEnd};
 use crate::{PipeError, TransportOptions};
 
 /// How much may wait for the next poll before the owner has to; SignalR's default for what a transport buffers.
@@ -51,7 +52,7 @@ struct State {
 
 /// How a poll ends.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum PollResponse {
     Data(Vec<u8>),
     /// Nothing came within the poll timeout.
     Nothing,
@@ -82,9 +83,9 @@ impl LongPoll {
     }
 
     /// Waits for what a poll is answered with.
-    pub(crate) async fn poll(&self, timeout: Duration) -> Answer {
-        let Some(poll) = ActivePoll::begin(self) else { return Answer::Unknown };
-        tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await.unwrap_or(Answer::Nothing)
+    pub(crate) async fn poll(&self, timeout: Duration) -> PollResponse {
+        let Some(poll) = ActivePoll::begin(self) else { return PollResponse::Unknown };
+        tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await.unwrap_or(PollResponse::Nothing)
     }
 
     /// Ends the connection for its client. A poll that is pending still gets the owner's goodbye; no other begins.
@@ -96,7 +97,7 @@ impl LongPoll {
             state.writer.take()
         };
         writer.into_iter().for_each(Waker::wake);
-        self.inbox.end(End::Closed { code: None });
+        self.inbox.end(TransportEnd::Closed { code: None });
     }
 
     fn finish(&self) {
@@ -133,10 +134,10 @@ impl<'a> ActivePoll<'a> {
         Some(Self { link, number })
     }
 
-    fn poll(&self, cx: &Context<'_>) -> Poll<Answer> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<PollResponse> {
         let mut state = self.link.state.lock();
         if state.newest != self.number {
-            return Poll::Ready(Answer::NoContent);
+            return Poll::Ready(PollResponse::NoContent);
         }
         if !state.waiting.is_empty() {
             state.told |= state.terminated;
@@ -146,7 +147,7 @@ impl<'a> ActivePoll<'a> {
             if let Some(writer) = writer {
                 writer.wake();
             }
-            return Poll::Ready(Answer::Data(data));
+            return Poll::Ready(PollResponse::Data(data));
         }
         if state.closing {
             state.told = true;
@@ -155,7 +156,7 @@ impl<'a> ActivePoll<'a> {
             if let Some(writer) = writer {
                 writer.wake();
             }
-            return Poll::Ready(Answer::NoContent);
+            return Poll::Ready(PollResponse::NoContent);
         }
         remember(&mut state.poll, cx);
         Poll::Pending
@@ -248,6 +249,6 @@ impl LongPollingPipe {
 impl Drop for LongPollingPipe {
     fn drop(&mut self) {
         self.link.finish();
-        self.link.inbox.end(End::Lost);
+        self.link.inbox.end(TransportEnd::Lost);
     }
 }

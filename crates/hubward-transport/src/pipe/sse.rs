@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -14,10 +13,11 @@ use http::{HeaderValue, header};
 use http_body::Frame as BodyFrame;
 use hubward_proto::Frame;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
-use crate::inbox::Inbox;
-use crate::pipe::{End, Received};
-use crate::resume::remember;
+use crate::connections::resume::remember;
+use crate::pipe::inbox::Inbox;
+use crate::pipe::{Received, TransportEnd};
 use crate::{PipeError, TransportOptions};
 
 /// How much may wait for the HTTP server: as much as a WebSocket writes at once.
@@ -139,7 +139,7 @@ impl ServerSentEventsPipe {
 impl Drop for ServerSentEventsPipe {
     fn drop(&mut self) {
         self.stream.finish();
-        self.stream.inbox.end(End::Lost);
+        self.stream.inbox.end(TransportEnd::Lost);
     }
 }
 
@@ -193,7 +193,7 @@ impl Drop for Events {
         if let Some(writer) = writer {
             writer.wake();
         }
-        self.stream.inbox.end(End::Closed { code: None });
+        self.stream.inbox.end(TransportEnd::Closed { code: None });
     }
 }
 

@@ -8,13 +8,13 @@ use std::time::SystemTime;
 use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 
-use crate::resume::Resume;
-use crate::{Node, Pipe, Shared};
+use crate::connections::resume::Resume;
+use crate::{ConnectionManager, Pipe};
 
 /// A connection's place among the node's connections. Dropping it gives the place up: later requests are told that
 /// the connection is unknown.
 pub struct Registration {
-    node: Shared,
+    manager: Arc<ConnectionManager>,
     /// None where the connection was opened without a token, so that no later request can name it.
     id: Option<ConnectionId>,
     lapses_at: SystemTime,
@@ -22,13 +22,17 @@ pub struct Registration {
 }
 
 impl Registration {
-    pub(crate) fn new(node: Shared, sealed: &ConnectionTokenClaims, resume: Option<Arc<Resume>>) -> Self {
-        Self { node, id: Some(sealed.connection_id.clone()), lapses_at: sealed.expires_at, resume }
+    pub(crate) fn new(
+        manager: Arc<ConnectionManager>,
+        sealed: &ConnectionTokenClaims,
+        resume: Option<Arc<Resume>>,
+    ) -> Self {
+        Self { manager, id: Some(sealed.connection_id.clone()), lapses_at: sealed.expires_at, resume }
     }
 
     /// For a connection that was opened without a token.
-    pub(crate) fn unnamed(node: Shared) -> Self {
-        Self { node, id: None, lapses_at: SystemTime::UNIX_EPOCH, resume: None }
+    pub(crate) fn unnamed(manager: Arc<ConnectionManager>) -> Self {
+        Self { manager, id: None, lapses_at: SystemTime::UNIX_EPOCH, resume: None }
     }
 
     /// Is ready when the client has opened another WebSocket for this connection. The new pipe takes over at once,
@@ -58,9 +62,9 @@ impl Registration {
         self.id.as_ref()
     }
 
-    /// Returns the node that the connection lives on.
-    pub fn node(&self) -> &Node {
-        &self.node
+    /// Returns the manager of the connections that this is one of.
+    pub fn manager(&self) -> &ConnectionManager {
+        &self.manager
     }
 }
 
@@ -68,7 +72,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.forbid_resume();
         if let Some(id) = &self.id {
-            self.node.registry().end(id, self.lapses_at);
+            self.manager.registry().end(id, self.lapses_at);
         }
     }
 }

@@ -7,11 +7,15 @@ use hubward_auth::ConnectionTokenClaims;
 use hubward_types::HubName;
 
 use crate::refusal::Refusal;
-use crate::{Node, Transport};
+use crate::{ConnectionManager, Transport};
 
 /// Opens a connection token and checks that it is for this hub.
-pub(crate) fn open(node: &Node, hub: &HubName, token: &str) -> Result<ConnectionTokenClaims, Refusal> {
-    match node.keys().open(token) {
+pub(crate) fn open(
+    manager: &ConnectionManager,
+    hub: &HubName,
+    token: &str,
+) -> Result<ConnectionTokenClaims, Refusal> {
+    match manager.keys().open(token) {
         Ok(sealed) if sealed.hub == *hub => Ok(sealed),
         _ => Err(Refusal::UnknownId),
     }
@@ -22,11 +26,11 @@ pub(crate) fn open(node: &Node, hub: &HubName, token: &str) -> Result<Connection
 /// A WebSocket may begin on any node, since all of it stays on that node. The other transports are many requests,
 /// and all nodes send them to the node that the token names.
 pub(crate) fn may_begin_here(
-    node: &Node,
+    manager: &ConnectionManager,
     sealed: &ConnectionTokenClaims,
     transport: Option<Transport>,
     now: SystemTime,
 ) -> Result<(), Refusal> {
-    let here = transport == Some(Transport::WebSockets) || sealed.owner == *node.id();
+    let here = transport == Some(Transport::WebSockets) || sealed.owner == *manager.node_id();
     if here && now < sealed.expires_at { Ok(()) } else { Err(Refusal::UnknownId) }
 }

@@ -13,12 +13,13 @@ use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 use parking_lot::Mutex;
 
-use crate::inbox::Inbox;
-use crate::long_polling::LongPoll;
-use crate::pipe::End;
+use super::ownership;
+use crate::connections::resume::Resume;
+use crate::pipe::TransportEnd;
+use crate::pipe::inbox::Inbox;
+use crate::pipe::long_polling::LongPoll;
 use crate::refusal::Refusal;
-use crate::resume::Resume;
-use crate::{Registration, Shared, Transport, owner};
+use crate::{ConnectionManager, Registration, Transport};
 
 /// How many connections may have POSTed without a GET: no official client does so, and each may hold a POST body.
 const WAITING_CONNECTIONS: usize = 1024;
@@ -45,7 +46,7 @@ enum Slot {
 
 /// A request that names a connection, its token opened.
 pub(crate) struct Named<'a> {
-    pub(crate) node: &'a Shared,
+    pub(crate) manager: &'a Arc<ConnectionManager>,
     pub(crate) sealed: &'a ConnectionTokenClaims,
     pub(crate) same_user: bool,
     pub(crate) now: SystemTime,
@@ -54,7 +55,7 @@ pub(crate) struct Named<'a> {
 /// What a GET found.
 pub(crate) enum Claim {
     /// The connection begins; what a POST brought before is in the inbox.
-    New { registration: Registration, link: Link },
+    New { registration: Registration, link: NewTransport },
     /// A stateful connection is taken up again.
     Resumed(Arc<Resume>),
     /// Another poll of a long-polling connection.
@@ -62,7 +63,7 @@ pub(crate) enum Claim {
 }
 
 /// What carries a new connection, as far as the registry has to know it.
-pub(crate) enum Link {
+pub(crate) enum NewTransport {
     WebSocket,
     ServerSentEvents(Arc<Inbox>),
     LongPolling(Arc<LongPoll>),
@@ -86,7 +87,7 @@ impl Registry {
         let check_enabled = || if enabled { Ok(()) } else { Err(Refusal::TransportDisabled(transport)) };
         match self.slots.entry(named.sealed.connection_id.clone()) {
             Entry::Vacant(entry) => {
-                owner::may_begin_here(named.node, named.sealed, Some(transport), named.now)?;
+                ownership::may_begin_here(named.manager, named.sealed, Some(transport), named.now)?;
                 check_enabled()?;
                 named.check_user()?;
                 let (slot, claim) = begin(named, transport, Arc::default());
@@ -135,7 +136,7 @@ impl Registry {
             return self.inbox_of(&slot, named);
         }
         self.sweep(named.now);
-        owner::may_begin_here(named.node, named.sealed, None, named.now)?;
+        ownership::may_begin_here(named.manager, named.sealed, None, named.now)?;
         named.check_user()?;
         match self.slots.entry(named.sealed.connection_id.clone()) {
             Entry::Occupied(entry) => self.inbox_of(entry.get(), named),
@@ -175,7 +176,7 @@ impl Registry {
             Some(Slot::Ended) => Err(Refusal::UnknownId),
             Some(_) => Err(Refusal::NotTerminable),
             None => {
-                owner::may_begin_here(named.node, named.sealed, None, named.now)?;
+                ownership::may_begin_here(named.manager, named.sealed, None, named.now)?;
                 Err(Refusal::NotTerminable)
             }
         }
@@ -212,7 +213,7 @@ impl Registry {
             let unused = |_: &ConnectionId, slot: &Slot| matches!(slot, Slot::Ended | Slot::Waiting(_));
             if let Some((_, Slot::Waiting(inbox))) = self.slots.remove_if(&id, unused) {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
-                inbox.end(End::Lost);
+                inbox.end(TransportEnd::Lost);
             }
         }
     }
@@ -221,13 +222,15 @@ impl Registry {
 fn begin(named: &Named<'_>, transport: Transport, inbox: Arc<Inbox>) -> (Slot, Claim) {
     let stateful = named.sealed.stateful && transport == Transport::WebSockets;
     let resume = stateful.then(Arc::<Resume>::default);
-    let registration = Registration::new(named.node.clone(), named.sealed, resume.clone());
+    let registration = Registration::new(named.manager.clone(), named.sealed, resume.clone());
     let (slot, link) = match transport {
-        Transport::WebSockets => (Slot::WebSocket(resume), Link::WebSocket),
-        Transport::ServerSentEvents => (Slot::ServerSentEvents(inbox.clone()), Link::ServerSentEvents(inbox)),
+        Transport::WebSockets => (Slot::WebSocket(resume), NewTransport::WebSocket),
+        Transport::ServerSentEvents => {
+            (Slot::ServerSentEvents(inbox.clone()), NewTransport::ServerSentEvents(inbox))
+        }
         Transport::LongPolling => {
             let link = Arc::new(LongPoll::new(inbox));
-            (Slot::LongPolling(link.clone()), Link::LongPolling(link))
+            (Slot::LongPolling(link.clone()), NewTransport::LongPolling(link))
         }
     };
     (slot, Claim::New { registration, link })

@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
 use crate::TransportOptions;
-use crate::inbox::Inbox;
+use crate::pipe::inbox::Inbox;
 use crate::refusal::Refusal;
 
 /// What may wait for a connection's first GET: nobody reads it yet.

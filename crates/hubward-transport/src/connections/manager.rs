@@ -8,13 +8,10 @@ use hubward_types::NodeId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::registry::Registry;
-
-/// The node as every endpoint of it holds it.
-pub type Shared = Arc<Node>;
+use crate::connections::registry::Registry;
 
 /// A node's name, its keys, its connections by id, and the way it ends.
-pub struct Node {
+pub struct ConnectionManager {
     id: NodeId,
     keys: KeyRing,
     draining: CancellationToken,
@@ -22,7 +19,7 @@ pub struct Node {
     registry: Registry,
 }
 
-impl Node {
+impl ConnectionManager {
     /// Makes a node. When `draining` is cancelled, negotiates are answered 503 and raw handlers see the end of
     /// their input; connections already negotiated go on, since closing them is their owner's to do. Every task
     /// that an endpoint starts is one of `tasks`.
@@ -31,12 +28,12 @@ impl Node {
         keys: KeyRing,
         draining: CancellationToken,
         tasks: TaskTracker,
-    ) -> Shared {
+    ) -> Arc<ConnectionManager> {
         Arc::new(Self { id: id.into(), keys, draining, tasks, registry: Registry::default() })
     }
 
     /// Returns the node's name.
-    pub fn id(&self) -> &NodeId {
+    pub fn node_id(&self) -> &NodeId {
         &self.id
     }
 
@@ -60,8 +57,8 @@ impl Node {
     }
 }
 
-impl fmt::Debug for Node {
+impl fmt::Debug for ConnectionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("ConnectionManager").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -11,22 +11,24 @@ use http::{HeaderMap, Method, StatusCode, header};
 use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 
-use crate::caller::Caller;
+use super::{get, negotiate, post};
+use crate::connections::ownership;
+use crate::connections::registry::Named;
+use crate::http::caller::Caller;
 use crate::refusal::Refusal;
-use crate::registry::Named;
-use crate::request::query_value;
-use crate::{Endpoint, Transport, get, negotiate, owner, post};
+use crate::request_info::query_value;
+use crate::{Endpoint, Transport};
 
 /// A request whose user is known and allowed.
 pub(crate) struct Admitted<'a> {
     pub(crate) endpoint: &'a Arc<Endpoint>,
     pub(crate) caller: Caller,
-    pub(crate) log: &'a mut Log,
+    pub(crate) log: &'a mut ConnectionLog,
 }
 
 /// What the one line about a request says. Tokens are not among it.
 #[derive(Default)]
-pub(crate) struct Log {
+pub(crate) struct ConnectionLog {
     pub(crate) transport: Option<Transport>,
     pub(crate) connection_id: Option<ConnectionId>,
     user: Option<hubward_types::UserId>,
@@ -38,12 +40,12 @@ pub(crate) async fn serve_negotiate(State(endpoint): State<Arc<Endpoint>>, reque
         if parts.method != Method::POST {
             return Err(Refusal::MethodNotAllowed);
         }
-        let Endpoint { node, hub, options, .. } = &**admitted.endpoint;
-        if node.draining().is_cancelled() {
+        let Endpoint { manager, hub, options, .. } = &**admitted.endpoint;
+        if manager.draining().is_cancelled() {
             return Err(Refusal::Draining);
         }
         let Caller { principal, now, .. } = &admitted.caller;
-        Ok(negotiate::negotiate(node, hub, options, principal, parts.uri.query(), *now))
+        Ok(negotiate::negotiate(manager, hub, options, principal, parts.uri.query(), *now))
     })
     .await
 }
@@ -54,14 +56,14 @@ pub(crate) async fn serve_connection(State(endpoint): State<Arc<Endpoint>>, requ
         Method::GET => get::get(admitted, parts).await,
         Method::POST => {
             let sealed = admitted.sealed(&parts)?;
-            let (inbox, waits) = admitted.endpoint.node.registry().inbox(&admitted.named(&sealed))?;
+            let (inbox, waits) = admitted.endpoint.manager.registry().inbox(&admitted.named(&sealed))?;
             drop(parts);
             let waits_until = waits.then_some(sealed.expires_at);
             post::put(&inbox, body, &admitted.endpoint.options, waits_until).await
         }
         Method::DELETE => {
             let sealed = admitted.sealed(&parts)?;
-            admitted.endpoint.node.registry().terminable(&admitted.named(&sealed))?.terminate();
+            admitted.endpoint.manager.registry().terminable(&admitted.named(&sealed))?.terminate();
             Ok(post::text(StatusCode::ACCEPTED))
         }
         _ => Err(Refusal::MethodNotAllowed),
@@ -81,7 +83,7 @@ async fn serve(
     let mut cross_origin = HeaderMap::new();
     endpoint.cors.apply(&parts.headers, &mut cross_origin);
     let caller = Caller::of(&endpoint, &parts);
-    let mut log = Log { user: caller.principal.user().cloned(), ..Log::default() };
+    let mut log = ConnectionLog { user: caller.principal.user().cloned(), ..ConnectionLog::default() };
     let answer = match caller.check(&endpoint) {
         Ok(()) => route(Admitted { endpoint: &endpoint, caller, log: &mut log }, parts, body).await,
         Err(refusal) => Err(refusal),
@@ -117,14 +119,14 @@ impl Admitted<'_> {
     /// Opens the token that the request names its connection by.
     pub(crate) fn sealed(&mut self, parts: &Parts) -> Result<ConnectionTokenClaims, Refusal> {
         let token = connection_token(parts).ok_or(Refusal::IdRequired)?;
-        let sealed = owner::open(&self.endpoint.node, &self.endpoint.hub, &token)?;
+        let sealed = ownership::open(&self.endpoint.manager, &self.endpoint.hub, &token)?;
         self.log.connection_id = Some(sealed.connection_id.clone());
         Ok(sealed)
     }
 
     pub(crate) fn named<'a>(&'a self, sealed: &'a ConnectionTokenClaims) -> Named<'a> {
         Named {
-            node: &self.endpoint.node,
+            manager: &self.endpoint.manager,
             sealed,
             same_user: self.caller.is_same_user(sealed),
             now: self.caller.now,
@@ -137,7 +139,7 @@ pub(crate) fn connection_token(parts: &Parts) -> Option<std::borrow::Cow<'_, str
     query_value(parts.uri.query(), "id").filter(|token| !token.is_empty())
 }
 
-impl Log {
+impl ConnectionLog {
     pub(crate) fn accepted(&self, endpoint: &Endpoint) {
         tracing::info!(
             user = self.user.as_ref().map(|user| user.as_str()),

@@ -9,13 +9,15 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hubward_auth::{ConnectionTokenClaims, random_id};
 use hubward_types::ConnectionId;
 
-use crate::dispatch::{Admitted, connection_token};
-use crate::long_polling::{Answer, LongPoll, LongPollingPipe};
-use crate::negotiate::public_id;
+use super::upgrade::{Handshake, asks_for_web_socket};
+use super::{post, upgrade};
+use crate::connections::registry::{Claim, NewTransport};
+use crate::http::negotiate::public_id;
+use crate::http::routes::{Admitted, connection_token};
+use crate::pipe::long_polling::{LongPoll, LongPollingPipe, PollResponse};
+use crate::pipe::sse;
 use crate::refusal::Refusal;
-use crate::registry::{Claim, Link};
-use crate::websocket::{Handshake, asks_for_web_socket};
-use crate::{Connection, Endpoint, Pipe, Registration, RequestInfo, Transport, post, sse, upgrade};
+use crate::{Connection, Endpoint, Pipe, Registration, RequestInfo, Transport};
 
 /// A connection that may begin: all of it but its bytes.
 struct Opening {
@@ -35,10 +37,10 @@ pub(crate) async fn get(admitted: Admitted<'_>, parts: Parts) -> Result<Response
             let Some(link) = long_poll(admitted, &parts)? else { return Ok(octets(Vec::new())) };
             drop(parts);
             match link.poll(endpoint.options.poll_timeout).await {
-                Answer::Data(bytes) => Ok(octets(bytes)),
-                Answer::Nothing => Ok(post::text(StatusCode::OK)),
-                Answer::NoContent => Ok(post::text(StatusCode::NO_CONTENT)),
-                Answer::Unknown => Err(Refusal::UnknownId),
+                PollResponse::Data(bytes) => Ok(octets(bytes)),
+                PollResponse::Nothing => Ok(post::text(StatusCode::OK)),
+                PollResponse::NoContent => Ok(post::text(StatusCode::NO_CONTENT)),
+                PollResponse::Unknown => Err(Refusal::UnknownId),
             }
         }
     }
@@ -53,7 +55,7 @@ pub(crate) fn never_cache(response: &mut Response) {
 }
 
 fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Response, Refusal> {
-    let Endpoint { node, options, acceptor, cors, .. } = &**admitted.endpoint;
+    let Endpoint { manager, options, acceptor, cors, .. } = &**admitted.endpoint;
     if !cors.allows_websocket(&parts.headers) {
         return Err(Refusal::OriginNotAllowed);
     }
@@ -65,35 +67,35 @@ fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Response, 
             match claim(&admitted, &sealed, Transport::WebSockets)? {
                 Claim::New { registration, .. } => Opening::new(&sealed, &token, registration),
                 Claim::Resumed(resume) => {
-                    return Ok(upgrade::resume(node, handshake, options.clone(), resume));
+                    return Ok(upgrade::resume(manager, handshake, options.clone(), resume));
                 }
                 Claim::Poll(_) => return Err(Refusal::TransportChanged),
             }
         }
     };
     let connect = opening.begin(admitted, &parts, Transport::WebSockets);
-    Ok(upgrade::open(node, handshake, options.clone(), acceptor.clone(), connect))
+    Ok(upgrade::open(manager, handshake, options.clone(), acceptor.clone(), connect))
 }
 
 /// Opens a WebSocket whose client did not negotiate. No later request can name it.
 fn unnegotiated(admitted: &mut Admitted<'_>) -> Result<Opening, Refusal> {
-    let Endpoint { node, options, .. } = &**admitted.endpoint;
+    let Endpoint { manager, options, .. } = &**admitted.endpoint;
     if !options.web_sockets {
         return Err(Refusal::TransportDisabled(Transport::WebSockets));
     }
-    if node.draining().is_cancelled() {
+    if manager.draining().is_cancelled() {
         return Err(Refusal::Draining);
     }
     let id = random_id();
     admitted.log.connection_id = Some(id.clone());
-    Ok(Opening { id, stateful: false, registration: Registration::unnamed(node.clone()) })
+    Ok(Opening { id, stateful: false, registration: Registration::unnamed(manager.clone()) })
 }
 
 fn server_sent_events(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Response, Refusal> {
     let endpoint = admitted.endpoint;
     let sealed = admitted.sealed(parts)?;
     match claim(&admitted, &sealed, Transport::ServerSentEvents)? {
-        Claim::New { registration, link: Link::ServerSentEvents(inbox) } => {
+        Claim::New { registration, link: NewTransport::ServerSentEvents(inbox) } => {
             let (pipe, response) = sse::open(inbox, endpoint.options.clone());
             let opening = Opening::new(&sealed, &connection_token(parts).unwrap_or_default(), registration);
             let connect = opening.begin(admitted, parts, Transport::ServerSentEvents);
@@ -110,7 +112,7 @@ fn long_poll(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Option<Arc<Lon
     let sealed = admitted.sealed(parts)?;
     match claim(&admitted, &sealed, Transport::LongPolling)? {
         Claim::Poll(link) => Ok(Some(link)),
-        Claim::New { registration, link: Link::LongPolling(link) } => {
+        Claim::New { registration, link: NewTransport::LongPolling(link) } => {
             let pipe = LongPollingPipe::new(link, endpoint.options.clone());
             let opening = Opening::new(&sealed, &connection_token(parts).unwrap_or_default(), registration);
             let connect = opening.begin(admitted, parts, Transport::LongPolling);
@@ -147,13 +149,13 @@ fn claim(
     sealed: &ConnectionTokenClaims,
     transport: Transport,
 ) -> Result<Claim, Refusal> {
-    let Endpoint { node, options, .. } = &**admitted.endpoint;
+    let Endpoint { manager, options, .. } = &**admitted.endpoint;
     let enabled = match transport {
         Transport::WebSockets => options.web_sockets,
         Transport::ServerSentEvents => options.server_sent_events,
         Transport::LongPolling => options.long_polling,
     };
-    node.registry().claim(&admitted.named(sealed), transport, enabled)
+    manager.registry().claim(&admitted.named(sealed), transport, enabled)
 }
 
 /// Tells which transport a GET asks for.

@@ -3,24 +3,23 @@
 //! kernel took in part is kept.
 
 mod codec;
-mod handshake;
 mod io;
 mod write;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use hubward_proto::Frame;
+use tokio::time::Instant;
 
 pub(crate) use codec::encode_message_header;
-pub(crate) use handshake::{Handshake, asks_for_web_socket};
 pub(crate) use io::Io;
 
-use crate::pipe::{End, Received};
-use crate::{PipeError, TransportOptions, scratch};
+use crate::pipe::scratch;
+use crate::pipe::{Received, TransportEnd};
+use crate::{PipeError, TransportOptions};
 use codec::{Decoder, Event, encode_close, encode_pong};
 
 /// How many bytes of pongs may wait for the socket; past it only the newest ping is answered, as RFC 6455 §5.5.3
@@ -37,7 +36,7 @@ pub(crate) struct WebSocketPipe {
     rest: Bytes,
     /// Pongs and the close frame, to be written before the owner's frames.
     control: Vec<u8>,
-    end: Option<End>,
+    end: Option<TransportEnd>,
     close_sent: bool,
     /// When a blocked write, or after `close_sent` the wait for the peer, becomes too long.
     deadline: Option<Instant>,
@@ -69,7 +68,7 @@ impl WebSocketPipe {
         }
         loop {
             if !self.control.is_empty() && matches!(self.poll_flush(cx), Poll::Ready(Err(_))) {
-                self.end.get_or_insert(End::Lost);
+                self.end.get_or_insert(TransportEnd::Lost);
             }
             if let Some(end) = self.end {
                 return Poll::Ready(Received::End(end));
@@ -111,14 +110,14 @@ impl WebSocketPipe {
     }
 
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>, code: u16) -> Poll<()> {
-        if self.end == Some(End::Lost) {
+        if self.end == Some(TransportEnd::Lost) {
             return Poll::Ready(());
         }
         if !self.close_sent {
             self.close_sent = true;
             self.deadline = Some(Instant::now() + self.options.close_timeout);
             let code = match self.end {
-                Some(End::Violated { code }) => code,
+                Some(TransportEnd::Violated { code }) => code,
                 // Whatever code the peer gave: ASP.NET Core does not give it back.
                 _ => code,
             };
@@ -127,7 +126,7 @@ impl WebSocketPipe {
         if ready!(self.poll_flush(cx)).is_err() {
             return Poll::Ready(());
         }
-        if let Some(End::Closed { .. }) = self.end {
+        if let Some(TransportEnd::Closed { .. }) = self.end {
             return self.io.poll_shutdown(cx);
         }
         self.poll_goodbye(cx)
@@ -150,7 +149,7 @@ impl WebSocketPipe {
         scratch::with_read(|buffer| {
             match ready!(self.io.poll_read(cx, buffer)) {
                 Ok(read @ 1..) => self.decode(buffer.get_mut(..read).unwrap_or_default(), input),
-                Ok(0) | Err(_) => self.end = Some(End::Lost),
+                Ok(0) | Err(_) => self.end = Some(TransportEnd::Lost),
             }
             Poll::Ready(())
         })
@@ -168,13 +167,13 @@ impl WebSocketPipe {
                             }
                             encode_pong(&mut self.control, ping.bytes());
                         }
-                        Some(Event::Close(code)) => self.end = Some(End::Closed { code }),
+                        Some(Event::Close(code)) => self.end = Some(TransportEnd::Closed { code }),
                         None => {}
                     }
                     used
                 }
                 Err(violation) => {
-                    self.end = Some(End::Violated { code: violation.code() });
+                    self.end = Some(TransportEnd::Violated { code: violation.code() });
                     return;
                 }
             };
@@ -205,7 +204,7 @@ impl WebSocketPipe {
     /// Reads on, for nothing, until the peer has said goodbye as well: closing a socket on bytes that were not read
     /// could take our close frame from the peer. One that broke the rules is only waited out.
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.end, Some(End::Violated { .. })) {
+        if matches!(self.end, Some(TransportEnd::Violated { .. })) {
             ready!(self.io.poll_shutdown(cx));
         }
         loop {
@@ -215,13 +214,13 @@ impl WebSocketPipe {
                     ready!(self.poll_read(cx, &mut ignored));
                     self.control.clear();
                 }
-                Some(End::Violated { .. }) => {
+                Some(TransportEnd::Violated { .. }) => {
                     let read = scratch::with_read(|buffer| self.io.poll_read(cx, buffer));
                     if !matches!(ready!(read), Ok(1..)) {
                         return Poll::Ready(());
                     }
                 }
-                Some(End::Closed { .. } | End::Lost) => return Poll::Ready(()),
+                Some(TransportEnd::Closed { .. } | TransportEnd::Lost) => return Poll::Ready(()),
             }
         }
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hubward_proto::Frame;
 
 use super::io::Io;
-use crate::scratch;
+use crate::pipe::scratch;
 
 /// From here on a frame is not copied: past a page, copying costs more than one more slice.
 const LARGE_BYTES: usize = 4 << 10;

@@ -1,25 +1,29 @@
 //! From a checked WebSocket request to a running pipe. The request is answered at once; the pipe begins when the
 //! HTTP server lets go of the socket, in a task that ends with handing it over.
 
+mod handshake;
+
 use std::sync::Arc;
 
 use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
 
-use crate::resume::Resume;
-use crate::websocket::{Handshake, Io, WebSocketPipe};
-use crate::{Acceptor, Connection, Node, Pipe, TransportOptions};
+pub(crate) use handshake::{Handshake, asks_for_web_socket};
+
+use crate::connections::resume::Resume;
+use crate::pipe::websocket::{Io, WebSocketPipe};
+use crate::{Acceptor, Connection, ConnectionManager, Pipe, TransportOptions};
 
 /// Opens a WebSocket for a new connection. `connect` makes the connection from its pipe.
 pub(crate) fn open(
-    node: &Node,
+    manager: &ConnectionManager,
     handshake: Handshake,
     options: Arc<TransportOptions>,
     acceptor: Arc<dyn Acceptor>,
     connect: impl FnOnce(Pipe) -> Connection + Send + 'static,
 ) -> Response {
     let (response, upgrade) = handshake.into_response();
-    node.tasks().spawn(async move {
+    manager.tasks().spawn(async move {
         if let Some(pipe) = pipe(upgrade, options).await {
             acceptor.accept(connect(pipe));
         }
@@ -29,13 +33,13 @@ pub(crate) fn open(
 
 /// Opens another WebSocket for a connection that lives.
 pub(crate) fn resume(
-    node: &Node,
+    manager: &ConnectionManager,
     handshake: Handshake,
     options: Arc<TransportOptions>,
     resume: Arc<Resume>,
 ) -> Response {
     let (response, upgrade) = handshake.into_response();
-    node.tasks().spawn(async move {
+    manager.tasks().spawn(async move {
         if let Some(pipe) = pipe(upgrade, options).await {
             resume.offer(pipe);
         }
