@@ -164,7 +164,7 @@ mod tests {
         let claims = owned(&[("ward", "7"), ("department", "ICU"), ("ward", "8"), ("ward", "9")]);
         let token = issuer().mint("alice", &["nurse".into(), "lead".into()], &claims, HOUR, NOW).unwrap();
         let alice = issuer().authenticator().authenticate(Some(&token), NOW).unwrap();
-        assert_eq!(alice.user().unwrap().as_str(), "alice");
+        assert_eq!(alice.user_id().unwrap().as_str(), "alice");
         assert_eq!(alice.roles().collect::<Vec<_>>(), ["nurse", "lead"]);
         assert_eq!(alice.claims("ward").collect::<Vec<_>>(), ["7", "8", "9"]);
         assert_eq!(alice.claim("department"), Some("ICU"));

@@ -47,7 +47,7 @@ impl Identity {
                 names.iter().find_map(|name| principal.claim(name).filter(|value| !value.is_empty()))?;
             Some((*names.first()?, value))
         });
-        let naming = naming.or_else(|| Some(("user", principal.user()?.as_str())));
+        let naming = naming.or_else(|| Some(("user", principal.user_id()?.as_str())));
         match naming {
             Some((name, value)) => Fingerprint::of("named").text(name).text(value).text(issuer).finish(),
             None => Self::of_all_claims(principal),
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn users_and_roles_that_come_without_claims_are_told_apart() {
         let [alice, bob] =
-            ["alice", "bob"].map(|user| Identity::of(&Principal::builder().user(user).build()));
+            ["alice", "bob"].map(|user| Identity::of(&Principal::builder().user_id(user).build()));
         assert_ne!(alice, bob);
         let [nurse, doctor] =
             ["nurse", "doctor"].map(|role| Identity::of(&Principal::builder().role(role).build()));

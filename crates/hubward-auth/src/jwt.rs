@@ -286,7 +286,7 @@ fn named(
         if user.len() > MAX_USER_ID_BYTES {
             return Err(BearerTokenError::TooLong);
         }
-        principal = principal.user(user);
+        principal = principal.user_id(user);
     }
     for role in config.role_claims.iter().flat_map(|name| claims.values(name)) {
         principal = principal.role(role);

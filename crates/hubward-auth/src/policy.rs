@@ -13,7 +13,7 @@ use hubward_types::Principal;
 /// use hubward_types::Principal;
 ///
 /// let policy = Policy::any_role(["doctor"]).and(Policy::claim("department", ["cardiology"]));
-/// let nurse = Principal::builder().user("alice").role("nurse").build();
+/// let nurse = Principal::builder().user_id("alice").role("nurse").build();
 /// assert_eq!(policy.check(&nurse), Decision::Forbidden);
 /// assert_eq!(policy.check(&Principal::anonymous()), Decision::Unauthenticated);
 /// ```
@@ -166,8 +166,8 @@ mod tests {
         let claims = Principal::builder().claim("ward", "7").claim("ward", "8");
         let principals = [
             (Principal::anonymous(), nobody),
-            (claims.clone().user("n").role("nurse").build(), nurse),
-            (claims.user("d").role("nurse").role("doctor").claim("department", "ICU").build(), doctor),
+            (claims.clone().user_id("n").role("nurse").build(), nurse),
+            (claims.user_id("d").role("nurse").role("doctor").claim("department", "ICU").build(), doctor),
         ];
         for (principal, expected) in principals {
             assert_eq!(policy.check(&principal), expected, "{policy:?} for {principal:?}");

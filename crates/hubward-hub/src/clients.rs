@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use futures_util::future::BoxFuture;
 use hubward_proto::Arguments;
 use hubward_types::{ConnectionId, GroupName, Target, UserId};
 use serde::de::DeserializeOwned;
 
 use crate::connection::HubConnection;
-use crate::engine::{Answer, BoxFuture, Call, HubEngine, Sending};
-use crate::error::AskError;
+use crate::engine::{Call, HubEngine, RawClientResult, Sending};
+use crate::error::ClientResultError;
 
 /// The clients of a hub, by SignalR's selectors.
 ///
@@ -144,7 +145,7 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Calls a method of each recipient. Arguments are a tuple: `(value,)` for one.
+    /// Calls a method of each recipient. Arguments are a tuple, also where there is one: `(argument,)`.
     ///
     /// It never waits for a recipient: this node's have the message queued when `send` returns, and awaiting
     /// passes it to the other nodes.
@@ -189,7 +190,7 @@ impl Client {
     /// use hubward_hub::{HubContext, HubError};
     ///
     /// async fn confirm(cx: HubContext, nurse: String, order: String) -> Result<bool, HubError> {
-    ///     let answer = cx.clients().connection(nurse).ask("Confirm", (order,));
+    ///     let answer = cx.clients().connection(nurse).invoke("Confirm", (order,));
     ///     match tokio::time::timeout(Duration::from_secs(30), answer).await {
     ///         Ok(sure) => Ok(sure?),
     ///         Err(_) => Err(HubError::shown("Nobody confirmed in time.")),
@@ -198,15 +199,21 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`AskError::Failed`] with the client's text, [`AskError::NotFound`], [`AskError::Disconnected`], …
-    pub fn ask<T: DeserializeOwned>(&self, method: &str, arguments: impl Arguments + Sync) -> Asking<T> {
+    /// [`ClientResultError::Failed`] with the client's text, [`ClientResultError::NotFound`], [`ClientResultError::Disconnected`], …
+    pub fn invoke<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        arguments: impl Arguments + Sync,
+    ) -> ClientResult<T> {
         if let Some((caller, call)) = &self.call {
-            if caller.id() == &self.connection && !caller.can_be_asked() {
-                return Asking::new(Box::pin(async { Err(AskError::WhileConnecting) }));
+            if caller.id() == &self.connection && !caller.accepts_client_results() {
+                return ClientResult::new(Box::pin(async { Err(ClientResultError::WhileConnecting) }));
             }
-            caller.release(*call);
+            caller.release_permit(*call);
         }
-        Asking::new(self.engine.ask(&self.connection, &Call { method, arguments: &arguments }))
+        ClientResult::new(
+            self.engine.invoke_client(&self.connection, &Call { method, arguments: &arguments }),
+        )
     }
 
     /// Ends the connection, on whichever node it is.
@@ -217,19 +224,19 @@ impl Client {
 
 /// A question on its way: await it for the client's answer. Dropping it stops waiting.
 #[must_use = "a question is asked, and its answer waited for, when this is awaited"]
-pub struct Asking<T> {
-    answer: BoxFuture<Result<Answer, AskError>>,
+pub struct ClientResult<T> {
+    answer: BoxFuture<'static, Result<RawClientResult, ClientResultError>>,
     wanted: PhantomData<fn() -> T>,
 }
 
-impl<T> Asking<T> {
-    fn new(answer: BoxFuture<Result<Answer, AskError>>) -> Self {
+impl<T> ClientResult<T> {
+    fn new(answer: BoxFuture<'static, Result<RawClientResult, ClientResultError>>) -> Self {
         Self { answer, wanted: PhantomData }
     }
 }
 
-impl<T: DeserializeOwned> Future for Asking<T> {
-    type Output = Result<T, AskError>;
+impl<T: DeserializeOwned> Future for ClientResult<T> {
+    type Output = Result<T, ClientResultError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(self.answer.as_mut().poll(cx));

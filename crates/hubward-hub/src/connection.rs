@@ -13,19 +13,19 @@ pub trait HubConnection: Send + Sync + 'static {
     /// The public id.
     fn id(&self) -> &ConnectionId;
     /// Who is at the other end.
-    fn principal(&self) -> Principal;
+    fn principal(&self) -> &Principal;
     /// Values that the hub keeps with the connection.
     fn items(&self) -> &Items;
     /// The request that opened the connection.
     fn request(&self) -> &dyn Request;
     /// Cancelled when the connection has ended.
-    fn ended(&self) -> CancellationToken;
+    fn connection_closed(&self) -> CancellationToken;
     /// Ends the connection from the server's side, without leave to reconnect.
     fn abort(&self);
     /// Lets the next invocation of this client start before call `call` is done.
-    fn release(&self, call: u64);
+    fn release_permit(&self, call: u64);
     /// Whether the client can be asked: not before its reader runs.
-    fn can_be_asked(&self) -> bool;
+    fn accepts_client_results(&self) -> bool;
 }
 
 /// The request that opened a connection, for as long as it lives. Tokens are not in it.

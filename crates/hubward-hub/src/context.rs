@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clients::CallerClients;
 use crate::connection::{HubConnection, Request};
+use crate::disconnected::DisconnectReason;
 use crate::engine::HubEngine;
 use crate::groups::CallerGroups;
 use crate::items::Items;
@@ -19,7 +20,7 @@ use crate::items::Items;
 /// use hubward_hub::{HubContext, HubError};
 ///
 /// async fn say(cx: HubContext, text: String) -> Result<(), HubError> {
-///     let who = cx.user().user().map_or("somebody", |user| user.as_str()).to_owned();
+///     let who = cx.principal().user_id().map_or("somebody", |user| user.as_str()).to_owned();
 ///     Ok(cx.clients().others().send("Said", (who, text)).await?)
 /// }
 /// ```
@@ -35,7 +36,7 @@ pub struct HubContext {
 #[derive(Default)]
 pub(crate) struct Extra {
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) end: Option<Option<String>>,
+    pub(crate) disconnect_reason: Option<DisconnectReason>,
 }
 
 impl HubContext {
@@ -46,18 +47,18 @@ impl HubContext {
 
     /// Adds the headers that came with the call. For engines.
     pub fn with_headers(mut self, headers: Vec<(String, String)>) -> Self {
-        self.extra = Some(Arc::new(Extra { headers, end: None }));
+        self.extra = Some(Arc::new(Extra { headers, disconnect_reason: None }));
         self
     }
 
-    /// Marks the context of `on_disconnected` with the error that the connection ended with. For engines.
-    pub fn with_end(mut self, error: Option<String>) -> Self {
-        self.extra = Some(Arc::new(Extra { headers: Vec::new(), end: Some(error) }));
+    /// Marks the context of `on_disconnected` with why the connection ended. For engines.
+    pub fn with_disconnect_reason(mut self, reason: DisconnectReason) -> Self {
+        self.extra = Some(Arc::new(Extra { headers: Vec::new(), disconnect_reason: Some(reason) }));
         self
     }
 
-    pub(crate) fn end(&self) -> Option<String> {
-        self.extra.as_ref()?.end.clone()?
+    pub(crate) fn disconnect_reason(&self) -> Option<&DisconnectReason> {
+        self.extra.as_ref()?.disconnect_reason.as_ref()
     }
 
     /// The caller's connection id.
@@ -66,7 +67,7 @@ impl HubContext {
     }
 
     /// Who the caller is.
-    pub fn user(&self) -> Principal {
+    pub fn principal(&self) -> &Principal {
         self.connection.principal()
     }
 
@@ -101,8 +102,8 @@ impl HubContext {
     }
 
     /// Cancelled when the connection has ended.
-    pub fn ended(&self) -> CancellationToken {
-        self.connection.ended()
+    pub fn connection_closed(&self) -> CancellationToken {
+        self.connection.connection_closed()
     }
 
     /// Ends the caller's connection; it may not reconnect by itself.

@@ -5,15 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use hubward_proto::{Arguments, EncodeError, Frame, Protocol, RawValue};
 use hubward_types::{ConnectionId, GroupName, HubName, Target, UserId};
 use serde::de::DeserializeOwned;
 
-use crate::error::{AskError, GroupError, SendError};
-use crate::groups::{Cursor, GroupMember, GroupPage};
-
-/// A boxed future that may be sent between threads.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+use crate::error::{ClientResultError, GroupError, SendError};
+use crate::members::{GroupMember, GroupPage, PageCursor};
 
 /// Carries out what a hub wants done. One per hub and node.
 pub trait HubEngine: Send + Sync + 'static {
@@ -22,7 +20,11 @@ pub trait HubEngine: Send + Sync + 'static {
     /// Sends a call to all of `target`: those of this node before it returns, others when `Sending` is awaited.
     fn send(&self, target: &Target, call: &dyn EncodeCall) -> Sending;
     /// Calls a method of one client and waits for its answer.
-    fn ask(&self, connection: &ConnectionId, call: &dyn EncodeCall) -> BoxFuture<Result<Answer, AskError>>;
+    fn invoke_client(
+        &self,
+        connection: &ConnectionId,
+        call: &dyn EncodeCall,
+    ) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>>;
     /// Ends a connection, wherever it is.
     fn abort(&self, connection: &ConnectionId) -> Sending;
     /// Adds a connection, of whichever node, to a group.
@@ -30,35 +32,39 @@ pub trait HubEngine: Send + Sync + 'static {
         &self,
         connection: &ConnectionId,
         group: &GroupName,
-    ) -> BoxFuture<Result<(), GroupError>>;
+    ) -> BoxFuture<'static, Result<(), GroupError>>;
     /// Removes a connection, of whichever node, from a group.
     fn remove_connection(
         &self,
         connection: &ConnectionId,
         group: &GroupName,
-    ) -> BoxFuture<Result<(), GroupError>>;
+    ) -> BoxFuture<'static, Result<(), GroupError>>;
     /// Adds all connections of a user, present and future, to a group until `ttl` has passed.
     fn add_user(
         &self,
         user: &UserId,
         group: &GroupName,
         ttl: Option<Duration>,
-    ) -> BoxFuture<Result<(), GroupError>>;
+    ) -> BoxFuture<'static, Result<(), GroupError>>;
     /// Ends a user's membership.
-    fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<Result<(), GroupError>>;
+    fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>>;
     /// Lists a part of a group's members.
     fn members(
         &self,
         group: &GroupName,
-        cursor: Option<Cursor>,
+        cursor: Option<PageCursor>,
         limit: usize,
-    ) -> BoxFuture<Result<GroupPage, GroupError>>;
+    ) -> BoxFuture<'static, Result<GroupPage, GroupError>>;
     /// Counts a group's members.
-    fn count(&self, group: &GroupName) -> BoxFuture<Result<u64, GroupError>>;
+    fn count(&self, group: &GroupName) -> BoxFuture<'static, Result<u64, GroupError>>;
     /// Tells whether a group has a member.
-    fn contains(&self, group: &GroupName, member: &GroupMember) -> BoxFuture<Result<bool, GroupError>>;
+    fn contains(
+        &self,
+        group: &GroupName,
+        member: &GroupMember,
+    ) -> BoxFuture<'static, Result<bool, GroupError>>;
     /// Lists the groups of a connection or a user.
-    fn groups_of(&self, member: &GroupMember) -> BoxFuture<Result<Vec<GroupName>, GroupError>>;
+    fn groups_of(&self, member: &GroupMember) -> BoxFuture<'static, Result<Vec<GroupName>, GroupError>>;
 }
 
 /// A call of a client method that can be encoded when it is known for which protocols.
@@ -89,13 +95,13 @@ impl<A: Arguments + Sync> EncodeCall for Call<'_, A> {
 
 /// A client's answer, not yet decoded.
 #[derive(Debug)]
-pub struct Answer {
+pub struct RawClientResult {
     protocol: Protocol,
     /// Empty where the client gave no result.
     bytes: Vec<u8>,
 }
 
-impl Answer {
+impl RawClientResult {
     /// Wraps the encoded value that a client answered with.
     pub fn new(protocol: Protocol, bytes: Vec<u8>) -> Self {
         Self { protocol, bytes }
@@ -107,13 +113,13 @@ impl Answer {
     }
 
     /// Decodes the result. None is enough only where nothing is wanted, such as `()`.
-    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, AskError> {
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, ClientResultError> {
         let value = match &*self.bytes {
             [] if size_of::<T>() == 0 => RawValue::new(Protocol::Json, b"null"),
-            [] => return Err(AskError::NoResult),
+            [] => return Err(ClientResultError::NoResult),
             bytes => RawValue::new(self.protocol, bytes),
         };
-        value.deserialize().map_err(AskError::Decode)
+        value.deserialize().map_err(ClientResultError::Decode)
     }
 }
 
@@ -126,7 +132,7 @@ pub struct Sending(State);
 
 enum State {
     Done(Option<Result<(), SendError>>),
-    Later(BoxFuture<Result<(), SendError>>),
+    Later(BoxFuture<'static, Result<(), SendError>>),
 }
 
 impl Sending {
@@ -136,7 +142,7 @@ impl Sending {
     }
 
     /// A message that is passed on by `rest`.
-    pub fn later(rest: BoxFuture<Result<(), SendError>>) -> Self {
+    pub fn later(rest: BoxFuture<'static, Result<(), SendError>>) -> Self {
         Self(State::Later(rest))
     }
 }
@@ -158,10 +164,13 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_result_is_enough_only_where_none_is_wanted() {
-        assert!(Answer::without_result().decode::<()>().is_ok());
-        assert!(matches!(Answer::without_result().decode::<Option<String>>(), Err(AskError::NoResult)));
-        let null = Answer::new(Protocol::Json, b"null".to_vec());
+        assert!(RawClientResult::without_result().decode::<()>().is_ok());
+        assert!(matches!(
+            RawClientResult::without_result().decode::<Option<String>>(),
+            Err(ClientResultError::NoResult)
+        ));
+        let null = RawClientResult::new(Protocol::Json, b"null".to_vec());
         assert_eq!(null.decode::<Option<String>>().unwrap(), None);
-        assert!(matches!(null.decode::<String>(), Err(AskError::Decode(_))));
+        assert!(matches!(null.decode::<String>(), Err(ClientResultError::Decode(_))));
     }
 }

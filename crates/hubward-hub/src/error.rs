@@ -71,7 +71,7 @@ where
 {
     fn from(error: E) -> Self {
         let any: &dyn Any = &error;
-        if let Some(AskError::Failed(text)) = any.downcast_ref::<AskError>() {
+        if let Some(ClientResultError::Failed(text)) = any.downcast_ref::<ClientResultError>() {
             return Self::shown(text.as_str());
         }
         if let Some(refused @ GroupError::NotAllowed { .. }) = any.downcast_ref::<GroupError>() {
@@ -113,6 +113,9 @@ pub enum ArgumentError {
     /// The call has no argument at this place.
     #[error("the call has no such argument")]
     Missing,
+    /// [`Disconnected`](crate::Disconnected) was wanted while the connection lives.
+    #[error("why a connection ended is known in on_disconnected only")]
+    StillConnected,
     /// The argument is not of the wanted type.
     #[error("the argument is not of the wanted type: {0}")]
     Type(#[from] DecodeError),
@@ -141,7 +144,7 @@ pub enum SendError {
 /// Why a client did not answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum AskError {
+pub enum ClientResultError {
     /// The client answered with an error.
     #[error("{0}")]
     Failed(String),
@@ -229,8 +232,8 @@ mod tests {
 
     #[test]
     fn what_an_asked_client_answered_is_shown() {
-        let error = HubError::from(AskError::Failed("no idea".into()));
+        let error = HubError::from(ClientResultError::Failed("no idea".into()));
         assert_eq!(error.shown_text(), Some("no idea"));
-        assert_eq!(HubError::from(AskError::NotFound("x".into())).shown_text(), None);
+        assert_eq!(HubError::from(ClientResultError::NotFound("x".into())).shown_text(), None);
     }
 }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::HubContext;
-use crate::engine::BoxFuture;
 use crate::error::{ArgumentError, HubError};
 use crate::output::Outcome;
+use futures_util::future::BoxFuture;
 
 /// What a filter stands around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +89,11 @@ impl FilterCall {
 }
 
 /// The rest of the call: further filters, then the method.
-pub struct Next(BoxFuture<Result<Outcome, HubError>>);
+pub struct Next(BoxFuture<'static, Result<Outcome, HubError>>);
 
 impl Next {
     /// Wraps what comes next. For engines.
-    pub fn new(rest: BoxFuture<Result<Outcome, HubError>>) -> Self {
+    pub fn new(rest: BoxFuture<'static, Result<Outcome, HubError>>) -> Self {
         Self(rest)
     }
 
@@ -107,7 +107,8 @@ impl Next {
 }
 
 /// A filter with its type erased. For engines.
-pub type BoxFilter = Arc<dyn Fn(FilterCall, Next) -> BoxFuture<Result<Outcome, HubError>> + Send + Sync>;
+pub type BoxFilter =
+    Arc<dyn Fn(FilterCall, Next) -> BoxFuture<'static, Result<Outcome, HubError>> + Send + Sync>;
 
 pub(crate) fn boxed<F, Fut>(filter: F) -> BoxFilter
 where

@@ -7,28 +7,7 @@ use hubward_types::{ConnectionId, GroupName, UserId};
 
 use crate::engine::HubEngine;
 use crate::error::GroupError;
-
-/// A member of a group.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum GroupMember {
-    /// One connection, for as long as it lives.
-    Connection(ConnectionId),
-    /// A user: all connections, until removed or lapsed.
-    User(UserId),
-}
-
-/// Where a listing goes on. Opaque; valid for the group it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor(pub String);
-
-/// A part of a group's members.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupPage {
-    /// The members of this part.
-    pub members: Vec<GroupMember>,
-    /// Where to go on; none at the end.
-    pub next: Option<Cursor>,
-}
+use crate::members::{GroupMember, GroupPage, PageCursor};
 
 /// The groups of a hub, seen from a connection or from outside.
 ///
@@ -108,7 +87,7 @@ impl Groups {
     pub async fn members(
         &self,
         group: impl Into<GroupName>,
-        cursor: Option<Cursor>,
+        cursor: Option<PageCursor>,
         limit: usize,
     ) -> Result<GroupPage, GroupError> {
         self.engine.members(&group.into(), cursor, limit.clamp(1, 1000)).await

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::engine::BoxFuture;
 use crate::error::{ArgumentError, HubError};
 use crate::method::{Method, Shape, Started, Unbound};
 use crate::output::{Outcome, Output, StreamOutput};
-use crate::parameter::{CallReader, Incoming, Parameter};
+use crate::parameter::{CallReader, IncomingInvocation, Parameter};
+use futures_util::future::BoxFuture;
 
 /// A function that can be a hub method: async, up to ten parameters, each a [`Parameter`], returning an
 /// [`Output`].
@@ -33,7 +33,7 @@ pub trait Handler<S, Marker>: Clone + Send + Sync + Sized + 'static {
     fn call(
         &self,
         call: &mut CallReader<'_, '_, S>,
-    ) -> Result<BoxFuture<Result<Outcome, HubError>>, ArgumentError>;
+    ) -> Result<BoxFuture<'static, Result<Outcome, HubError>>, ArgumentError>;
 }
 
 /// As [`Handler`], returning a stream.
@@ -57,7 +57,7 @@ pub trait StreamHandler<S, Marker>: Clone + Send + Sync + Sized + 'static {
     fn call(
         &self,
         call: &mut CallReader<'_, '_, S>,
-    ) -> Result<BoxFuture<Result<Outcome, HubError>>, ArgumentError>;
+    ) -> Result<BoxFuture<'static, Result<Outcome, HubError>>, ArgumentError>;
 }
 
 macro_rules! handlers {
@@ -81,7 +81,7 @@ macro_rules! handlers {
             fn call(
                 &self,
                 call: &mut CallReader<'_, '_, S>,
-            ) -> Result<BoxFuture<Result<Outcome, HubError>>, ArgumentError> {
+            ) -> Result<BoxFuture<'static, Result<Outcome, HubError>>, ArgumentError> {
                 $(let $param = $param::take(call)?;)*
                 let (protocol, id) = (call.incoming.protocol, call.incoming.invocation_id.map(Box::<str>::from));
                 let handler = self.clone();
@@ -114,7 +114,7 @@ macro_rules! handlers {
             fn call(
                 &self,
                 call: &mut CallReader<'_, '_, S>,
-            ) -> Result<BoxFuture<Result<Outcome, HubError>>, ArgumentError> {
+            ) -> Result<BoxFuture<'static, Result<Outcome, HubError>>, ArgumentError> {
                 $(let $param = $param::take(call)?;)*
                 // A stream is only ever asked for with an id; without one the protocol ends the connection.
                 let (protocol, id) = (call.incoming.protocol, call.incoming.invocation_id.unwrap_or_default().to_owned());
@@ -183,7 +183,7 @@ macro_rules! authorized {
             fn call(
                 &self,
                 call: &mut CallReader<'_, '_, S>,
-            ) -> Result<BoxFuture<Result<Outcome, HubError>>, ArgumentError> {
+            ) -> Result<BoxFuture<'static, Result<Outcome, HubError>>, ArgumentError> {
                 self.handler.call(call)
             }
         }
@@ -237,7 +237,7 @@ macro_rules! methods {
                 self.0.handler.shape()
             }
 
-            fn start(&self, incoming: &Incoming<'_>) -> Result<Started, ArgumentError> {
+            fn start(&self, incoming: &IncomingInvocation<'_>) -> Result<Started, ArgumentError> {
                 let mut reader = CallReader::new(incoming, &self.0.state);
                 let run = self.0.handler.call(&mut reader)?;
                 Ok(Started { run, uploads: reader.uploads, cancellation: reader.cancellation })

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::BoxFuture;
 use crate::error::{ArgumentError, HubError};
 use crate::output::Outcome;
-use crate::parameter::Incoming;
+use crate::parameter::IncomingInvocation;
 use crate::upload::UploadSink;
+use futures_util::future::BoxFuture;
 
 /// What a method expects of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Shape {
 /// A call whose arguments are decoded. Nothing of the handler has run yet.
 pub struct Started {
     /// Runs the handler.
-    pub run: BoxFuture<Result<Outcome, HubError>>,
+    pub run: BoxFuture<'static, Result<Outcome, HubError>>,
     /// Where items of the caller's streams go, by stream id.
     pub uploads: Vec<(String, Box<dyn UploadSink>)>,
     /// Cancels the call, where the handler asked for a token.
@@ -40,7 +40,7 @@ pub trait Method: Send + Sync + 'static {
     ///
     /// # Errors
     /// Where an argument is not of its type. The number of arguments was checked by the caller.
-    fn start(&self, incoming: &Incoming<'_>) -> Result<Started, ArgumentError>;
+    fn start(&self, incoming: &IncomingInvocation<'_>) -> Result<Started, ArgumentError>;
 }
 
 /// A method that still needs the hub's state.

@@ -13,7 +13,7 @@ use crate::groups::Groups;
 ///
 /// async fn remind(clinical: HubHandle) -> Result<(), HubError> {
 ///     clinical.user("alice").send("Reminder", ("Round at nine",)).await?;
-///     clinical.membership().add_user("alice", "ward:7", None).await?;
+///     clinical.groups().add_user("alice", "ward:7", None).await?;
 ///     Ok(())
 /// }
 /// ```
@@ -30,7 +30,7 @@ impl HubHandle {
     }
 
     /// Groups and their members.
-    pub fn membership(&self) -> &Groups {
+    pub fn groups(&self) -> &Groups {
         &self.groups
     }
 

@@ -12,7 +12,7 @@ use crate::error::ArgumentError;
 use crate::upload::{Upload, UploadSink};
 
 /// An invocation as it came in. For engines.
-pub struct Incoming<'a> {
+pub struct IncomingInvocation<'a> {
     /// The call's context.
     pub context: HubContext,
     /// The caller's protocol, in which the answer is encoded.
@@ -29,7 +29,7 @@ pub struct Incoming<'a> {
 
 /// Hands the parts of a call to the parameters of its handler, in order.
 pub struct CallReader<'c, 'a, S> {
-    pub(crate) incoming: &'c Incoming<'a>,
+    pub(crate) incoming: &'c IncomingInvocation<'a>,
     pub(crate) arguments: ArgumentIter<'a>,
     pub(crate) state: &'c S,
     pub(crate) uploads: Vec<(String, Box<dyn UploadSink>)>,
@@ -37,7 +37,7 @@ pub struct CallReader<'c, 'a, S> {
 }
 
 impl<'c, 'a, S> CallReader<'c, 'a, S> {
-    pub(crate) fn new(incoming: &'c Incoming<'a>, state: &'c S) -> Self {
+    pub(crate) fn new(incoming: &'c IncomingInvocation<'a>, state: &'c S) -> Self {
         let arguments = incoming.arguments.iter();
         Self { incoming, arguments, state, uploads: Vec::new(), cancellation: None }
     }
@@ -86,7 +86,7 @@ impl<S> Parameter<S, FromCall> for HubContext {
 
 impl<S> Parameter<S, FromCall> for Principal {
     fn take(call: &mut CallReader<'_, '_, S>) -> Result<Self, ArgumentError> {
-        Ok(call.incoming.context.user())
+        Ok(call.incoming.context.principal().clone())
     }
 }
 
@@ -103,7 +103,7 @@ impl<S> Parameter<S, FromCall> for Principal {
 /// ```
 impl<S> Parameter<S, FromCall> for CancellationToken {
     fn take(call: &mut CallReader<'_, '_, S>) -> Result<Self, ArgumentError> {
-        let ended = || call.incoming.context.ended().child_token();
+        let ended = || call.incoming.context.connection_closed().child_token();
         Ok(call.cancellation.get_or_insert_with(ended).clone())
     }
 }
@@ -162,27 +162,5 @@ pub trait FromRef<S> {
 impl<S: Clone> FromRef<S> for S {
     fn from_ref(state: &S) -> Self {
         state.clone()
-    }
-}
-
-/// Why a connection ended, for `on_disconnected`: no error where it was closed in good order.
-///
-/// ```
-/// use hubward_hub::{Disconnected, Hub, HubContext};
-///
-/// async fn farewell(cx: HubContext, Disconnected { error }: Disconnected) {
-///     tracing::info!(connection_id = %cx.connection_id(), ?error, "Somebody left.");
-/// }
-/// let hub: Hub = Hub::new("wards").on_disconnected(farewell);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disconnected {
-    /// The error, if there was one.
-    pub error: Option<String>,
-}
-
-impl<S> Parameter<S, FromCall> for Disconnected {
-    fn take(call: &mut CallReader<'_, '_, S>) -> Result<Self, ArgumentError> {
-        Ok(Self { error: call.incoming.context.end() })
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct ConnectionTask {
     /// Present once the handshake is done.
     handle: Option<Arc<ConnectionHandle>>,
     /// `on_connected`, while it runs; calls are read when it is done.
-    connecting: Option<BoxFuture<Result<(), HubError>>>,
+    connecting: Option<BoxFuture<'static, Result<(), HubError>>>,
     /// A call that waits for a permit; reading pauses meanwhile.
     waiting_call: Option<BoundCall>,
     calls: RunningCalls,

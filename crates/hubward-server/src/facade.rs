@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hubward_backplane::{Body, Topic};
 use hubward_hub::{
-    Answer, AskError, BoxFuture, Cursor, EncodeCall, GroupError, GroupMember, GroupPage, HubEngine,
-    HubHandle, Sending,
+    BoxFuture, ClientResultError, EncodeCall, GroupError, GroupMember, GroupPage, HubEngine, HubHandle,
+    PageCursor, RawClientResult, Sending,
 };
 use hubward_types::{ConnectionId, GroupName, HubName, Target, UserId};
 
@@ -40,7 +40,11 @@ impl HubEngine for Facade {
         router::send(&self.0, target, call)
     }
 
-    fn ask(&self, connection: &ConnectionId, call: &dyn EncodeCall) -> BoxFuture<Result<Answer, AskError>> {
+    fn invoke_client(
+        &self,
+        connection: &ConnectionId,
+        call: &dyn EncodeCall,
+    ) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>> {
         client_results::invoke(&self.0, connection, call)
     }
 
@@ -59,7 +63,7 @@ impl HubEngine for Facade {
         &self,
         connection: &ConnectionId,
         group: &GroupName,
-    ) -> BoxFuture<Result<(), GroupError>> {
+    ) -> BoxFuture<'static, Result<(), GroupError>> {
         let (engine, connection, group) = (self.0.clone(), connection.clone(), group.clone());
         Box::pin(membership::connection::change(engine, connection, group, Change::Join))
     }
@@ -68,7 +72,7 @@ impl HubEngine for Facade {
         &self,
         connection: &ConnectionId,
         group: &GroupName,
-    ) -> BoxFuture<Result<(), GroupError>> {
+    ) -> BoxFuture<'static, Result<(), GroupError>> {
         let (engine, connection, group) = (self.0.clone(), connection.clone(), group.clone());
         Box::pin(membership::connection::change(engine, connection, group, Change::Leave))
     }
@@ -78,32 +82,36 @@ impl HubEngine for Facade {
         user: &UserId,
         group: &GroupName,
         ttl: Option<Duration>,
-    ) -> BoxFuture<Result<(), GroupError>> {
+    ) -> BoxFuture<'static, Result<(), GroupError>> {
         Box::pin(membership::user::add(self.0.clone(), user.clone(), group.clone(), ttl))
     }
 
-    fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<Result<(), GroupError>> {
+    fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>> {
         Box::pin(membership::user::remove(self.0.clone(), user.clone(), group.clone()))
     }
 
     fn members(
         &self,
         group: &GroupName,
-        cursor: Option<Cursor>,
+        cursor: Option<PageCursor>,
         limit: usize,
-    ) -> BoxFuture<Result<GroupPage, GroupError>> {
+    ) -> BoxFuture<'static, Result<GroupPage, GroupError>> {
         Box::pin(queries::members(self.0.clone(), group.clone(), cursor, limit))
     }
 
-    fn count(&self, group: &GroupName) -> BoxFuture<Result<u64, GroupError>> {
+    fn count(&self, group: &GroupName) -> BoxFuture<'static, Result<u64, GroupError>> {
         Box::pin(queries::count(self.0.clone(), group.clone()))
     }
 
-    fn contains(&self, group: &GroupName, member: &GroupMember) -> BoxFuture<Result<bool, GroupError>> {
+    fn contains(
+        &self,
+        group: &GroupName,
+        member: &GroupMember,
+    ) -> BoxFuture<'static, Result<bool, GroupError>> {
         Box::pin(queries::contains(self.0.clone(), group.clone(), member.clone()))
     }
 
-    fn groups_of(&self, member: &GroupMember) -> BoxFuture<Result<Vec<GroupName>, GroupError>> {
+    fn groups_of(&self, member: &GroupMember) -> BoxFuture<'static, Result<Vec<GroupName>, GroupError>> {
         Box::pin(queries::groups_of(self.0.clone(), member.clone()))
     }
 }

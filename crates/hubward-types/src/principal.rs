@@ -13,7 +13,7 @@ use crate::UserId;
 /// ```
 /// use hubward_types::Principal;
 ///
-/// let nurse = Principal::builder().user("alice").role("nurse").claim("department", "cardiology").build();
+/// let nurse = Principal::builder().user_id("alice").role("nurse").claim("department", "cardiology").build();
 /// assert!(nurse.has_role("nurse"));
 /// assert_eq!(nurse.claim("department"), Some("cardiology"));
 /// assert!(!Principal::anonymous().is_authenticated());
@@ -48,7 +48,7 @@ impl Principal {
     }
 
     /// Returns the user id: the value of the claim that is configured for it (`sub` by default).
-    pub fn user(&self) -> Option<&UserId> {
+    pub fn user_id(&self) -> Option<&UserId> {
         self.known.as_ref()?.user.as_ref()
     }
 
@@ -89,7 +89,7 @@ impl Principal {
 impl fmt::Debug for Principal {
     /// Names the user and nothing else: claims are personal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.known, self.user()) {
+        match (&self.known, self.user_id()) {
             (None, _) => f.write_str("Principal(anonymous)"),
             (Some(_), None) => f.write_str("Principal(authenticated, no user id)"),
             (Some(_), Some(user)) => write!(f, "Principal({user:?})"),
@@ -105,7 +105,7 @@ pub struct PrincipalBuilder {
 
 impl PrincipalBuilder {
     /// Sets the user id.
-    pub fn user(mut self, user: impl Into<UserId>) -> Self {
+    pub fn user_id(mut self, user: impl Into<UserId>) -> Self {
         self.known.user = Some(user.into());
         self
     }
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn debugging_a_principal_shows_no_claim() {
-        let alice = Principal::builder().user("alice").claim("ssn", "078-05-1120").build();
+        let alice = Principal::builder().user_id("alice").claim("ssn", "078-05-1120").build();
         assert_eq!(format!("{alice:?}"), "Principal(\"alice\")");
     }
 

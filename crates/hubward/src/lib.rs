@@ -26,10 +26,11 @@ pub use cluster::Cluster;
 pub use hubward_auth as auth;
 pub use hubward_backplane as backplane;
 pub use hubward_hub::{
-    AskError, Asking, Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, Clients, Cursor,
-    Disconnected, FilterCall, FromRef, GroupError, GroupMember, GroupPage, Groups, Handler, HandlerExt, Hub,
-    HubBuildError, HubContext, HubError, HubHandle, HubOptions, Items, Next, Outcome, Output, Parameter,
-    Recipients, Request, SendError, Sending, State, StreamHandler, StreamOutput, Upload,
+    Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, ClientResult, ClientResultError,
+    Clients, DisconnectReason, Disconnected, FilterCall, FromRef, GroupError, GroupMember, GroupPage, Groups,
+    Handler, HandlerExt, Hub, HubBuildError, HubContext, HubError, HubHandle, HubOptions, Items, Next,
+    Outcome, Output, PageCursor, Parameter, Recipients, Request, SendError, Sending, State, StreamHandler,
+    StreamOutput, Upload,
 };
 pub use hubward_proto::{Arguments, List};
 pub use hubward_transport as transport;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubward::{AskError, Binary, Hub, HubContext, HubError, HubOptions};
+use hubward::{Binary, ClientResultError, Hub, HubContext, HubError, HubOptions};
 
 use crate::nulls::{ArgumentOutOfRangeException, HUB_EXCEPTION, InvalidOperationException, Text, needed};
 use crate::reading::Reading;
@@ -60,7 +60,7 @@ pub(crate) fn named(name: &str) -> Hub {
                 .unwrap_or_else(|| "Operation is not valid due to the current state of the object.".into());
             Err::<String, _>(InvalidOperationException(text))
         })
-        .method("WhoAmI", async |cx: HubContext| cx.user().user().cloned())
+        .method("WhoAmI", async |cx: HubContext| cx.principal().user_id().cloned())
         .method("MyConnectionId", async |cx: HubContext| cx.connection_id().clone())
         .method("Transport", async |cx: HubContext| cx.request().transport().to_owned())
         .method("Query", query)
@@ -114,14 +114,14 @@ async fn slow(ms: i32, text: Text) -> Result<Text, ArgumentOutOfRangeException> 
 
 async fn ask(cx: HubContext, id: Text, question: Text) -> Result<String, HubError> {
     let id = needed(id, "connectionId")?;
-    let answer = cx.clients().connection(id).ask::<Said>("Question", (question,)).await;
+    let answer = cx.clients().connection(id).invoke::<Said>("Question", (question,)).await;
     Ok(match answer {
         Ok(Said::Text(text)) => format!("answer: {}", text.unwrap_or_default()),
         Ok(Said::Other(why)) => format!("failed: Error trying to deserialize result to String. {why}"),
-        Err(AskError::NoResult) => format!("failed: {HUB_EXCEPTION}"),
-        Err(AskError::Failed(text)) => format!("failed: {text}"),
-        Err(AskError::NotFound(_)) => "gone: does not exist".to_owned(),
-        Err(AskError::Disconnected(_)) => "gone: disconnected".to_owned(),
+        Err(ClientResultError::NoResult) => format!("failed: {HUB_EXCEPTION}"),
+        Err(ClientResultError::Failed(text)) => format!("failed: {text}"),
+        Err(ClientResultError::NotFound(_)) => "gone: does not exist".to_owned(),
+        Err(ClientResultError::Disconnected(_)) => "gone: disconnected".to_owned(),
         Err(other) => return Err(other.into()),
     })
 }

@@ -24,7 +24,7 @@ async fn watch_doctors(n: i32) -> impl Stream<Item = i32> {
 }
 
 async fn subscribe_to_ward(cx: HubContext, ward: Text) -> Result<(), HubError> {
-    if cx.user().claim("department") != ward.as_deref() && !cx.user().has_role("admin") {
+    if cx.principal().claim("department") != ward.as_deref() && !cx.principal().has_role("admin") {
         return Err(HubError::shown("Access to this ward requires matching department assignment."));
     }
     Ok(cx.groups().add(format!("ward:{}", ward.unwrap_or_default())).await?)

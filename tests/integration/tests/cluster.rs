@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hubward::{
-    AskError, GroupError, GroupMember, GroupName, Groups, Hub, HubContext, HubError, HubHandle, Principal,
+    ClientResultError, GroupError, GroupMember, GroupName, Groups, Hub, HubContext, HubError, HubHandle,
+    Principal,
 };
 use hubward_tests::{Client, TestNode, cluster, eventually, issuer, token, within};
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ impl Pair {
     }
 
     fn groups(&self, node: usize) -> &Groups {
-        self.hubs[node].membership()
+        self.hubs[node].groups()
     }
 }
 
@@ -152,49 +153,49 @@ async fn a_client_of_another_node_is_asked_like_any_other() {
     let mut client = pair.client(0).await;
     let far = pair.hubs[1].connection(client.id.as_str());
 
-    let (answer, ()) = tokio::join!(far.ask::<i64>("Add", (2, 3)), async {
+    let (answer, ()) = tokio::join!(far.invoke::<i64>("Add", (2, 3)), async {
         let question = client.called("Add").await;
         assert_eq!(question["arguments"], json!([2, 3]));
         client.answer(&question, json!(5)).await;
     });
     assert_eq!(answer.unwrap(), 5);
 
-    let (answer, ()) = tokio::join!(far.ask::<()>("Do", ()), async {
+    let (answer, ()) = tokio::join!(far.invoke::<()>("Do", ()), async {
         let id = client.called("Do").await["invocationId"].clone();
         client.send(&json!({ "type": 3, "invocationId": id })).await;
     });
     answer.unwrap();
 
-    let (answer, ()) = tokio::join!(far.ask::<i64>("Add", ()), async {
+    let (answer, ()) = tokio::join!(far.invoke::<i64>("Add", ()), async {
         let id = client.called("Add").await["invocationId"].clone();
         client.send(&json!({ "type": 3, "invocationId": id, "error": "No idea." })).await;
     });
-    assert!(matches!(&answer, Err(AskError::Failed(text)) if text == "No idea."), "{answer:?}");
+    assert!(matches!(&answer, Err(ClientResultError::Failed(text)) if text == "No idea."), "{answer:?}");
 
-    let (answer, ()) = tokio::join!(far.ask::<i64>("Add", ()), async {
+    let (answer, ()) = tokio::join!(far.invoke::<i64>("Add", ()), async {
         let question = client.called("Add").await;
         client.answer(&question, json!("five")).await;
     });
-    assert!(matches!(answer, Err(AskError::Decode(_))), "{answer:?}");
+    assert!(matches!(answer, Err(ClientResultError::Decode(_))), "{answer:?}");
 
-    let nobody = pair.hubs[1].connection("nobody").ask::<Value>("Add", ()).await;
-    assert!(matches!(nobody, Err(AskError::NotFound(_))), "{nobody:?}");
+    let nobody = pair.hubs[1].connection("nobody").invoke::<Value>("Add", ()).await;
+    assert!(matches!(nobody, Err(ClientResultError::NotFound(_))), "{nobody:?}");
 
     // The asker gives up: the answer that comes all the same is passed over.
     let question = tokio::select! {
-        answer = far.ask::<i64>("Add", (1,)) => panic!("nobody answered, but {answer:?} came"),
+        answer = far.invoke::<i64>("Add", (1,)) => panic!("nobody answered, but {answer:?} came"),
         question = client.called("Add") => question,
     };
     client.answer(&question, json!(1)).await;
     assert_eq!(client.result("Echo", json!(["still here"])).await, "still here");
 
-    let (answer, ()) = tokio::join!(within("the answer", far.ask::<i64>("Add", ())), async {
+    let (answer, ()) = tokio::join!(within("the answer", far.invoke::<i64>("Add", ())), async {
         client.called("Add").await;
         client.close().await;
     });
-    assert!(matches!(answer, Err(AskError::Disconnected(_))), "{answer:?}");
+    assert!(matches!(answer, Err(ClientResultError::Disconnected(_))), "{answer:?}");
     eventually("that nobody has it", async || {
-        matches!(far.ask::<i64>("Add", ()).await, Err(AskError::NotFound(_)))
+        matches!(far.invoke::<i64>("Add", ()).await, Err(ClientResultError::NotFound(_)))
     })
     .await;
 }
@@ -317,8 +318,8 @@ async fn a_node_that_leaves_tells_its_clients_and_is_forgotten() {
 
     pair.hubs[1].group("g").send("N", (1,)).await.unwrap();
     receives(&mut staying, [1]).await;
-    let gone = pair.hubs[1].connection(leaving.id.as_str()).ask::<Value>("Add", ()).await;
-    assert!(matches!(gone, Err(AskError::NotFound(_))), "{gone:?}");
+    let gone = pair.hubs[1].connection(leaving.id.as_str()).invoke::<Value>("Add", ()).await;
+    assert!(matches!(gone, Err(ClientResultError::NotFound(_))), "{gone:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

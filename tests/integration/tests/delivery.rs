@@ -57,7 +57,8 @@ async fn who_was_refused_on_connecting_never_disconnects() {
         .on_disconnected(move |cx: HubContext, end: Disconnected| {
             let tx = tx.clone();
             async move {
-                let _ = tx.send((cx.request().query("name").map(str::to_owned), end.error));
+                let _ =
+                    tx.send((cx.request().query("name").map(str::to_owned), end.error().map(str::to_owned)));
             }
         });
     let node = node(hub).await;

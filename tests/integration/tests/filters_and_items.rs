@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hubward::{
-    AskError, CallKind, Disconnected, FilterCall, Hub, HubContext, HubError, HubHandle, Hubward, Next,
-    Outcome,
+    CallKind, ClientResultError, Disconnected, FilterCall, Hub, HubContext, HubError, HubHandle, Hubward,
+    Next, Outcome,
 };
 use hubward_tests::{TestNode, eventually, issuer, token, within};
 use serde_json::{Value, json};
@@ -243,8 +243,8 @@ async fn calls_wait_for_on_connected_and_messages_do_not() {
             calling.tell("called");
             async move { text }
         })
-        .on_disconnected(move |Disconnected { error }: Disconnected| {
-            leaving.tell(format!("left: {error:?}"));
+        .on_disconnected(move |end: Disconnected| {
+            leaving.tell(format!("left: {:?}", end.error()));
             async {}
         });
     let node = node(hub).await;
@@ -325,7 +325,7 @@ async fn a_hub_is_spoken_to_from_outside() {
     let mut third = node.client("/hub").open().await;
     eventually("all three", async || node.hubs.connection_count("hub") == 3).await;
 
-    hub.membership().add_connection(first.id.as_str(), "g").await.unwrap();
+    hub.groups().add_connection(first.id.as_str(), "g").await.unwrap();
     hub.all().send("N", (1,)).await.unwrap();
     hub.user("alice").send("N", (2,)).await.unwrap();
     hub.group("g").send("N", (3,)).await.unwrap();
@@ -333,7 +333,7 @@ async fn a_hub_is_spoken_to_from_outside() {
     hub.all_except([first.id.as_str()]).send("N", (5,)).await.unwrap();
     hub.users(["alice", "bob"]).send("N", (6,)).await.unwrap();
     hub.connections([&first.id, &third.id]).send("N", (7,)).await.unwrap();
-    hub.groups(["g", "h"]).send("N", (8,)).await.unwrap();
+    hub.clients().groups(["g", "h"]).send("N", (8,)).await.unwrap();
     hub.all().send("N", (0,)).await.unwrap();
     for (client, expected) in [
         (&mut first, vec![1, 2, 3, 6, 7, 8]),
@@ -346,14 +346,14 @@ async fn a_hub_is_spoken_to_from_outside() {
     }
 
     let asked = hub.connection(third.id.as_str());
-    let (answer, ()) = tokio::join!(asked.ask::<i64>("Add", (2, 3)), async {
+    let (answer, ()) = tokio::join!(asked.invoke::<i64>("Add", (2, 3)), async {
         let question = third.called("Add").await;
         assert_eq!(question["arguments"], json!([2, 3]));
         third.answer(&question, json!(5)).await;
     });
     assert_eq!(answer.unwrap(), 5);
-    let nobody = hub.connection("nobody").ask::<Value>("Add", ()).await;
-    assert!(matches!(nobody, Err(AskError::NotFound(_))), "{nobody:?}");
+    let nobody = hub.connection("nobody").invoke::<Value>("Add", ()).await;
+    assert!(matches!(nobody, Err(ClientResultError::NotFound(_))), "{nobody:?}");
     asked.abort().await.unwrap();
     assert_eq!(third.ended().await.close, Some(json!({ "type": 7 })));
 }
@@ -361,11 +361,11 @@ async fn a_hub_is_spoken_to_from_outside() {
 #[tokio::test]
 async fn a_hub_may_ask_its_caller_and_goes_on_with_the_callers_next_calls() {
     async fn confirm(cx: HubContext) -> Result<bool, HubError> {
-        Ok(cx.clients().caller().ask::<bool>("Sure", ()).await?)
+        Ok(cx.clients().caller().invoke::<bool>("Sure", ()).await?)
     }
     async fn too_early(cx: HubContext) -> Result<(), HubError> {
-        let answer = cx.clients().caller().ask::<bool>("Sure", ()).await;
-        assert!(matches!(answer, Err(AskError::WhileConnecting)), "{answer:?}");
+        let answer = cx.clients().caller().invoke::<bool>("Sure", ()).await;
+        assert!(matches!(answer, Err(ClientResultError::WhileConnecting)), "{answer:?}");
         Ok(())
     }
     let node =

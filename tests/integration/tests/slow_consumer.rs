@@ -48,8 +48,8 @@ async fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
         ..HubOptions::default()
     };
     let hub = Hub::new("hub").options(options).on_connected(join).on_disconnected(
-        move |cx: HubContext, Disconnected { error }: Disconnected| {
-            tell.send((cx.connection_id().to_string(), error)).unwrap();
+        move |cx: HubContext, end: Disconnected| {
+            tell.send((cx.connection_id().to_string(), end.error().map(str::to_owned))).unwrap();
             async {}
         },
     );
@@ -60,8 +60,7 @@ async fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
     }
     let mut slow = node.client("/hub").receive_buffer_bytes(4096).open().await;
     let hub = node.hubs.hub("hub").unwrap();
-    eventually("all members", async || hub.membership().count("g").await.unwrap() == READERS as u64 + 1)
-        .await;
+    eventually("all members", async || hub.groups().count("g").await.unwrap() == READERS as u64 + 1).await;
 
     let mut number = 0;
     let (who, error) = loop {
@@ -75,7 +74,7 @@ async fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
     assert_eq!(who, slow.id);
     assert_eq!(error.as_deref(), Some("The client does not read what it is sent."));
     eventually("the slow one to be forgotten", async || {
-        hub.membership().count("g").await.unwrap() == READERS as u64
+        hub.groups().count("g").await.unwrap() == READERS as u64
     })
     .await;
 
@@ -139,20 +138,17 @@ async fn a_stream_waits_for_a_client_that_reads_slowly() {
 async fn a_write_that_stays_blocked_ends_its_connection() {
     let (tell, mut ended) = mpsc::unbounded_channel();
     let options = HubOptions { send_timeout: Duration::from_millis(100), ..HubOptions::default() };
-    let hub = Hub::new("hub").options(options).on_connected(join).on_disconnected(
-        move |Disconnected { error }: Disconnected| {
-            tell.send(error).unwrap();
+    let hub =
+        Hub::new("hub").options(options).on_connected(join).on_disconnected(move |end: Disconnected| {
+            tell.send(end.error().map(str::to_owned)).unwrap();
             async {}
-        },
-    );
+        });
     let node = TestNode::start(Hubward::builder().hub("/hub", hub).build().unwrap()).await;
     let _slow = node.client("/hub").receive_buffer_bytes(4096).open().await;
     let text = "x".repeat(16 << 20);
     // More than the kernel takes; a message alone always fits into a mailbox.
-    eventually("a member", async || {
-        node.hubs.hub("hub").unwrap().membership().count("g").await.unwrap() == 1
-    })
-    .await;
+    eventually("a member", async || node.hubs.hub("hub").unwrap().groups().count("g").await.unwrap() == 1)
+        .await;
     node.hubs.hub("hub").unwrap().group("g").send("N", (text,)).await.unwrap();
     let error = within("the end", ended.recv()).await.unwrap();
     assert_eq!(error.as_deref(), Some("A write to the client stayed blocked for too long."));

@@ -65,7 +65,7 @@ fn a_good_token_names_its_bearer() {
     let says =
         claims(json!({ "role": "nurse", "roles": ["doctor", "lead"], "department": "ICU", "level": 3 }));
     let alice = ask(config(), &hs256(&json!({ "alg": "HS256" }), &says)).unwrap();
-    assert_eq!(alice.user().unwrap().as_str(), "alice");
+    assert_eq!(alice.user_id().unwrap().as_str(), "alice");
     assert_eq!(alice.roles().collect::<Vec<_>>(), ["nurse", "doctor", "lead"]);
     assert_eq!(alice.claim("department"), Some("ICU"));
     assert_eq!(alice.claim("level"), Some("3"));
@@ -77,12 +77,12 @@ fn the_claims_for_user_and_roles_are_configurable() {
     let config = JwtConfig { user_claim: "email".into(), role_claims: vec!["groups".into()], ..config() };
     let says = claims(json!({ "email": "a@x", "groups": ["g"], "role": "nurse" }));
     let alice = ask(config.clone(), &hs256(&json!({ "alg": "HS256" }), &says)).unwrap();
-    assert_eq!(alice.user().unwrap().as_str(), "a@x");
+    assert_eq!(alice.user_id().unwrap().as_str(), "a@x");
     assert_eq!(alice.roles().collect::<Vec<_>>(), ["g"]);
 
     let nameless = ask(config, &hs256(&json!({ "alg": "HS256" }), &claims(json!({ "email": "" })))).unwrap();
     assert!(nameless.is_authenticated());
-    assert_eq!(nameless.user(), None);
+    assert_eq!(nameless.user_id(), None);
 }
 
 #[test]

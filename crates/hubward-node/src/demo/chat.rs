@@ -48,7 +48,7 @@ pub(super) fn hub(node: &str) -> Hub {
 }
 
 fn user(cx: &HubContext) -> String {
-    cx.user().user().map_or_else(|| "somebody".to_owned(), |user| user.to_string())
+    cx.principal().user_id().map_or_else(|| "somebody".to_owned(), |user| user.to_string())
 }
 
 fn message(

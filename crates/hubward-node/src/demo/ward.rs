@@ -31,7 +31,7 @@ pub(super) fn group(ward: &str) -> String {
 }
 
 fn check_ward(cx: &HubContext, ward: &str) -> Result<(), HubError> {
-    if cx.user().claim("department") != Some(ward) && !cx.user().has_role("admin") {
+    if cx.principal().claim("department") != Some(ward) && !cx.principal().has_role("admin") {
         return Err(HubError::shown("Access to this ward requires matching department assignment."));
     }
     Ok(())
@@ -46,9 +46,9 @@ async fn order_medication(cx: HubContext, patient: String, drug: String) -> Resu
     if patient.trim().is_empty() || drug.trim().is_empty() {
         return Err(HubError::shown("Name the patient and the drug."));
     }
-    let by = cx.user().user().map(ToString::to_string).unwrap_or_default();
+    let by = cx.principal().user_id().map(ToString::to_string).unwrap_or_default();
     let answer = format!("{drug} for {patient}");
-    if let Some(ward) = cx.user().claim("department") {
+    if let Some(ward) = cx.principal().claim("department") {
         cx.clients().group(group(ward)).send("MedicationOrdered", (Ordered { patient, drug, by },)).await?;
     }
     Ok(answer)

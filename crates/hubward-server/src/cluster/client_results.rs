@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hubward_backplane::{Body, ClientResultOutcome, Frames, Topic};
-use hubward_hub::{Answer, AskError, BoxFuture, EncodeCall, SendError};
+use hubward_hub::{BoxFuture, ClientResultError, EncodeCall, RawClientResult, SendError};
 use hubward_proto::{EncodeError, Frame, Protocol};
 use hubward_types::{ConnectionId, NodeId};
 use scopeguard::{ScopeGuard, guard};
@@ -19,7 +19,7 @@ pub(crate) fn invoke(
     engine: &Arc<Engine>,
     connection: &ConnectionId,
     call: &dyn EncodeCall,
-) -> BoxFuture<Result<Answer, AskError>> {
+) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>> {
     let invocation_id = engine.next_invocation_id();
     if let Some(local) = engine.index.connection(connection) {
         return match call.encode(local.protocol, Some(&invocation_id)) {
@@ -29,7 +29,7 @@ pub(crate) fn invoke(
     }
     let name = connection.to_string();
     if engine.context.other_nodes().is_none() {
-        return Box::pin(async { Err(AskError::NotFound(name)) });
+        return Box::pin(async { Err(ClientResultError::NotFound(name)) });
     }
     match encode_all(call, &invocation_id) {
         Ok(frames) => Box::pin(invoke_remote(engine.clone(), connection.clone(), invocation_id, frames)),
@@ -43,21 +43,24 @@ fn encode_all(call: &dyn EncodeCall, invocation_id: &str) -> Result<Frames, Enco
     Ok(Frames { json: Some(encode(Protocol::Json)?), messagepack: Some(encode(Protocol::MessagePack)?) })
 }
 
-fn not_encoded(call: &dyn EncodeCall, source: EncodeError) -> BoxFuture<Result<Answer, AskError>> {
+fn not_encoded(
+    call: &dyn EncodeCall,
+    source: EncodeError,
+) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>> {
     let method = call.method().to_owned();
-    Box::pin(async { Err(AskError::Send(SendError::Encode { method, source })) })
+    Box::pin(async { Err(ClientResultError::Send(SendError::Encode { method, source })) })
 }
 
 async fn invoke_local(
     connection: Arc<ConnectionHandle>,
     invocation_id: String,
     frame: Frame,
-) -> Result<Answer, AskError> {
+) -> Result<RawClientResult, ClientResultError> {
     match wait_for_result(&connection, invocation_id, frame).await {
-        None => Err(AskError::Disconnected(connection.id.to_string())),
-        Some(Reply::Value(protocol, bytes)) => Ok(Answer::new(protocol, bytes)),
-        Some(Reply::Void) => Ok(Answer::without_result()),
-        Some(Reply::Error(error)) => Err(AskError::Failed(error)),
+        None => Err(ClientResultError::Disconnected(connection.id.to_string())),
+        Some(Reply::Value(protocol, bytes)) => Ok(RawClientResult::new(protocol, bytes)),
+        Some(Reply::Void) => Ok(RawClientResult::without_result()),
+        Some(Reply::Error(error)) => Err(ClientResultError::Failed(error)),
     }
 }
 
@@ -79,10 +82,10 @@ async fn invoke_remote(
     connection: ConnectionId,
     invocation_id: String,
     frames: Frames,
-) -> Result<Answer, AskError> {
+) -> Result<RawClientResult, ClientResultError> {
     let name = connection.to_string();
     let context = &engine.context;
-    let Some(backplane) = context.other_nodes() else { return Err(AskError::NotFound(name)) };
+    let Some(backplane) = context.other_nodes() else { return Err(ClientResultError::NotFound(name)) };
     let topic = Topic::Connection(engine.name().clone(), connection);
     let mut result = context.pending.client_results.expect();
     let id = result.id;
@@ -96,19 +99,21 @@ async fn invoke_remote(
     let reached = backplane.publish(&topic, context.envelope(body)).await.map_err(backplane_failed)?;
     if reached == Some(0) {
         ScopeGuard::into_inner(cancel);
-        return Err(AskError::NotFound(name));
+        return Err(ClientResultError::NotFound(name));
     }
     let outcome = result.wait().await;
     ScopeGuard::into_inner(cancel);
     match outcome {
         Some(ClientResultOutcome::Result { protocol, bytes }) => {
             let protocol = Protocol::ALL.into_iter().find(|known| known.index() == usize::from(protocol));
-            protocol.map(|protocol| Answer::new(protocol, bytes.to_vec())).ok_or(AskError::Disconnected(name))
+            protocol
+                .map(|protocol| RawClientResult::new(protocol, bytes.to_vec()))
+                .ok_or(ClientResultError::Disconnected(name))
         }
-        Some(ClientResultOutcome::Void) => Ok(Answer::without_result()),
-        Some(ClientResultOutcome::Error(error)) => Err(AskError::Failed(error)),
-        Some(ClientResultOutcome::NotFound) => Err(AskError::NotFound(name)),
-        Some(_) | None => Err(AskError::Disconnected(name)),
+        Some(ClientResultOutcome::Void) => Ok(RawClientResult::without_result()),
+        Some(ClientResultOutcome::Error(error)) => Err(ClientResultError::Failed(error)),
+        Some(ClientResultOutcome::NotFound) => Err(ClientResultError::NotFound(name)),
+        Some(_) | None => Err(ClientResultError::Disconnected(name)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why connections close: one table of what the client is sent, whether it may reconnect, what the hub is notified of,
 //! and how it is logged.
 
+use hubward_hub::DisconnectReason;
 use hubward_proto::{ProtocolError, SessionError};
 use tracing::Level;
 
@@ -66,9 +67,6 @@ pub(crate) struct CloseRow {
 
 /// SignalR's text for every close by an error.
 pub(crate) const CLOSED_WITH_ERROR: &str = "Connection closed with an error.";
-
-/// What .NET adds for a client timeout where detailed errors are on.
-const CLIENT_TIMEOUT_DETAIL: &str = "OperationCanceledException: Client hasn't sent a message/ping within the configured ClientTimeoutInterval.";
 
 /// A close without an error: what the rows below have in common.
 const CLEAN: CloseRow = CloseRow {
@@ -143,33 +141,37 @@ impl CloseReason {
         let detail = match self {
             Self::Rejected(text) => return Some(text.clone()),
             Self::Protocol(error) if detailed => format!("{}: {error}", error.exception()),
-            Self::ClientTimeout if detailed => CLIENT_TIMEOUT_DETAIL.to_owned(),
+            Self::ClientTimeout if detailed => {
+                let error = SessionError::ClientTimeout;
+                format!("{}: {error}", error.exception())
+            }
             _ => return Some(base.to_owned()),
         };
         Some(format!("{base} {detail}"))
     }
-}
 
-impl CloseReason {
-    /// What `on_disconnected` is told; none where all is in order.
-    pub(crate) fn error(&self) -> Option<String> {
+    /// Returns what `on_disconnected` is notified of.
+    pub(crate) fn disconnect_reason(&self) -> DisconnectReason {
         match self {
-            Self::Client(error) => error.clone(),
-            Self::TransportClosed | Self::Terminated | Self::TransportLost => None,
-            Self::Aborted | Self::Shutdown | Self::TokenExpired => None,
-            Self::TransportViolated => Some("The client broke the rules of its transport.".to_owned()),
-            Self::Rejected(text) | Self::Handshake(text) => Some(text.clone()),
-            Self::Protocol(error) => Some(error.to_string()),
-            Self::HandshakeTimeout => Some("Handshake was canceled.".to_owned()),
-            Self::ClientTimeout => Some(
-                "Client hasn't sent a message/ping within the configured ClientTimeoutInterval.".to_owned(),
-            ),
-            Self::SlowConsumer => Some("The client does not read what it is sent.".to_owned()),
-            Self::SendTimeout => Some("A write to the client stayed blocked for too long.".to_owned()),
-            Self::AckTimeout => Some("The client did not acknowledge in time what it was sent.".to_owned()),
-            Self::ReconnectTimeout => {
-                Some("The client did not take the connection up again in time.".to_owned())
+            Self::Client(None) => DisconnectReason::ClientClosed,
+            Self::Client(Some(error)) => DisconnectReason::ClientError(error.clone()),
+            Self::TransportClosed | Self::Terminated => DisconnectReason::TransportClosed,
+            Self::TransportLost => DisconnectReason::TransportLost,
+            Self::TransportViolated => DisconnectReason::TransportError,
+            Self::Aborted => DisconnectReason::Aborted,
+            Self::Rejected(text) => DisconnectReason::Rejected(text.clone()),
+            Self::Protocol(error) => DisconnectReason::ProtocolError(error.to_string()),
+            Self::Handshake(text) => DisconnectReason::HandshakeFailed(text.clone()),
+            Self::HandshakeTimeout => {
+                DisconnectReason::HandshakeFailed(SessionError::HandshakeTimeout.to_string())
             }
+            Self::ClientTimeout => DisconnectReason::ClientTimeout,
+            Self::SlowConsumer => DisconnectReason::SlowConsumer,
+            Self::SendTimeout => DisconnectReason::SendTimeout,
+            Self::AckTimeout => DisconnectReason::AckTimeout,
+            Self::ReconnectTimeout => DisconnectReason::ReconnectTimeout,
+            Self::TokenExpired => DisconnectReason::TokenExpired,
+            Self::Shutdown => DisconnectReason::Shutdown,
         }
     }
 }

@@ -42,7 +42,8 @@ impl ConnectionTask {
                 None => row.runs_on_disconnected,
             };
             if connected {
-                let context = HubContext::new(handle.clone(), hub, 0).with_end(reason.error());
+                let context = HubContext::new(handle.clone(), hub, 0)
+                    .with_disconnect_reason(reason.disconnect_reason());
                 let method = engine.definition.on_disconnected.as_ref();
                 let run = lifecycle::run(&engine, method, context, handle.protocol, CallKind::Disconnected);
                 if let Err(error) = run.await {
@@ -81,11 +82,11 @@ impl ConnectionTask {
 
     fn log_close(&self, reason: &CloseReason) {
         let row = reason.row();
-        let user = self.opened.principal.user().map(|user| user.as_str()).unwrap_or_default();
+        let user = self.opened.principal.user_id().map(|user| user.as_str()).unwrap_or_default();
         let (hub, connection_id) = (self.engine.name(), self.logged_id());
         let transport = self.opened.request.transport.name();
         if row.log_level == Level::WARN {
-            tracing::warn!(%hub, user, transport, %connection_id, reason = row.label, error = reason.error(), "A connection ended.");
+            tracing::warn!(%hub, user, transport, %connection_id, reason = row.label, error = reason.disconnect_reason().error(), "A connection ended.");
         } else {
             tracing::info!(%hub, user, transport, %connection_id, reason = row.label, "A connection ended.");
         }

@@ -197,8 +197,8 @@ impl HubConnection for ConnectionHandle {
         &self.id
     }
 
-    fn principal(&self) -> Principal {
-        self.principal.clone()
+    fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     fn items(&self) -> &Items {
@@ -209,7 +209,7 @@ impl HubConnection for ConnectionHandle {
         &self.request
     }
 
-    fn ended(&self) -> CancellationToken {
+    fn connection_closed(&self) -> CancellationToken {
         let token = self.closed_token.get_or_init(CancellationToken::new);
         if self.client_gone.load(Ordering::SeqCst) {
             token.cancel();
@@ -221,11 +221,11 @@ impl HubConnection for ConnectionHandle {
         self.close(CloseReason::Aborted);
     }
 
-    fn release(&self, call: u64) {
+    fn release_permit(&self, call: u64) {
         self.mailbox.complete(None, Some(ControlMessage::ReleasePermit(call)));
     }
 
-    fn can_be_asked(&self) -> bool {
+    fn accepts_client_results(&self) -> bool {
         self.reads_completions.load(Ordering::Acquire)
     }
 }

@@ -68,7 +68,7 @@ fn has_nothing_to_await(engine: &Engine, handle: &ConnectionHandle) -> bool {
     engine.definition.on_connected.is_none()
         && engine.definition.filters.is_empty()
         && engine.context.backplane.is_none()
-        && handle.principal.user().is_none()
+        && handle.principal.user_id().is_none()
 }
 
 /// A connection that came into the index after the shutdown closed all that were in it closes by itself.

@@ -67,7 +67,7 @@ impl Index {
     /// Adds a connection to everybody, and to its user.
     pub(crate) fn add(&self, connection: &Arc<ConnectionHandle>) {
         self.connections.insert(connection.id.clone(), connection.clone());
-        if let Some(user) = connection.principal.user() {
+        if let Some(user) = connection.principal.user_id() {
             self.users.add(user, connection);
         }
         if let Some(shard) = self.shard(connection.key) {
@@ -78,7 +78,7 @@ impl Index {
     /// Removes a connection from everything. Returns its groups, and those of them that it was delivered for in.
     pub(crate) fn remove(&self, connection: &ConnectionHandle) -> (Vec<GroupName>, Vec<GroupName>) {
         self.connections.remove_if(&connection.id, |_, known| known.key == connection.key);
-        if let Some(user) = connection.principal.user() {
+        if let Some(user) = connection.principal.user_id() {
             self.users.remove(user, connection.key);
         }
         if let Some(shard) = self.shard(connection.key) {

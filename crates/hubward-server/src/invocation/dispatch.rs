@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use hubward_hub::{
-    ArgumentError, BoxFuture, CallKind, FilterCall, HubContext, HubEngine, HubError, Incoming, MethodEntry,
-    Outcome, UploadSink,
+    ArgumentError, BoxFuture, CallKind, FilterCall, HubContext, HubEngine, HubError, IncomingInvocation,
+    MethodEntry, Outcome, UploadSink,
 };
 use hubward_proto::{Invocation, Protocol, encode};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ pub(crate) struct BoundCall {
     id: Option<String>,
     streaming: bool,
     stream_count: usize,
-    run: BoxFuture<Result<Outcome, HubError>>,
+    run: BoxFuture<'static, Result<Outcome, HubError>>,
     uploads: Vec<(String, Box<dyn UploadSink>)>,
     cancellation: Option<CancellationToken>,
 }
@@ -76,7 +76,7 @@ impl Dispatch<'_> {
             let owned = headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
             context = context.with_headers(owned.collect());
         }
-        let incoming = Incoming {
+        let incoming = IncomingInvocation {
             context,
             protocol: self.handle.protocol,
             invocation_id: id,

@@ -11,9 +11,9 @@ use crate::engine::Engine;
 /// Wraps a call in the hub's filters, the first one outermost.
 pub(crate) fn filtered(
     engine: &Engine,
-    run: BoxFuture<Result<Outcome, HubError>>,
+    run: BoxFuture<'static, Result<Outcome, HubError>>,
     call: impl Fn() -> FilterCall,
-) -> BoxFuture<Result<Outcome, HubError>> {
+) -> BoxFuture<'static, Result<Outcome, HubError>> {
     engine.definition.filters.iter().rev().fold(run, |run, filter| filter(call(), Next::new(run)))
 }
 

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hubward_hub::{BoxFuture, CallKind, FilterCall, HubContext, HubError, Incoming, Method, Outcome};
+use hubward_hub::{
+    BoxFuture, CallKind, FilterCall, HubContext, HubError, IncomingInvocation, Method, Outcome,
+};
 use hubward_proto::{Protocol, RawArguments};
 
 use super::filters;
@@ -18,7 +20,7 @@ pub(crate) async fn run(
     protocol: Protocol,
     kind: CallKind,
 ) -> Result<(), HubError> {
-    let run: BoxFuture<Result<Outcome, HubError>> = match method {
+    let run: BoxFuture<'static, Result<Outcome, HubError>> = match method {
         Some(method) => method.start(&without_arguments(context.clone(), protocol))?.run,
         None => Box::pin(async { Ok(Outcome::Done(None)) }),
     };
@@ -29,9 +31,9 @@ pub(crate) async fn run(
 }
 
 /// The invocation of a callback, which has no arguments and expects no result.
-fn without_arguments(context: HubContext, protocol: Protocol) -> Incoming<'static> {
+fn without_arguments(context: HubContext, protocol: Protocol) -> IncomingInvocation<'static> {
     const NO_STREAMS: &[Cow<'static, str>] = &[];
-    Incoming {
+    IncomingInvocation {
         context,
         protocol,
         invocation_id: None,

@@ -55,7 +55,7 @@ impl Responder {
     /// Sends a stream's items as fast as the client reads them, until it ends, fails or is cancelled.
     async fn stream(self, stream: FrameStream) {
         let mut items = AssertUnwindSafe(stream).catch_unwind();
-        let closed = self.handle.ended();
+        let closed = self.handle.connection_closed();
         let cancelled = self.cancellation.clone().unwrap_or_default();
         let failed = loop {
             let item = tokio::select! {

@@ -18,18 +18,18 @@ pub(crate) async fn connected(
     let (hub, context) = (engine.name(), &engine.context);
     if context.backplane.is_some() {
         let own = Topic::Connection(hub.clone(), connection.id.clone());
-        let user = connection.principal.user().map(|user| Topic::User(hub.clone(), user.clone()));
+        let user = connection.principal.user_id().map(|user| Topic::User(hub.clone(), user.clone()));
         for topic in std::iter::once(own).chain(user) {
             context.subscriptions.add(topic.clone()).await.map_err(store_failed)?;
             connection.note_topic(topic);
         }
     }
-    let Some(user) = connection.principal.user() else { return Ok(()) };
+    let Some(user) = connection.principal.user_id() else { return Ok(()) };
     let groups = context.store.groups_of_user(hub, user).await.map_err(store_failed)?;
     for (group, ttl) in groups {
         start_delivering_for_user(engine, connection, &group).await;
         // Cancelled with the connection, so that one that comes and goes leaves no task behind.
-        expire_after(engine.clone(), user.clone(), group, ttl, connection.ended());
+        expire_after(engine.clone(), user.clone(), group, ttl, connection.connection_closed());
     }
     Ok(())
 }

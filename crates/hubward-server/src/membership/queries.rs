@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hubward_backplane::{Cursor as StoreCursor, Member};
-use hubward_hub::{Cursor, GroupError, GroupMember, GroupPage};
+use hubward_backplane::{Cursor, Member};
+use hubward_hub::{GroupError, GroupMember, GroupPage, PageCursor};
 use hubward_types::GroupName;
 
 use super::store_failed;
@@ -13,15 +13,15 @@ use crate::engine::Engine;
 pub(crate) async fn members(
     engine: Arc<Engine>,
     group: GroupName,
-    cursor: Option<Cursor>,
+    cursor: Option<PageCursor>,
     limit: usize,
 ) -> Result<GroupPage, GroupError> {
-    let cursor = cursor.map(|cursor| StoreCursor::new(cursor.0));
+    let cursor = cursor.map(|cursor| Cursor::new(cursor.0));
     let store = &engine.context.store;
     let page = store.members(engine.name(), &group, cursor, limit).await.map_err(store_failed)?;
     Ok(GroupPage {
         members: page.members.into_iter().map(from_store).collect(),
-        next: page.next.map(|cursor| Cursor(cursor.as_str().to_owned())),
+        next: page.next.map(|cursor| PageCursor(cursor.as_str().to_owned())),
     })
 }
 

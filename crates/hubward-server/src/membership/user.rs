@@ -67,7 +67,7 @@ pub(crate) async fn start_delivering_for_user(
         Err(refused) => Err(refused),
     };
     if let Err(error) = delivering {
-        let user = connection.principal.user();
+        let user = connection.principal.user_id();
         tracing::warn!(hub = %engine.name(), ?user, %error, "A group of a user is not delivered to a connection.");
     }
     if connection.is_closed() {

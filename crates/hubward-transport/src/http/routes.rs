@@ -83,7 +83,7 @@ async fn serve(
     let mut cross_origin = HeaderMap::new();
     endpoint.cors.apply(&parts.headers, &mut cross_origin);
     let caller = Caller::of(&endpoint, &parts);
-    let mut log = ConnectionLog { user: caller.principal.user().cloned(), ..ConnectionLog::default() };
+    let mut log = ConnectionLog { user: caller.principal.user_id().cloned(), ..ConnectionLog::default() };
     let answer = match caller.check(&endpoint) {
         Ok(()) => route(Admitted { endpoint: &endpoint, caller, log: &mut log }, parts, body).await,
         Err(refusal) => Err(refusal),

@@ -72,7 +72,7 @@ async fn another_user_is_refused_on_every_later_request() {
     assert_eq!(server.request("POST", &target, &bob, b"x").await.row(), changed);
     assert_eq!(server.request("GET", &target, &alice, b"").await.status, 200);
     let connection = connections.recv().await.unwrap();
-    assert_eq!(connection.principal.user().unwrap().as_str(), "alice");
+    assert_eq!(connection.principal.user_id().unwrap().as_str(), "alice");
     for method in ["GET", "POST", "DELETE"] {
         assert_eq!(server.request(method, &target, &bob, b"x").await.row(), changed, "{method}");
     }

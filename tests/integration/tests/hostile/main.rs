@@ -66,7 +66,7 @@ async fn join(cx: HubContext, group: String) -> Result<(), HubError> {
 }
 
 async fn confirm(cx: HubContext) -> Result<bool, HubError> {
-    Ok(cx.clients().caller().ask::<bool>("Sure", ()).await?)
+    Ok(cx.clients().caller().invoke::<bool>("Sure", ()).await?)
 }
 
 /// Timeouts are short, because most of these clients never do what is waited for.

@@ -16,7 +16,7 @@ async fn a_connection_is_in_as_many_groups_as_the_hub_allows() {
     }
     assert_eq!(client.error("Join", json!(["d"])).await, format!("{UNEXPECTED} 'Join' on the server."));
     client.result("Join", json!(["a"])).await;
-    let groups = node.hubs.hub("hub").unwrap().membership().clone();
+    let groups = node.hubs.hub("hub").unwrap().groups().clone();
     assert_eq!(groups.count("d").await.unwrap(), 0, "what failed is not recorded");
     client.result("Leave", json!(["a"])).await;
     client.result("Join", json!(["d"])).await;
@@ -45,7 +45,7 @@ async fn a_group_that_the_rule_refuses_is_refused_with_a_text() {
         )
     );
     client.result("Join", json!(["open"])).await;
-    node.hubs.hub("hub").unwrap().groups(["secret", "open"]).send("N", ()).await.unwrap();
+    node.hubs.hub("hub").unwrap().clients().groups(["secret", "open"]).send("N", ()).await.unwrap();
     client.called("N").await;
     assert!(client.has_nothing_after("Echo", json!(["x"])).await, "it is not in the other group");
 }

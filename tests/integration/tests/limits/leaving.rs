@@ -75,8 +75,8 @@ async fn a_cancellation_token_is_cancelled_by_the_client_and_by_its_going() {
 #[tokio::test]
 async fn on_disconnected_learns_why() {
     let (tell, mut story) = mpsc::unbounded_channel();
-    let hub = hub().on_disconnected(move |cx: HubContext, Disconnected { error }: Disconnected| {
-        tell.send((cx.connection_id().to_string(), error)).unwrap();
+    let hub = hub().on_disconnected(move |cx: HubContext, end: Disconnected| {
+        tell.send((cx.connection_id().to_string(), end.error().map(str::to_owned))).unwrap();
         async {}
     });
     let node = node(hub).await;
