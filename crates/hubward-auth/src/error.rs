@@ -1,14 +1,13 @@
-//! What can be wrong: with a configuration (the operator's fault), with a bearer token or a connection token
-//! (the client's fault), or with what a development token is asked to say. No variant carries a part of a
-//! token or of a key, so all of them may be logged.
+//! What can be wrong with a configuration of keys, tokens or origins. What can be wrong with a token stands
+//! beside the code that reads it: `bearer_token/error.rs` and `connection_token/error.rs`.
 
-use crate::Algorithm;
-
-/// Why a configuration of keys, tokens or origins cannot be used. The operator has to mend it.
+/// Why a configuration cannot be used. It is for the operator, at the start of a node.
+///
+/// No variant carries a part of a key, so all of them may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthConfigError {
-    /// No key is configured, so no token could ever hold.
+    /// No key is configured, so that no token could ever be accepted.
     #[error("no key is configured to check tokens with")]
     NoKeys,
     /// There are more keys than a token may be tried with.
@@ -33,8 +32,8 @@ pub enum AuthConfigError {
         /// The length of the modulus, in bits.
         bits: u32,
     },
-    /// A text is not the public key of the kind that it was given for.
-    #[error("the text is not a PEM-encoded {kind} public key")]
+    /// A string is not a public key of the kind that it was given for.
+    #[error("the string is not a PEM-encoded {kind} public key")]
     NotAPublicKey {
         /// The kind that was expected, with its curves.
         kind: &'static str,
@@ -42,16 +41,16 @@ pub enum AuthConfigError {
     /// The name of a signature algorithm is not known.
     #[error("the signature algorithm is not known")]
     UnknownAlgorithm,
-    /// An algorithm is allowed that none of the keys can do.
+    /// An algorithm is allowed that none of the keys can be used with.
     #[error("{algorithm} is allowed, but no configured key can be used with it")]
     AlgorithmWithoutKey {
-        /// The algorithm that is allowed.
-        algorithm: Algorithm,
+        /// The name of the algorithm that is allowed.
+        algorithm: &'static str,
     },
-    /// No issuer is named, and it is not said that any will do.
+    /// No issuer is named, and any issuer is not allowed either.
     #[error("no issuer is configured and any issuer is not allowed")]
     NoIssuer,
-    /// No audience is named, and it is not said that any will do.
+    /// No audience is named, and any audience is not allowed either.
     #[error("no audience is configured and any audience is not allowed")]
     NoAudience,
     /// The leeway would make the lifetime of tokens meaningless.
@@ -64,125 +63,19 @@ pub enum AuthConfigError {
     },
     /// A sealing key is not 32 bytes in hex or base64.
     #[error("a sealing key must be 32 bytes, written in hex or base64")]
-    SealingKeyFormat,
+    InvalidSealingKey,
     /// A sealing key is one byte over and over: a placeholder, not a random key.
     #[error("a sealing key must be random, this one repeats a single byte")]
     SealingKeyNotRandom,
-    /// Two sealing keys cannot be told apart: most likely one was given twice.
+    /// A sealing key is given twice.
     #[error("two sealing keys are the same")]
     SealingKeyRepeated,
     /// An allowed origin is not exactly `scheme://host` or `scheme://host:port`.
     #[error(
         "an allowed origin must be scheme://host or scheme://host:port, without path or wildcard: {origin:?}"
     )]
-    Origin {
+    InvalidOrigin {
         /// The origin as it was configured.
         origin: String,
     },
-}
-
-/// Why a bearer token is refused.
-///
-/// The texts tell apart what an operator must, and nothing of the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum BearerTokenError {
-    /// The token is longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES), or a part of it than is allowed.
-    #[error("the token is too long")]
-    TooLong,
-    /// The token is no signed JSON Web Token, or its claims are not what their names ask for.
-    #[error("the token is malformed")]
-    Malformed,
-    /// The token has more claims than are accepted.
-    #[error("the token has too many claims")]
-    TooManyClaims,
-    /// The token names an algorithm that is unknown, not allowed, or not that of its key. `none` is one such.
-    #[error("the token's signature algorithm is not allowed")]
-    AlgorithmNotAllowed,
-    /// The token demands an extension (`crit`) that is not understood here.
-    #[error("the token demands an extension that is not supported")]
-    UnsupportedExtension,
-    /// The token names a key that is not configured.
-    #[error("the token names a key that is not known")]
-    UnknownKey,
-    /// The signature is not that of a configured key.
-    #[error("the token's signature does not hold")]
-    BadSignature,
-    /// The token is not from a configured issuer.
-    #[error("the token's issuer is not accepted")]
-    WrongIssuer,
-    /// The token is not for a configured audience.
-    #[error("the token's audience is not accepted")]
-    WrongAudience,
-    /// The token does not say when it lapses.
-    #[error("the token has no expiry")]
-    NoExpiry,
-    /// The token has lapsed.
-    #[error("the token has expired")]
-    Expired,
-    /// The token is for later.
-    #[error("the token is not valid yet")]
-    NotYetValid,
-}
-
-impl BearerTokenError {
-    /// Returns a short constant name for metrics and log fields.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::TooLong => "too_long",
-            Self::Malformed => "malformed",
-            Self::TooManyClaims => "too_many_claims",
-            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
-            Self::UnsupportedExtension => "unsupported_extension",
-            Self::UnknownKey => "unknown_key",
-            Self::BadSignature => "bad_signature",
-            Self::WrongIssuer => "wrong_issuer",
-            Self::WrongAudience => "wrong_audience",
-            Self::NoExpiry => "no_expiry",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-        }
-    }
-}
-
-/// Why a connection token does not open. To a client all of these are the same: no such connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectionTokenError {
-    /// The text is longer than any token that is sealed here.
-    #[error("the connection token is too long")]
-    TooLong,
-    /// The text is not base64url, or too short, or holds what this version does not write.
-    #[error("the connection token is malformed")]
-    Malformed,
-    /// The token was sealed by a version that is not known here.
-    #[error("the connection token has an unknown version")]
-    UnknownVersion,
-    /// The token was sealed with a key that is not in the ring.
-    #[error("the connection token was sealed with an unknown key")]
-    UnknownKey,
-    /// The token was altered or made up.
-    #[error("the connection token does not open")]
-    Forged,
-}
-
-/// Why a development token is not made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DevelopmentTokenError {
-    /// A claim was asked for that the issuer writes itself.
-    #[error("the claim {name:?} is set by the issuer and cannot be given")]
-    ReservedClaim {
-        /// The claim's name.
-        name: String,
-    },
-    /// The token would be refused, being longer than any token may be or having too many claims.
-    #[error("the token would be too long")]
-    TooLong,
-    /// The lifetime ends beyond the year 9999.
-    #[error("the lifetime is too long")]
-    LifetimeTooLong,
-    /// The signature could not be made.
-    #[error("the token could not be signed")]
-    SigningFailed,
 }

@@ -1,33 +1,22 @@
-//! From a request to a principal or a typed refusal: bearer tokens, policies, identities, CORS, and the
-//! sealed tokens by which a connection is found again on any node.
+//! From a request to a principal or a typed refusal: bearer tokens, policies and CORS, and the connection
+//! tokens by which any node finds out where a connection lives.
 //!
-//! The crate does no I/O and reads no clock: keys are given to it and the time comes in. Nothing here is
-//! printed that would give access: refusals carry no part of a token, and keys redact themselves.
+//! The crate does no I/O and reads no clock: keys are given to it and the time comes in. No error, log field
+//! or `Debug` output of it carries a part of a token or of a key.
 
-mod algorithm;
-mod bearer;
-mod claims;
+mod bearer_token;
+mod connection_token;
 mod cors;
-mod development;
 mod error;
-mod identity;
-mod jwt;
-mod key;
-mod origin;
 mod policy;
 mod random;
-mod seal;
-#[cfg(test)]
-mod testing;
 
-pub use algorithm::Algorithm;
-pub use bearer::{MAX_TOKEN_BYTES, bearer_token};
+pub use bearer_token::{
+    Algorithm, Authenticator, BearerTokenError, DevelopmentIssuer, DevelopmentTokenError, JwtConfig, JwtKey,
+    MAX_TOKEN_BYTES, bearer_token,
+};
+pub use connection_token::{ConnectionTokenClaims, ConnectionTokenError, Identity, KeyRing, SealingKey};
 pub use cors::Cors;
-pub use development::DevelopmentIssuer;
-pub use error::{AuthConfigError, BearerTokenError, ConnectionTokenError, DevelopmentTokenError};
-pub use identity::Identity;
-pub use jwt::{Authenticator, JwtConfig};
-pub use key::JwtKey;
+pub use error::AuthConfigError;
 pub use policy::{Decision, Policies, Policy};
 pub use random::random_id;
-pub use seal::{ConnectionTokenClaims, KeyRing, SealingKey};

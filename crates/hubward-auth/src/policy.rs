@@ -1,4 +1,4 @@
-//! Named rules over a principal, as hubs and methods ask for them. A rule only looks at the principal: what
+//! Named rules over a principal, as hubs and methods require them. A rule only looks at the principal: what
 //! depends on a method's arguments is the hub author's code.
 
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hubward_types::Principal;
 
-/// A rule that says who may.
+/// A rule that decides who is allowed.
 ///
 /// ```
 /// use hubward_auth::{Decision, Policy};
@@ -19,7 +19,7 @@ use hubward_types::Principal;
 /// ```
 #[derive(Clone)]
 pub struct Policy {
-    /// All of them must hold.
+    /// All of them must allow.
     rules: Vec<Rule>,
 }
 
@@ -34,32 +34,31 @@ enum Rule {
 /// What a [`Policy`] says about a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The principal may.
+    /// The principal is allowed.
     Allowed,
-    /// Nobody known may not; a token could change that. In HTTP: 401.
+    /// The principal is anonymous, and a token could change the decision. In HTTP: 401.
     Unauthenticated,
-    /// This principal may not. In HTTP: 403.
+    /// This principal is not allowed. In HTTP: 403.
     Forbidden,
 }
 
 impl Policy {
-    /// Allows everyone who is known.
+    /// Allows everybody who is authenticated.
     pub fn authenticated() -> Self {
         Rule::Authenticated.into()
     }
 
-    /// Allows those who hold at least one of these roles. Case matters; without roles nobody is allowed.
+    /// Allows those who have at least one of these roles. Case matters; an empty list allows nobody.
     pub fn any_role(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Rule::AnyRole(roles.into_iter().map(Into::into).collect()).into()
     }
 
-    /// Allows those of whom some value of a claim is one of these. Case matters; without values nobody is
-    /// allowed.
+    /// Allows those of whom some value of a claim is one of these. Case matters; an empty list allows nobody.
     pub fn claim(name: impl Into<String>, allowed: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Rule::Claim(name.into().into(), allowed.into_iter().map(Into::into).collect()).into()
     }
 
-    /// Allows those for whom a function says so. It is asked about nobody known too.
+    /// Allows those for whom a function returns true. It is called for anonymous principals too.
     pub fn custom(rule: impl Fn(&Principal) -> bool + Send + Sync + 'static) -> Self {
         Rule::Custom(Arc::new(rule)).into()
     }
@@ -70,9 +69,9 @@ impl Policy {
         self
     }
 
-    /// Tells whether a principal may.
+    /// Decides whether a principal is allowed.
     pub fn check(&self, principal: &Principal) -> Decision {
-        if self.rules.iter().all(|rule| rule.holds(principal)) {
+        if self.rules.iter().all(|rule| rule.allows(principal)) {
             Decision::Allowed
         } else if principal.is_authenticated() {
             Decision::Forbidden
@@ -83,7 +82,7 @@ impl Policy {
 }
 
 impl Rule {
-    fn holds(&self, principal: &Principal) -> bool {
+    fn allows(&self, principal: &Principal) -> bool {
         match self {
             Self::Authenticated => principal.is_authenticated(),
             Self::AnyRole(roles) => roles.iter().any(|role| principal.has_role(role)),
@@ -162,10 +161,10 @@ mod tests {
     use super::*;
     use Decision::{Allowed, Forbidden, Unauthenticated};
 
-    fn check(policy: &Policy, nobody: Decision, nurse: Decision, doctor: Decision) {
+    fn check(policy: &Policy, anonymous: Decision, nurse: Decision, doctor: Decision) {
         let claims = Principal::builder().claim("ward", "7").claim("ward", "8");
         let principals = [
-            (Principal::anonymous(), nobody),
+            (Principal::anonymous(), anonymous),
             (claims.clone().user_id("n").role("nurse").build(), nurse),
             (claims.user_id("d").role("nurse").role("doctor").claim("department", "ICU").build(), doctor),
         ];
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_tells_nobody_from_somebody_else() {
+    fn a_rule_distinguishes_anonymous_from_forbidden() {
         check(&Policy::authenticated(), Unauthenticated, Allowed, Allowed);
         check(&Policy::any_role(["doctor", "admin"]), Unauthenticated, Forbidden, Allowed);
         check(&Policy::any_role(["Doctor"]), Unauthenticated, Forbidden, Forbidden);
@@ -185,20 +184,20 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_names_nothing_allows_nobody() {
+    fn an_empty_list_allows_nobody() {
         check(&Policy::any_role([""; 0]), Unauthenticated, Forbidden, Forbidden);
         check(&Policy::claim("ward", [""; 0]), Unauthenticated, Forbidden, Forbidden);
     }
 
     #[test]
-    fn both_sides_of_and_must_hold() {
+    fn both_sides_of_and_must_allow() {
         let staff = Policy::any_role(["nurse", "doctor"]);
         check(&staff.clone().and(Policy::any_role(["doctor"])), Unauthenticated, Forbidden, Allowed);
         check(&Policy::any_role(["doctor"]).and(staff), Unauthenticated, Forbidden, Allowed);
     }
 
     #[test]
-    fn a_custom_rule_may_allow_nobody_known() {
+    fn a_custom_rule_may_allow_anonymous_principals() {
         check(&Policy::custom(|_| true), Allowed, Allowed, Allowed);
         check(&Policy::custom(|who| who.has_role("doctor")), Unauthenticated, Forbidden, Allowed);
     }

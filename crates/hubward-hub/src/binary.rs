@@ -1,4 +1,4 @@
-//! Bytes as SignalR carries them: base64 text in JSON, a binary value in MessagePack.
+//! Bytes as SignalR carries them: a base64 string in JSON, a binary value in MessagePack.
 
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// A byte string, as .NET's `byte[]` travels.
+/// Bytes, encoded as .NET's `byte[]` is.
 ///
 /// ```
 /// use hubward_hub::Binary;
@@ -42,18 +42,20 @@ impl Visitor<'_> for Base64 {
     type Value = Binary;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("base64 text")
+        f.write_str("a base64 string")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Binary, E> {
+    fn visit_str<E: Error>(self, string: &str) -> Result<Binary, E> {
         // .NET skips white space.
         let is_space = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        let decoded = if text.bytes().any(is_space) {
-            STANDARD.decode(text.bytes().filter(|byte| !is_space(*byte)).collect::<Vec<_>>())
+        let decoded = if string.bytes().any(is_space) {
+            STANDARD.decode(string.bytes().filter(|byte| !is_space(*byte)).collect::<Vec<_>>())
         } else {
-            STANDARD.decode(text)
+            STANDARD.decode(string)
         };
-        decoded.map(Binary).map_err(|_| E::invalid_value(Unexpected::Other("text that is not base64"), &self))
+        decoded
+            .map(Binary)
+            .map_err(|_| E::invalid_value(Unexpected::Other("a string that is not base64"), &self))
     }
 }
 
@@ -76,12 +78,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_in_base64_is_passed_over() {
-        for text in [r#""AAEC""#, r#"" AA EC\n""#, r#""\tAAEC\r\n""#] {
-            assert_eq!(serde_json::from_str::<Binary>(text).unwrap(), Binary(vec![0, 1, 2]), "{text}");
+    fn white_space_in_base64_is_skipped() {
+        for json in [r#""AAEC""#, r#"" AA EC\n""#, r#""\tAAEC\r\n""#] {
+            assert_eq!(serde_json::from_str::<Binary>(json).unwrap(), Binary(vec![0, 1, 2]), "{json}");
         }
-        for text in [r#""AAE""#, r#""AA-_""#, r#""AA\u00a0EC""#] {
-            assert!(serde_json::from_str::<Binary>(text).is_err(), "{text}");
+        for json in [r#""AAE""#, r#""AA-_""#, r#""AA\u00a0EC""#] {
+            assert!(serde_json::from_str::<Binary>(json).is_err(), "{json}");
         }
     }
 }

@@ -1,40 +1,46 @@
-//! A connection as hub code may know it. The engine implements it; hub authors meet it through
-//! [`HubContext`](crate::HubContext).
+//! A connection as hub code may know it: who is at its other end, and the request that opened it. The server
+//! implements it; hub authors meet it through [`HubContext`](crate::HubContext).
+
+pub(crate) mod disconnect_reason;
+pub(crate) mod items;
 
 use std::net::SocketAddr;
 
 use hubward_types::{ConnectionId, Principal};
 use tokio_util::sync::CancellationToken;
 
-use crate::Items;
+use crate::connection::items::Items;
 
-/// What the engine tells of one connection. Object-safe, so that a connection is one allocation.
+/// One connection, as the server shows it to hub code. Object-safe, so that a connection is one allocation.
 pub trait HubConnection: Send + Sync + 'static {
-    /// The public id.
+    /// Returns the public id.
     fn id(&self) -> &ConnectionId;
-    /// Who is at the other end.
+    /// Returns who is at the other end.
     fn principal(&self) -> &Principal;
-    /// Values that the hub keeps with the connection.
+    /// Returns the values that the hub keeps with the connection.
     fn items(&self) -> &Items;
-    /// The request that opened the connection.
+    /// Returns the request that opened the connection.
     fn request(&self) -> &dyn Request;
-    /// Cancelled when the connection has ended.
+    /// Returns a token that is cancelled when the connection has closed.
     fn connection_closed(&self) -> CancellationToken;
-    /// Ends the connection from the server's side, without leave to reconnect.
+    /// Closes the connection from the server's side, with a Close message that does not allow a reconnect.
     fn abort(&self);
-    /// Lets the next invocation of this client start before call `call` is done.
+    /// Releases the permit that invocation `call` holds, so that the client's next invocation may start before this
+    /// one is done.
     fn release_permit(&self, call: u64);
-    /// Whether the client can be asked: not before its reader runs.
+    /// Tells whether client results can arrive. Until `on_connected` is done they cannot: nothing that the client
+    /// sends is read before.
     fn accepts_client_results(&self) -> bool;
 }
 
-/// The request that opened a connection, for as long as it lives. Tokens are not in it.
+/// The request that opened a connection, kept for as long as the connection lives. Tokens are not in it.
 pub trait Request: Send + Sync {
-    /// Returns the first value of a query parameter, decoded. Names are matched without regard to case.
+    /// Returns the value of a query parameter, percent-decoded; several values are joined with commas, as ASP.NET Core
+    /// joins them. Names are matched without regard to case.
     fn query(&self, name: &str) -> Option<&str>;
-    /// Returns the first value of a header, if it is text.
+    /// Returns the first value of a header, if it is a string of visible ASCII. Names are matched without regard to case.
     fn header(&self, name: &str) -> Option<&str>;
-    /// Returns a cookie's value.
+    /// Returns a cookie's value, as it was sent.
     fn cookie(&self, name: &str) -> Option<&str>;
     /// Returns the path.
     fn path(&self) -> &str;

@@ -1,18 +1,23 @@
 //! What a hub method knows of its caller and its hub.
 
+pub(crate) mod clients;
+pub(crate) mod groups;
+pub(crate) mod hub_handle;
+pub(crate) mod recipients;
+
 use std::sync::Arc;
 
 use hubward_types::{ConnectionId, HubName, Principal};
 use tokio_util::sync::CancellationToken;
 
-use crate::clients::CallerClients;
+use crate::connection::disconnect_reason::DisconnectReason;
+use crate::connection::items::Items;
 use crate::connection::{HubConnection, Request};
-use crate::disconnected::DisconnectReason;
+use crate::context::clients::CallerClients;
+use crate::context::groups::CallerGroups;
 use crate::engine::HubEngine;
-use crate::groups::CallerGroups;
-use crate::items::Items;
 
-/// The call that a method is running for: its caller, the hub's clients and groups.
+/// The call that a method is running for: its caller, and the hub's clients and groups.
 ///
 /// Take it as a parameter of any method or callback. Cloning it is cheap, and a clone may outlive the call.
 ///
@@ -20,8 +25,8 @@ use crate::items::Items;
 /// use hubward_hub::{HubContext, HubError};
 ///
 /// async fn say(cx: HubContext, text: String) -> Result<(), HubError> {
-///     let who = cx.principal().user_id().map_or("somebody", |user| user.as_str()).to_owned();
-///     Ok(cx.clients().others().send("Said", (who, text)).await?)
+///     let user = cx.principal().user_id().map_or("somebody", |user| user.as_str());
+///     Ok(cx.clients().others().send("Said", (user, text)).await?)
 /// }
 /// ```
 #[derive(Clone)]
@@ -32,11 +37,11 @@ pub struct HubContext {
     extra: Option<Arc<Extra>>,
 }
 
-/// What few calls have, kept out of the way of those that do not.
+/// What few calls have; behind a pointer, so that the other calls do not pay for it.
 #[derive(Default)]
-pub(crate) struct Extra {
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) disconnect_reason: Option<DisconnectReason>,
+struct Extra {
+    headers: Vec<(String, String)>,
+    disconnect_reason: Option<DisconnectReason>,
 }
 
 impl HubContext {
@@ -51,7 +56,7 @@ impl HubContext {
         self
     }
 
-    /// Marks the context of `on_disconnected` with why the connection ended. For engines.
+    /// Makes this the context of `on_disconnected`, which learns why the connection ended. For engines.
     pub fn with_disconnect_reason(mut self, reason: DisconnectReason) -> Self {
         self.extra = Some(Arc::new(Extra { headers: Vec::new(), disconnect_reason: Some(reason) }));
         self
@@ -61,52 +66,61 @@ impl HubContext {
         self.extra.as_ref()?.disconnect_reason.as_ref()
     }
 
-    /// The caller's connection id.
+    /// Returns the caller's connection id.
     pub fn connection_id(&self) -> &ConnectionId {
         self.connection.id()
     }
 
-    /// Who the caller is.
+    /// Returns who the caller is.
+    ///
+    /// ```
+    /// use hubward_hub::{HubContext, HubError};
+    ///
+    /// async fn department(cx: HubContext) -> Result<String, HubError> {
+    ///     let department = cx.principal().claim("department");
+    ///     Ok(department.ok_or_else(|| HubError::shown("Your token names no department."))?.to_owned())
+    /// }
+    /// ```
     pub fn principal(&self) -> &Principal {
         self.connection.principal()
     }
 
-    /// The hub's name.
+    /// Returns the hub's name.
     pub fn hub(&self) -> &HubName {
         self.engine.hub()
     }
 
-    /// Whom to send to.
+    /// Returns the hub's clients, to choose recipients from.
     pub fn clients(&self) -> CallerClients {
         CallerClients::new(self.engine.clone(), self.connection.clone(), self.call)
     }
 
-    /// Groups, and the caller's membership in them.
+    /// Returns the hub's groups, and the caller's membership in them.
     pub fn groups(&self) -> CallerGroups {
         CallerGroups::new(self.engine.clone(), self.connection.id().clone())
     }
 
-    /// Values that live as long as the connection.
+    /// Returns the values that live as long as the connection.
     pub fn items(&self) -> &Items {
         self.connection.items()
     }
 
-    /// The request that opened the connection.
+    /// Returns the request that opened the connection.
     pub fn request(&self) -> &dyn Request {
         self.connection.request()
     }
 
-    /// The headers that the caller sent with this call, such as `traceparent`.
+    /// Returns the headers that the caller sent with this call, such as `traceparent`.
     pub fn headers(&self) -> &[(String, String)] {
         self.extra.as_ref().map_or(&[], |extra| &extra.headers)
     }
 
-    /// Cancelled when the connection has ended.
+    /// Returns a token that is cancelled when the connection has closed (`ConnectionAborted` in ASP.NET Core).
     pub fn connection_closed(&self) -> CancellationToken {
         self.connection.connection_closed()
     }
 
-    /// Ends the caller's connection; it may not reconnect by itself.
+    /// Closes the caller's connection, with a Close message that does not allow a reconnect.
     pub fn abort(&self) {
         self.connection.abort();
     }

@@ -1,4 +1,4 @@
-//! What can go wrong in a hub, and how much of it a client may know.
+//! What can go wrong in a hub, and how much of it a client may learn.
 
 use std::any::Any;
 use std::fmt;
@@ -7,9 +7,9 @@ use hubward_proto::{DecodeError, EncodeError};
 
 /// The failure of a hub method.
 ///
-/// Only what was made to be [shown](HubError::shown) reaches the client (SignalR calls it a `HubException`).
-/// Every other error becomes one by `?` and stays hidden behind a generic text, unless the hub has
-/// `detailed_errors` on.
+/// Only an error that was made by [`shown`](HubError::shown) reaches the client with its message (SignalR's
+/// `HubException`). Every other error becomes a `HubError` by `?` and stays hidden behind a generic message, unless the
+/// hub's `detailed_errors` are on.
 ///
 /// ```
 /// use hubward_hub::HubError;
@@ -18,74 +18,74 @@ use hubward_proto::{DecodeError, EncodeError};
 ///     if beds == 0 {
 ///         return Err(HubError::shown("The ward is full."));
 ///     }
-///     let _parsed: u32 = "7".parse()?; // hidden, were it to fail
+///     let _parsed: u32 = "7".parse()?; // would be hidden
 ///     Ok(())
 /// }
 /// assert_eq!(admit(0).unwrap_err().shown_text(), Some("The ward is full."));
 /// ```
-pub struct HubError(Kind);
+pub struct HubError(Visibility);
 
-enum Kind {
+enum Visibility {
     Shown(String),
     Hidden { name: &'static str, error: Box<dyn std::error::Error + Send + Sync> },
 }
 
 impl HubError {
-    /// Makes an error whose text the client sees.
-    pub fn shown(text: impl Into<String>) -> Self {
-        Self(Kind::Shown(text.into()))
+    /// Makes an error whose message the client sees.
+    pub fn shown(message: impl Into<String>) -> Self {
+        Self(Visibility::Shown(message.into()))
     }
 
-    /// Makes an error that the client learns nothing of; logs and detailed errors show it.
+    /// Makes an error that the client learns nothing of. Logs show it, and detailed errors do.
     pub fn hidden<E>(error: E) -> Self
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self(Kind::Hidden { name: short_name::<E>(), error: error.into() })
+        Self(Visibility::Hidden { name: short_name::<E>(), error: error.into() })
     }
 
-    /// Returns the text that is meant for the client, if there is one.
+    /// Returns the message that is meant for the client, if there is one.
     pub fn shown_text(&self) -> Option<&str> {
         match &self.0 {
-            Kind::Shown(text) => Some(text),
-            Kind::Hidden { .. } => None,
+            Visibility::Shown(message) => Some(message),
+            Visibility::Hidden { .. } => None,
         }
     }
 
-    /// Composes what the client is told: the base text alone, or with the error behind it where that is
-    /// shown or `detailed` is set. The form is SignalR's: `<base> <Type>: <message>`.
+    /// Composes the error that is sent to the client: `base` alone, or followed by this error where that is shown or
+    /// `detailed` is set. The form is SignalR's: `<base> <Type>: <message>`.
     pub fn wire_text(&self, base: &str, detailed: bool) -> String {
         match &self.0 {
-            Kind::Shown(text) => format!("{base} HubException: {text}"),
-            Kind::Hidden { name, error } if detailed => format!("{base} {name}: {error}"),
-            Kind::Hidden { .. } => base.to_owned(),
+            Visibility::Shown(message) => format!("{base} HubException: {message}"),
+            Visibility::Hidden { name, error } if detailed => format!("{base} {name}: {error}"),
+            Visibility::Hidden { .. } => base.to_owned(),
         }
     }
 }
 
-/// Every error of the standard kind is hidden, but for two that speak for the other side on purpose: what an
-/// asked client answered, and a group that the hub's own rule refused.
+/// Every `std::error::Error` is hidden, but for two that are meant for the caller: the error that a client returned
+/// ([`ClientResultError::Failed`]), and a group that the hub's own rule refused ([`GroupError::NotAllowed`]).
 impl<E> From<E> for HubError
 where
     E: std::error::Error + Send + Sync + 'static,
 {
     fn from(error: E) -> Self {
         let any: &dyn Any = &error;
-        if let Some(ClientResultError::Failed(text)) = any.downcast_ref::<ClientResultError>() {
-            return Self::shown(text.as_str());
+        if let Some(ClientResultError::Failed(message)) = any.downcast_ref::<ClientResultError>() {
+            return Self::shown(message.as_str());
         }
         if let Some(refused @ GroupError::NotAllowed { .. }) = any.downcast_ref::<GroupError>() {
             return Self::shown(refused.to_string());
         }
-        Self(Kind::Hidden { name: short_name::<E>(), error: Box::new(error) })
+        Self(Visibility::Hidden { name: short_name::<E>(), error: Box::new(error) })
     }
 }
 
 impl fmt::Debug for HubError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Shown(text) => write!(f, "HubError::shown({text:?})"),
-            Kind::Hidden { name, error } => write!(f, "HubError::hidden({name}: {error})"),
+            Visibility::Shown(message) => write!(f, "HubError::shown({message:?})"),
+            Visibility::Hidden { name, error } => write!(f, "HubError::hidden({name}: {error})"),
         }
     }
 }
@@ -93,8 +93,8 @@ impl fmt::Debug for HubError {
 impl fmt::Display for HubError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Shown(text) => f.write_str(text),
-            Kind::Hidden { name, error } => write!(f, "{name}: {error}"),
+            Visibility::Shown(message) => f.write_str(message),
+            Visibility::Hidden { name, error } => write!(f, "{name}: {error}"),
         }
     }
 }
@@ -106,18 +106,18 @@ fn short_name<E>() -> &'static str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
-/// Why an argument of a call could not be had.
+/// Why a handler's parameter could not be taken from a call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
-    /// The call has no argument at this place.
+    /// The call has no argument at this position.
     #[error("the call has no such argument")]
     Missing,
-    /// [`Disconnected`](crate::Disconnected) was wanted while the connection lives.
+    /// The parameter is a [`Disconnected`](crate::Disconnected), and the connection has not ended.
     #[error("why a connection ended is known in on_disconnected only")]
     StillConnected,
-    /// The argument is not of the wanted type.
-    #[error("the argument is not of the wanted type: {0}")]
+    /// The argument is not of the parameter's type.
+    #[error("the argument is not of the parameter's type: {0}")]
     Type(#[from] DecodeError),
 }
 
@@ -125,45 +125,45 @@ pub enum ArgumentError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// An argument could not be serialized: the caller's mistake.
+    /// An argument could not be serialized: a mistake in the hub.
     #[error("the arguments of '{method}' could not be encoded")]
     Encode {
         /// The client method that was to be called.
         method: String,
-        /// What the serializer said.
+        /// The serializer's error.
         source: EncodeError,
     },
-    /// Other nodes could not be reached; those of this node have the message.
-    #[error("the message could not be passed to the other nodes: {reason}")]
+    /// The message could not be published to the other nodes; the recipients of this node have it.
+    #[error("the message could not be published to the other nodes: {reason}")]
     Backplane {
-        /// What the backplane said.
+        /// The backplane's error.
         reason: String,
     },
 }
 
-/// Why a client did not answer.
+/// Why there is no client result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientResultError {
-    /// The client answered with an error.
+    /// The client returned this error.
     #[error("{0}")]
     Failed(String),
     /// No connection has this id.
     #[error("Connection '{0}' does not exist.")]
     NotFound(String),
-    /// The connection ended before it answered.
+    /// The connection ended before it returned a result.
     #[error("Connection '{0}' disconnected.")]
     Disconnected(String),
-    /// The client answered without a result, where one was asked for.
+    /// The client returned nothing, where a value is wanted.
     #[error("the client did not provide a result")]
     NoResult,
-    /// The answer is not of the wanted type.
-    #[error("the client's answer is not of the wanted type: {0}")]
+    /// The result is not of the wanted type.
+    #[error("the client result is not of the wanted type: {0}")]
     Decode(#[source] DecodeError),
-    /// Asked while the connection opens: its reader is not running yet, so that no answer could arrive.
+    /// `on_connected` invoked its own client: nothing that the client sends is read yet, so no result could arrive.
     #[error("Client results inside OnConnectedAsync Hub methods are not allowed.")]
     WhileConnecting,
-    /// The question could not be sent.
+    /// The invocation could not be sent.
     #[error(transparent)]
     Send(#[from] SendError),
 }
@@ -175,36 +175,36 @@ pub enum GroupError {
     /// The name is longer than the hub allows.
     #[error("a group name of {length} bytes is over the limit of {limit}")]
     NameTooLong {
-        /// Bytes that the name has.
+        /// The name's length in bytes.
         length: usize,
-        /// Bytes that the hub allows (`HubOptions::group_name_bytes`).
+        /// The longest that the hub allows, in bytes ([`group_name_bytes`](crate::HubOptions::group_name_bytes)).
         limit: usize,
     },
     /// The connection is in as many groups as the hub allows.
     #[error("the connection is in {limit} groups already, the most that this hub allows")]
     TooManyGroups {
-        /// Groups that the hub allows (`HubOptions::groups_per_connection`).
+        /// The most that the hub allows ([`groups_per_connection`](crate::HubOptions::groups_per_connection)).
         limit: usize,
     },
-    /// The hub's rule `may_join` refused.
+    /// The hub's rule [`may_join`](crate::Hub::may_join) refused.
     #[error("Joining the group '{group}' is not allowed.")]
     NotAllowed {
-        /// The group that was asked for.
+        /// The group.
         group: String,
     },
-    /// The group store could not record it.
+    /// The group store could not record the change, or not read the group.
     #[error("the group store could not record the change: {reason}")]
     Store {
-        /// What the store said.
+        /// The store's error.
         reason: String,
     },
     /// The node that holds the connection did not confirm in time.
     #[error("the node that holds the connection did not confirm in time")]
     NoConfirmation,
-    /// The owner refused or failed.
+    /// The node that holds the connection refused or failed.
     #[error("the node that holds the connection refused: {reason}")]
     Owner {
-        /// What the owner said.
+        /// That node's error.
         reason: String,
     },
 }
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_asked_client_answered_is_shown() {
+    fn the_error_that_a_client_returned_is_shown() {
         let error = HubError::from(ClientResultError::Failed("no idea".into()));
         assert_eq!(error.shown_text(), Some("no idea"));
         assert_eq!(HubError::from(ClientResultError::NotFound("x".into())).shown_text(), None);

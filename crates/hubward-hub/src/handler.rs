@@ -1,14 +1,24 @@
 //! Handlers: plain async functions made into hub methods.
 
+pub(crate) mod authorized;
+pub(crate) mod bound;
+pub(crate) mod disconnected;
+pub(crate) mod filter;
+pub(crate) mod incoming;
+pub(crate) mod method;
+pub(crate) mod output;
+pub(crate) mod parameter;
+pub(crate) mod state;
+pub(crate) mod upload;
+
 use std::future::Future;
-use std::marker::PhantomData;
-use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
 
 use crate::error::{ArgumentError, HubError};
-use crate::method::{Method, Shape, Started, Unbound};
-use crate::output::{Outcome, Output, StreamOutput};
-use crate::parameter::{CallReader, IncomingInvocation, Parameter};
-use futures_util::future::BoxFuture;
+use crate::handler::method::Shape;
+use crate::handler::output::{Outcome, Output, StreamOutput};
+use crate::handler::parameter::{CallReader, Parameter};
 
 /// A function that can be a hub method: async, up to ten parameters, each a [`Parameter`], returning an
 /// [`Output`].
@@ -20,15 +30,15 @@ use futures_util::future::BoxFuture;
     note = "a function that returns a stream is added with `Hub::stream`"
 )]
 pub trait Handler<S, Marker>: Clone + Send + Sync + Sized + 'static {
-    /// What a call must bring.
+    /// Tells what a call must contain.
     #[doc(hidden)]
     fn shape(&self) -> Shape;
-    /// Names the policies that stand on the handler itself.
+    /// Names the policies of the handler itself.
     #[doc(hidden)]
     fn policies(&self) -> Vec<String> {
         Vec::new()
     }
-    /// Decodes the arguments into a call.
+    /// Decodes the arguments and prepares the call.
     #[doc(hidden)]
     fn call(
         &self,
@@ -36,7 +46,7 @@ pub trait Handler<S, Marker>: Clone + Send + Sync + Sized + 'static {
     ) -> Result<BoxFuture<'static, Result<Outcome, HubError>>, ArgumentError>;
 }
 
-/// As [`Handler`], returning a stream.
+/// A function that can be a streaming hub method: as [`Handler`], but it returns a [`StreamOutput`].
 #[diagnostic::on_unimplemented(
     message = "this function cannot be a streaming hub method",
     label = "not a streaming handler for a hub with this state",
@@ -44,15 +54,15 @@ pub trait Handler<S, Marker>: Clone + Send + Sync + Sized + 'static {
     note = "its parameters are those of any hub method; a function that returns one value is added with `Hub::method`"
 )]
 pub trait StreamHandler<S, Marker>: Clone + Send + Sync + Sized + 'static {
-    /// What a call must bring.
+    /// Tells what a call must contain.
     #[doc(hidden)]
     fn shape(&self) -> Shape;
-    /// Names the policies that stand on the handler itself.
+    /// Names the policies of the handler itself.
     #[doc(hidden)]
     fn policies(&self) -> Vec<String> {
         Vec::new()
     }
-    /// Decodes the arguments into a call.
+    /// Decodes the arguments and prepares the call.
     #[doc(hidden)]
     fn call(
         &self,
@@ -116,7 +126,7 @@ macro_rules! handlers {
                 call: &mut CallReader<'_, '_, S>,
             ) -> Result<BoxFuture<'static, Result<Outcome, HubError>>, ArgumentError> {
                 $(let $param = $param::take(call)?;)*
-                // A stream is only ever asked for with an id; without one the protocol ends the connection.
+                // A stream invocation always has an id: one without is a protocol error, which closes the connection.
                 let (protocol, id) = (call.incoming.protocol, call.incoming.invocation_id.unwrap_or_default().to_owned());
                 let handler = self.clone();
                 Ok(Box::pin(async move {
@@ -140,111 +150,3 @@ handlers! {
     (P1 M1, P2 M2, P3 M3, P4 M4, P5 M5, P6 M6, P7 M7, P8 M8, P9 M9)
     (P1 M1, P2 M2, P3 M3, P4 M4, P5 M5, P6 M6, P7 M7, P8 M8, P9 M9, P10 M10)
 }
-
-/// Puts policies on single methods.
-///
-/// ```
-/// use hubward_hub::{Hub, HandlerExt};
-///
-/// async fn order(patient: String, drug: String) -> String {
-///     format!("{drug} for {patient}")
-/// }
-/// let hub: Hub = Hub::new("clinical").method("OrderMedication", order.authorize("DoctorsOnly"));
-/// ```
-pub trait HandlerExt: Sized {
-    /// Lets only principals call the method who meet the policy of this name.
-    fn authorize(self, policy: impl Into<String>) -> Authorized<Self> {
-        Authorized { handler: self, policy: policy.into() }
-    }
-}
-
-impl<H: Clone + Send + Sync + 'static> HandlerExt for H {}
-
-/// A handler with a policy on it.
-#[derive(Clone)]
-pub struct Authorized<H> {
-    handler: H,
-    policy: String,
-}
-
-macro_rules! authorized {
-    ($handler:ident) => {
-        impl<S, M, H: $handler<S, M>> $handler<S, M> for Authorized<H> {
-            fn shape(&self) -> Shape {
-                self.handler.shape()
-            }
-
-            fn policies(&self) -> Vec<String> {
-                let mut policies = self.handler.policies();
-                policies.push(self.policy.clone());
-                policies
-            }
-
-            fn call(
-                &self,
-                call: &mut CallReader<'_, '_, S>,
-            ) -> Result<BoxFuture<'static, Result<Outcome, HubError>>, ArgumentError> {
-                self.handler.call(call)
-            }
-        }
-    };
-}
-
-authorized!(Handler);
-authorized!(StreamHandler);
-
-/// A handler made into a [`Method`], once the state is known. `IS_STREAM` picks which of the two traits it has.
-struct Typed<H, S, M> {
-    handler: H,
-    state: S,
-    marker: PhantomData<fn() -> M>,
-}
-
-macro_rules! methods {
-    ($handler:ident, $unbound:ident, $bound:ident) => {
-        pub(crate) struct $unbound<H, M>(H, PhantomData<fn() -> M>);
-
-        impl<H, M> $unbound<H, M> {
-            pub(crate) fn new(handler: H) -> Self {
-                Self(handler, PhantomData)
-            }
-        }
-
-        impl<S, M, H> Unbound<S> for $unbound<H, M>
-        where
-            S: Clone + Send + Sync + 'static,
-            M: 'static,
-            H: $handler<S, M>,
-        {
-            fn shape(&self) -> Shape {
-                self.0.shape()
-            }
-
-            fn bind(self: Box<Self>, state: &S) -> Arc<dyn Method> {
-                Arc::new($bound(Typed { handler: self.0, state: state.clone(), marker: PhantomData }))
-            }
-        }
-
-        struct $bound<H, S, M>(Typed<H, S, M>);
-
-        impl<S, M, H> Method for $bound<H, S, M>
-        where
-            S: Send + Sync + 'static,
-            M: 'static,
-            H: $handler<S, M>,
-        {
-            fn shape(&self) -> Shape {
-                self.0.handler.shape()
-            }
-
-            fn start(&self, incoming: &IncomingInvocation<'_>) -> Result<Started, ArgumentError> {
-                let mut reader = CallReader::new(incoming, &self.0.state);
-                let run = self.0.handler.call(&mut reader)?;
-                Ok(Started { run, uploads: reader.uploads, cancellation: reader.cancellation })
-            }
-        }
-    };
-}
-
-methods!(Handler, UnboundUnary, BoundUnary);
-methods!(StreamHandler, UnboundStream, BoundStream);

@@ -1,22 +1,23 @@
-//! A hub: its name, its methods, who may call them, and what happens when clients come and go.
+//! A hub that is being put together: its name, its methods, who may call them, and what happens when clients come and
+//! go.
 
-use std::collections::HashMap;
+pub(crate) mod definition;
+pub(crate) mod options;
+
 use std::future::Future;
 use std::sync::Arc;
 
 use hubward_types::{GroupName, HubName, Principal};
 
 use crate::error::HubError;
-use crate::filter::{self, BoxFilter, FilterCall, Next};
-use crate::handler::{Handler, StreamHandler, UnboundStream, UnboundUnary};
-use crate::method::{Method, Unbound};
-use crate::options::HubOptions;
-use crate::output::Outcome;
+use crate::handler::bound::{Stateless, Unbound, UnboundStream, UnboundUnary};
+use crate::handler::filter::{self, BoxFilter, FilterCall, Next};
+use crate::handler::output::Outcome;
+use crate::handler::{Handler, StreamHandler};
+use crate::hub::definition::{HubBuildError, HubDefinition, MayJoin, MethodEntry, MethodTable};
+use crate::hub::options::HubOptions;
 
-/// A rule over who may join which group.
-pub type MayJoin = Arc<dyn Fn(&Principal, &GroupName) -> bool + Send + Sync>;
-
-/// A hub that is being put together. `S` is the state that its handlers need; [`Hub::with_state`] gives it.
+/// A hub that is being put together. `S` is the state that its handlers need, until [`Hub::with_state`] provides it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -56,7 +57,7 @@ struct Declared<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Hub<S> {
-    /// Starts a hub. The name is the same on every node of a cluster and appears in logs and metrics.
+    /// Makes a hub without methods. The name is the same on every node of a cluster, and appears in logs.
     pub fn new(name: impl Into<HubName>) -> Self {
         Self {
             name: name.into(),
@@ -70,19 +71,19 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         }
     }
 
-    /// Replaces the settings.
+    /// Replaces the options. Default: [`HubOptions::default`].
     pub fn options(mut self, options: HubOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Lets only principals connect who meet the policy of this name. Several add up.
+    /// Lets only principals connect that meet the policy of this name. Several policies must all be met.
     pub fn authorize(mut self, policy: impl Into<String>) -> Self {
         self.policies.push(policy.into());
         self
     }
 
-    /// Adds a method. Clients call it by its name, in any case.
+    /// Adds a method. Clients call it by its name, without regard to case.
     pub fn method<M: 'static>(mut self, name: &str, handler: impl Handler<S, M>) -> Self {
         let policies = handler.policies();
         let method = Box::new(UnboundUnary::new(handler));
@@ -98,20 +99,21 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         self
     }
 
-    /// Runs when a client has connected, before its first call. An error closes the connection. It cannot take
-    /// arguments of the call.
+    /// Sets what runs when a client has connected, before its first call. An error closes the connection. It cannot take
+    /// arguments.
     pub fn on_connected<M: 'static>(mut self, handler: impl Handler<S, M>) -> Self {
         self.on_connected = Some(Box::new(UnboundUnary::new(handler)));
         self
     }
 
-    /// Runs when a connection has ended for good; takes [`Disconnected`](crate::Disconnected) to learn why.
+    /// Sets what runs when a connection has ended for good; it can take [`Disconnected`](crate::Disconnected) to learn
+    /// why, but no arguments.
     pub fn on_disconnected<M: 'static>(mut self, handler: impl Handler<S, M>) -> Self {
         self.on_disconnected = Some(Box::new(UnboundUnary::new(handler)));
         self
     }
 
-    /// Puts a filter around every call, connect and disconnect. The first one added is the outermost.
+    /// Adds a filter around every call, connect and disconnect. The first one added is the outermost.
     ///
     /// ```
     /// use hubward_hub::{FilterCall, Hub, HubError, Next, Outcome};
@@ -134,7 +136,8 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         self
     }
 
-    /// Sets the rule over who may join which group. It is asked whenever a connection is added to a group.
+    /// Sets the rule for who may join which group. It is applied whenever a connection is added to a group. Default: all
+    /// may join.
     ///
     /// ```
     /// use hubward_hub::Hub;
@@ -148,10 +151,11 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         self
     }
 
-    /// Gives the hub its state.
+    /// Provides the state that the handlers need.
     pub fn with_state(self, state: S) -> Hub {
-        let bind =
-            |unbound: Box<dyn Unbound<S>>| -> Box<dyn Unbound<()>> { Box::new(Bound(unbound.bind(&state))) };
+        let bind = |unbound: Box<dyn Unbound<S>>| -> Box<dyn Unbound<()>> {
+            Box::new(Stateless(unbound.bind(&state)))
+        };
         Hub {
             name: self.name,
             policies: self.policies,
@@ -169,90 +173,19 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
     }
 }
 
-struct Bound(Arc<dyn Method>);
-
-impl Unbound<()> for Bound {
-    fn shape(&self) -> crate::method::Shape {
-        self.0.shape()
-    }
-
-    fn bind(self: Box<Self>, (): &()) -> Arc<dyn Method> {
-        self.0
-    }
-}
-
-/// A hub put together: what an engine runs.
-pub struct HubDefinition {
-    /// The hub's name.
-    pub name: HubName,
-    /// Policies that stand on the hub.
-    pub policies: Vec<String>,
-    /// What runs on connecting.
-    pub on_connected: Option<Arc<dyn Method>>,
-    /// What runs when a connection has ended.
-    pub on_disconnected: Option<Arc<dyn Method>>,
-    /// Filters, the outermost first.
-    pub filters: Vec<BoxFilter>,
-    /// The rule over groups.
-    pub may_join: Option<MayJoin>,
-    /// The settings.
-    pub options: HubOptions,
-    methods: HashMap<Box<str>, Arc<MethodEntry>>,
-}
-
-/// A method of a hub.
-pub struct MethodEntry {
-    /// The name as declared.
-    pub name: Arc<str>,
-    /// Policies that stand on the method.
-    pub policies: Vec<String>,
-    /// The method.
-    pub method: Arc<dyn Method>,
-}
-
-/// A mistake in how a hub was put together.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HubBuildError {
-    /// Two methods differ at most in the case of their names. SignalR knows no overloads.
-    #[error("hub '{hub}' has two methods named '{method}' (case does not matter); rename one")]
-    DuplicateMethod {
-        /// The hub.
-        hub: String,
-        /// The second of the two.
-        method: String,
-    },
-    /// A callback wants arguments, which connecting and disconnecting do not have.
-    #[error("{callback} of hub '{hub}' takes arguments, but there is no call that could give them")]
-    CallbackTakesArguments {
-        /// The hub.
-        hub: String,
-        /// `on_connected` or `on_disconnected`.
-        callback: &'static str,
-    },
-}
-
 impl Hub {
     /// Finishes the hub. For engines.
     ///
     /// # Errors
-    /// [`HubBuildError`]
+    /// [`HubBuildError`], which says what to change.
     pub fn build(self) -> Result<HubDefinition, HubBuildError> {
-        let mut methods = HashMap::new();
-        for declared in self.methods {
-            let entry = Arc::new(MethodEntry {
-                name: declared.name.clone(),
-                policies: declared.policies,
-                method: declared.method.bind(&()),
-            });
-            // Under its folded name for any spelling, and under its own for the usual one without folding.
-            let folded = fold(&declared.name).into_boxed_str();
-            if methods.contains_key(&folded) {
-                let (hub, method) = (self.name.to_string(), declared.name.to_string());
+        let mut methods = MethodTable::default();
+        for Declared { name, policies, method } in self.methods {
+            let entry = Arc::new(MethodEntry { name: name.clone(), policies, method: method.bind(&()) });
+            if !methods.insert(entry) {
+                let (hub, method) = (self.name.to_string(), name.to_string());
                 return Err(HubBuildError::DuplicateMethod { hub, method });
             }
-            methods.insert(folded, entry.clone());
-            methods.insert(Box::from(&*declared.name), entry);
         }
         let callback = |name, unbound: Option<Box<dyn Unbound<()>>>| match unbound {
             Some(unbound) if unbound.shape().arguments + unbound.shape().uploads > 0 => {
@@ -273,19 +206,40 @@ impl Hub {
     }
 }
 
-impl HubDefinition {
-    /// Finds a method by its name, without regard to case.
-    pub fn method(&self, name: &str) -> Option<&Arc<MethodEntry>> {
-        self.methods.get(name).or_else(|| self.methods.get(fold(name).as_str()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(hub: Hub) -> HubDefinition {
+        hub.build().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Lists all methods, each once.
-    pub fn methods(&self) -> impl Iterator<Item = &Arc<MethodEntry>> {
-        self.methods.iter().filter(|(key, entry)| ***key == *entry.name).map(|(_, entry)| entry)
+    fn build_error(hub: Hub) -> HubBuildError {
+        hub.build().err().expect("the hub is refused")
     }
-}
 
-/// Folds case as .NET's ordinal comparison does: character by character to upper case.
-fn fold(name: &str) -> String {
-    name.to_uppercase()
+    #[test]
+    fn a_method_is_found_without_regard_to_case_and_listed_once() {
+        let hub = definition(Hub::new("hub").method("Send", async || ()).method("größe", async || ()));
+        for name in ["Send", "send", "SEND", "größe"] {
+            assert!(hub.method(name).is_some(), "{name}");
+        }
+        assert!(hub.method("Sent").is_none());
+        assert_eq!(hub.methods().count(), 2);
+    }
+
+    #[test]
+    fn two_methods_whose_names_differ_in_case_alone_are_refused() {
+        let refused = HubBuildError::DuplicateMethod { hub: "hub".to_owned(), method: "send".to_owned() };
+        let hub = Hub::new("hub").method("Send", async || ()).method("send", async || ());
+        assert_eq!(build_error(hub), refused);
+    }
+
+    #[test]
+    fn a_callback_that_takes_arguments_is_refused() {
+        let refused = |callback| HubBuildError::CallbackTakesArguments { hub: "hub".to_owned(), callback };
+        let takes = async |_: String| ();
+        assert_eq!(build_error(Hub::new("hub").on_connected(takes)), refused("on_connected"));
+        assert_eq!(build_error(Hub::new("hub").on_disconnected(takes)), refused("on_disconnected"));
+    }
 }

@@ -1,4 +1,4 @@
-//! Who a token says its bearer is.
+//! Who is at the other end of a connection, as a checked token says.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::UserId;
 
-/// Who is at the other end of a connection: nobody known, or a user with claims and roles.
+/// Who is at the other end of a connection: anonymous, or authenticated with claims and roles.
 ///
 /// A principal comes from a checked token and never changes; cloning it is cheap.
 ///
@@ -20,39 +20,40 @@ use crate::UserId;
 /// ```
 #[derive(Clone, Default)]
 pub struct Principal {
-    known: Option<Arc<Known>>,
+    /// Absent where the principal is anonymous.
+    authenticated: Option<Arc<Authenticated>>,
 }
 
 #[derive(Default, Clone, PartialEq, Eq)]
-struct Known {
-    user: Option<UserId>,
+struct Authenticated {
+    user_id: Option<UserId>,
     roles: Vec<String>,
     claims: Vec<(String, String)>,
     expires_at: Option<SystemTime>,
 }
 
 impl Principal {
-    /// Returns the principal of a connection that showed no token.
+    /// Returns the principal of a connection without a token.
     pub const fn anonymous() -> Self {
-        Self { known: None }
+        Self { authenticated: None }
     }
 
-    /// Starts a principal who is known.
+    /// Starts building an authenticated principal.
     pub fn builder() -> PrincipalBuilder {
-        PrincipalBuilder { known: Known::default() }
+        PrincipalBuilder { authenticated: Authenticated::default() }
     }
 
-    /// Tells whether a token was shown and held.
+    /// Tells whether there was a valid token.
     pub fn is_authenticated(&self) -> bool {
-        self.known.is_some()
+        self.authenticated.is_some()
     }
 
     /// Returns the user id: the value of the claim that is configured for it (`sub` by default).
     pub fn user_id(&self) -> Option<&UserId> {
-        self.known.as_ref()?.user.as_ref()
+        self.authenticated.as_ref()?.user_id.as_ref()
     }
 
-    /// Returns the first value of a claim. Numbers and booleans are given as their JSON text.
+    /// Returns the first value of a claim. Numbers and booleans are returned as they are written in JSON.
     pub fn claim(&self, name: &str) -> Option<&str> {
         self.all_claims().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
@@ -64,73 +65,73 @@ impl Principal {
 
     /// Returns every claim as name and value, in the order of the token.
     pub fn all_claims(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.known
+        self.authenticated
             .iter()
-            .flat_map(|known| known.claims.iter())
+            .flat_map(|principal| principal.claims.iter())
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Tells whether one of the role claims names this role. Case matters.
+    /// Tells whether the token names this role. Case matters.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles().any(|held| held == role)
     }
 
     /// Returns the roles that the token names.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.known.iter().flat_map(|known| known.roles.iter()).map(String::as_str)
+        self.authenticated.iter().flat_map(|principal| principal.roles.iter()).map(String::as_str)
     }
 
-    /// Returns when the token lapses, and with it what it allows.
+    /// Returns when the token expires, if it does.
     pub fn expires_at(&self) -> Option<SystemTime> {
-        self.known.as_ref()?.expires_at
+        self.authenticated.as_ref()?.expires_at
     }
 }
 
 impl fmt::Debug for Principal {
-    /// Names the user and nothing else: claims are personal.
+    /// Writes the user id and nothing else: claims are personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.known, self.user_id()) {
+        match (&self.authenticated, self.user_id()) {
             (None, _) => f.write_str("Principal(anonymous)"),
             (Some(_), None) => f.write_str("Principal(authenticated, no user id)"),
-            (Some(_), Some(user)) => write!(f, "Principal({user:?})"),
+            (Some(_), Some(user_id)) => write!(f, "Principal({user_id:?})"),
         }
     }
 }
 
-/// Puts a [`Principal`] together.
+/// Builds an authenticated [`Principal`]. Made by [`Principal::builder`].
 #[derive(Clone)]
 pub struct PrincipalBuilder {
-    known: Known,
+    authenticated: Authenticated,
 }
 
 impl PrincipalBuilder {
     /// Sets the user id.
-    pub fn user_id(mut self, user: impl Into<UserId>) -> Self {
-        self.known.user = Some(user.into());
+    pub fn user_id(mut self, user_id: impl Into<UserId>) -> Self {
+        self.authenticated.user_id = Some(user_id.into());
         self
     }
 
     /// Adds a role.
     pub fn role(mut self, role: impl Into<String>) -> Self {
-        self.known.roles.push(role.into());
+        self.authenticated.roles.push(role.into());
         self
     }
 
     /// Adds a value of a claim.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.known.claims.push((name.into(), value.into()));
+        self.authenticated.claims.push((name.into(), value.into()));
         self
     }
 
-    /// Sets when the principal lapses.
+    /// Sets when the token expires. Default: never.
     pub fn expires_at(mut self, at: SystemTime) -> Self {
-        self.known.expires_at = Some(at);
+        self.authenticated.expires_at = Some(at);
         self
     }
 
-    /// Finishes the principal.
+    /// Returns the principal.
     pub fn build(self) -> Principal {
-        Principal { known: Some(Arc::new(self.known)) }
+        Principal { authenticated: Some(Arc::new(self.authenticated)) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What pages of allowed, other and no origins are told.
+//! Which headers pages of allowed, other and absent origins get.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn cors() -> Cors {
 }
 
 #[test]
-fn an_allowed_page_may_read_the_answer() {
+fn an_allowed_page_may_read_the_response() {
     let mut response = request(&[("vary", "Accept")]);
     cors().apply(&request(&[("origin", APP)]), &mut response);
     let expected = [
@@ -44,7 +44,7 @@ fn an_allowed_page_may_read_the_answer() {
 }
 
 #[test]
-fn any_other_page_is_told_nothing() {
+fn any_other_page_gets_no_headers() {
     let others: &[&[(&str, &str)]] = &[
         &[],
         &[("origin", "null")],
@@ -59,26 +59,26 @@ fn any_other_page_is_told_nothing() {
         &[("origin", APP), ("origin", APP)],
     ];
     for headers in others {
-        let mut asked = request(headers);
+        let mut requested = request(headers);
         let mut response = HeaderMap::new();
-        cors().apply(&asked, &mut response);
+        cors().apply(&requested, &mut response);
         assert_eq!(flat(&response), [], "{headers:?}");
-        asked.insert("access-control-request-method", HeaderValue::from_static("POST"));
-        assert_eq!(cors().preflight(&Method::OPTIONS, &asked), None, "{headers:?}");
+        requested.insert("access-control-request-method", HeaderValue::from_static("POST"));
+        assert_eq!(cors().preflight(&Method::OPTIONS, &requested), None, "{headers:?}");
     }
     assert_eq!(Cors::none().preflight(&Method::OPTIONS, &request(&[("origin", APP)])), None);
 }
 
 #[test]
-fn a_preflight_of_an_allowed_page_is_answered_in_full() {
-    let asked = request(&[
+fn a_preflight_of_an_allowed_page_gets_all_headers() {
+    let preflight = request(&[
         ("origin", APP),
         ("access-control-request-method", "POST"),
         ("access-control-request-headers", "x-requested-with,X-SignalR-User-Agent"),
         ("access-control-request-headers", "authorization, b a d, , x\"y"),
         ("access-control-request-headers", "a-line-that-is-not-ascii, ü"),
     ]);
-    let answer = cors().preflight(&Method::OPTIONS, &asked).unwrap();
+    let response = cors().preflight(&Method::OPTIONS, &preflight).unwrap();
     let expected = [
         ("access-control-allow-credentials", "true"),
         ("access-control-allow-headers", "x-requested-with, X-SignalR-User-Agent, authorization"),
@@ -87,37 +87,37 @@ fn a_preflight_of_an_allowed_page_is_answered_in_full() {
         ("access-control-max-age", "7200"),
         ("vary", "Origin"),
     ];
-    assert_eq!(flat(&answer), expected);
+    assert_eq!(flat(&response), expected);
 
     let plain = request(&[("origin", APP), ("access-control-request-method", "POST")]);
-    let answer = cors().preflight(&Method::OPTIONS, &plain).unwrap();
-    assert!(!answer.contains_key("access-control-allow-headers"));
+    let response = cors().preflight(&Method::OPTIONS, &plain).unwrap();
+    assert!(!response.contains_key("access-control-allow-headers"));
 }
 
 #[test]
-fn what_is_no_preflight_is_not_answered_as_one() {
-    let question = request(&[("origin", APP), ("access-control-request-method", "POST")]);
-    assert!(cors().preflight(&Method::OPTIONS, &question).is_some());
-    assert_eq!(cors().preflight(&Method::POST, &question), None);
+fn what_is_not_a_preflight_gets_no_response_to_one() {
+    let preflight = request(&[("origin", APP), ("access-control-request-method", "POST")]);
+    assert!(cors().preflight(&Method::OPTIONS, &preflight).is_some());
+    assert_eq!(cors().preflight(&Method::POST, &preflight), None);
     assert_eq!(cors().preflight(&Method::OPTIONS, &request(&[("origin", APP)])), None);
 }
 
 #[test]
 fn mirrored_headers_are_bounded() {
     let names: Vec<_> = (0..2000).map(|i| format!("x-{i}")).collect();
-    let asked = request(&[
+    let preflight = request(&[
         ("origin", APP),
         ("access-control-request-method", "POST"),
         ("access-control-request-headers", &names.join(",")),
     ]);
-    let answer = cors().preflight(&Method::OPTIONS, &asked).unwrap();
-    let mirrored = answer["access-control-allow-headers"].to_str().unwrap();
+    let response = cors().preflight(&Method::OPTIONS, &preflight).unwrap();
+    let mirrored = response["access-control-allow-headers"].to_str().unwrap();
     assert!(mirrored.len() <= MAX_MIRRORED_BYTES && mirrored.starts_with("x-0, x-1, "), "{}", mirrored.len());
 }
 
 #[test]
 fn a_websocket_is_for_allowed_pages_pages_of_the_same_host_and_programs() {
-    // Headers, and whether they will do with an allowed origin and without any.
+    // Headers, and whether they are allowed where one origin is configured and where none is.
     type Row<'a> = (&'a [(&'a str, &'a str)], bool, bool);
     let table: &[Row<'_>] = &[
         (&[], true, true),
@@ -146,7 +146,10 @@ fn a_websocket_is_for_allowed_pages_pages_of_the_same_host_and_programs() {
 
 #[test]
 fn only_exact_origins_can_be_allowed() {
-    for text in ["*", "null", "https://*.app.example", "https://app.example/", "app.example", ""] {
-        assert_eq!(Cors::origins([text]).unwrap_err(), AuthConfigError::Origin { origin: text.into() });
+    for origin in ["*", "null", "https://*.app.example", "https://app.example/", "app.example", ""] {
+        assert_eq!(
+            Cors::origins([origin]).unwrap_err(),
+            AuthConfigError::InvalidOrigin { origin: origin.into() }
+        );
     }
 }

@@ -1,0 +1,112 @@
+//! Whom a message is sent to, and one client whose method can be invoked for a result.
+
+use std::sync::Arc;
+
+use hubward_proto::Arguments;
+use hubward_types::{ConnectionId, Target};
+use serde::de::DeserializeOwned;
+
+use crate::connection::HubConnection;
+use crate::engine::HubEngine;
+use crate::engine::call::Call;
+use crate::engine::client_result::ClientResult;
+use crate::engine::sending::Sending;
+use crate::error::ClientResultError;
+
+/// The recipients of a message.
+#[derive(Clone)]
+pub struct Recipients {
+    engine: Arc<dyn HubEngine>,
+    target: Target,
+}
+
+impl Recipients {
+    pub(crate) fn new(engine: Arc<dyn HubEngine>, target: Target) -> Self {
+        Self { engine, target }
+    }
+
+    /// Calls a method of each recipient. Arguments are a tuple, also where there is one: `(argument,)`.
+    ///
+    /// It never waits for a recipient: those of this node have the message queued when `send` returns, and awaiting
+    /// publishes it to the other nodes. Who does not read is closed as a slow consumer.
+    ///
+    /// ```
+    /// # use hubward_hub::{HubContext, HubError};
+    /// # use serde::Serialize;
+    /// # #[derive(Serialize)] struct Vitals { heart_rate: u32 }
+    /// # async fn example(cx: HubContext, vitals: Vitals) -> Result<(), HubError> {
+    /// cx.clients().group("ward:7").send("Vitals", (&vitals,)).await?;
+    /// cx.clients().user("alice").send("Reminder", ("Round at nine", 3)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn send<A: Arguments + Sync>(&self, method: &str, arguments: A) -> Sending {
+        self.engine.send(&self.target, &Call { method, arguments: &arguments })
+    }
+}
+
+/// One client, by its connection id.
+#[derive(Clone)]
+pub struct Client {
+    engine: Arc<dyn HubEngine>,
+    connection: ConnectionId,
+    /// The connection and the call that this is used from, if any.
+    caller: Option<(Arc<dyn HubConnection>, u64)>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        engine: Arc<dyn HubEngine>,
+        connection: ConnectionId,
+        caller: Option<(Arc<dyn HubConnection>, u64)>,
+    ) -> Self {
+        Self { engine, connection, caller }
+    }
+
+    /// Calls a method of the client. Does nothing where no connection has this id.
+    pub fn send<A: Arguments + Sync>(&self, method: &str, arguments: A) -> Sending {
+        let target = Target::Connections(vec![self.connection.clone()]);
+        self.engine.send(&target, &Call { method, arguments: &arguments })
+    }
+
+    /// Invokes a method of the client and waits for the client result. There is no timeout: it waits until the client
+    /// disconnects. Put one around it where the client may not respond.
+    ///
+    /// While a method waits here, its permit is released: the next invocations of its own caller may start, so that
+    /// invoking the caller cannot deadlock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use hubward_hub::{HubContext, HubError};
+    ///
+    /// async fn confirm(cx: HubContext, nurse: String, order: String) -> Result<bool, HubError> {
+    ///     let confirmed = cx.clients().connection(nurse).invoke("Confirm", (order,));
+    ///     match tokio::time::timeout(Duration::from_secs(30), confirmed).await {
+    ///         Ok(confirmed) => Ok(confirmed?),
+    ///         Err(_) => Err(HubError::shown("Nobody confirmed in time.")),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Awaiting it yields [`ClientResultError::Failed`] with the client's own error, [`ClientResultError::NotFound`],
+    /// [`ClientResultError::Disconnected`], and the others of that enum.
+    pub fn invoke<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        arguments: impl Arguments + Sync,
+    ) -> ClientResult<T> {
+        if let Some((caller, call)) = &self.caller {
+            if caller.id() == &self.connection && !caller.accepts_client_results() {
+                return ClientResult::new(Box::pin(async { Err(ClientResultError::WhileConnecting) }));
+            }
+            caller.release_permit(*call);
+        }
+        let call = Call { method, arguments: &arguments };
+        ClientResult::new(self.engine.invoke_client(&self.connection, &call))
+    }
+
+    /// Closes the connection, on whichever node it is.
+    pub fn abort(&self) -> Sending {
+        self.engine.abort(&self.connection)
+    }
+}

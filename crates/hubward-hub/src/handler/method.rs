@@ -1,0 +1,42 @@
+//! A hub method with its types erased: what the server calls.
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{ArgumentError, HubError};
+use crate::handler::incoming::IncomingInvocation;
+use crate::handler::output::Outcome;
+use crate::handler::upload::UploadSink;
+
+/// What a method expects of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The number of arguments, without uploads.
+    pub arguments: usize,
+    /// The number of upload streams.
+    pub uploads: usize,
+    /// Whether it returns a stream.
+    pub streaming: bool,
+}
+
+/// A call whose arguments are decoded. Nothing of the handler has run yet.
+pub struct Started {
+    /// Runs the handler.
+    pub run: BoxFuture<'static, Result<Outcome, HubError>>,
+    /// Where the items of the caller's streams go, by stream id.
+    pub uploads: Vec<(String, Box<dyn UploadSink>)>,
+    /// Cancels the call, where the handler takes a token.
+    pub cancellation: Option<CancellationToken>,
+}
+
+/// A method that can be called. For engines.
+pub trait Method: Send + Sync + 'static {
+    /// Tells what it expects of a call.
+    fn shape(&self) -> Shape;
+
+    /// Decodes the arguments and prepares the call. That their number is right has been checked before.
+    ///
+    /// # Errors
+    /// [`ArgumentError`] where an argument is not of its type.
+    fn start(&self, incoming: &IncomingInvocation<'_>) -> Result<Started, ArgumentError>;
+}

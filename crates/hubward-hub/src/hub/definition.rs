@@ -1,0 +1,108 @@
+//! A finished hub: what the server runs, and how it finds a method by its name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hubward_types::{GroupName, HubName, Principal};
+
+use crate::handler::filter::BoxFilter;
+use crate::handler::method::Method;
+use crate::hub::options::HubOptions;
+
+/// A rule for who may join which group.
+pub type MayJoin = Arc<dyn Fn(&Principal, &GroupName) -> bool + Send + Sync>;
+
+/// A finished hub. For engines.
+pub struct HubDefinition {
+    /// The hub's name.
+    pub name: HubName,
+    /// The policies that a principal must meet to connect.
+    pub policies: Vec<String>,
+    /// What runs when a client has connected.
+    pub on_connected: Option<Arc<dyn Method>>,
+    /// What runs when a connection has ended.
+    pub on_disconnected: Option<Arc<dyn Method>>,
+    /// The filters, the outermost first.
+    pub filters: Vec<BoxFilter>,
+    /// The rule for who may join which group.
+    pub may_join: Option<MayJoin>,
+    /// The options.
+    pub options: HubOptions,
+    pub(crate) methods: MethodTable,
+}
+
+/// A method of a hub.
+pub struct MethodEntry {
+    /// The name as the hub declares it.
+    pub name: Arc<str>,
+    /// The policies that a caller must meet.
+    pub policies: Vec<String>,
+    /// The method.
+    pub method: Arc<dyn Method>,
+}
+
+/// A mistake in how a hub was put together.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HubBuildError {
+    /// Two methods differ at most in the case of their names. SignalR knows no overloads.
+    #[error("hub '{hub}' has two methods named '{method}' (case does not matter); rename one")]
+    DuplicateMethod {
+        /// The hub.
+        hub: String,
+        /// The second of the two.
+        method: String,
+    },
+    /// A callback takes arguments, which connecting and disconnecting do not have.
+    #[error("{callback} of hub '{hub}' takes arguments, but there is no call that could give them")]
+    CallbackTakesArguments {
+        /// The hub.
+        hub: String,
+        /// `on_connected` or `on_disconnected`.
+        callback: &'static str,
+    },
+}
+
+impl HubDefinition {
+    /// Finds a method by its name, without regard to case.
+    pub fn method(&self, name: &str) -> Option<&Arc<MethodEntry>> {
+        self.methods.get(name)
+    }
+
+    /// Lists all methods, each once.
+    pub fn methods(&self) -> impl Iterator<Item = &Arc<MethodEntry>> {
+        self.methods.iter()
+    }
+}
+
+/// Methods by name. Each stands under its name in upper case, which finds any spelling, and under its name as declared,
+/// which finds the usual spelling without changing case.
+#[derive(Default)]
+pub(crate) struct MethodTable(HashMap<Box<str>, Arc<MethodEntry>>);
+
+impl MethodTable {
+    /// Adds a method; false, and nothing is added, where there is one of this name already.
+    pub(crate) fn insert(&mut self, entry: Arc<MethodEntry>) -> bool {
+        let folded = fold(&entry.name).into_boxed_str();
+        if self.0.contains_key(&folded) {
+            return false;
+        }
+        self.0.insert(folded, entry.clone());
+        self.0.insert(Box::from(&*entry.name), entry);
+        true
+    }
+
+    fn get(&self, name: &str) -> Option<&Arc<MethodEntry>> {
+        self.0.get(name).or_else(|| self.0.get(fold(name).as_str()))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Arc<MethodEntry>> {
+        self.0.iter().filter(|(key, entry)| ***key == *entry.name).map(|(_, entry)| entry)
+    }
+}
+
+/// Folds case. .NET's ordinal comparison folds character by character; the two differ only where the upper case of a
+/// character has several, as for `ß`.
+fn fold(name: &str) -> String {
+    name.to_uppercase()
+}

@@ -1,0 +1,107 @@
+//! The options of a hub. Defaults are ASP.NET Core SignalR's where it has the option; the caps that it lacks are marked
+//! so.
+
+use std::time::Duration;
+
+/// The options of one hub.
+///
+/// ```
+/// use std::time::Duration;
+/// use hubward_hub::{Hub, HubOptions};
+///
+/// let options = HubOptions { keep_alive_interval: Duration::from_secs(5), ..HubOptions::default() };
+/// let hub: Hub = Hub::new("clinical").options(options);
+/// ```
+#[derive(Clone, Debug)]
+pub struct HubOptions {
+    /// Time from the start of a connection to a complete handshake request. Default 15 s.
+    pub handshake_timeout: Duration,
+    /// Time without a message to the client after which the server sends a ping. Default 15 s; clients expect to receive
+    /// something within 30 s.
+    pub keep_alive_interval: Duration,
+    /// Time without a message or ping from the client after which its connection is closed. Default 30 s.
+    pub client_timeout: Duration,
+    /// The largest message from a client, in bytes. Default 32 KiB; `None` is no limit.
+    pub maximum_receive_message_bytes: Option<usize>,
+    /// Items that one upload stream holds unread before its sender has to wait (backpressure). Default 10.
+    pub stream_buffer_capacity: usize,
+    /// Invocations of one client that run at the same time. Default 1.
+    pub maximum_parallel_invocations: usize,
+    /// Whether clients are sent the messages of hidden errors. Default no; for development only.
+    pub detailed_errors: bool,
+    /// Whether WebSockets are offered. Default yes.
+    pub web_sockets: bool,
+    /// Whether server-sent events are offered. Default yes.
+    pub server_sent_events: bool,
+    /// Whether long polling is offered. Default yes.
+    pub long_polling: bool,
+    /// Whether clients may resume a connection after a network cut. Default no.
+    pub allow_stateful_reconnects: bool,
+    /// Unacknowledged bytes that are kept, so that a client can resume. Default 100,000.
+    pub stateful_reconnect_buffer_bytes: usize,
+    /// Time that a connection lives without a transport: one that may be resumed after a cut, or long polling between
+    /// polls. Default 15 s.
+    pub disconnect_timeout: Duration,
+    /// Time that one poll waits for a message. Default 90 s.
+    pub poll_timeout: Duration,
+    /// Time for closing gracefully: to deliver the Close message, and for a WebSocket to receive the client's close frame.
+    /// Default 5 s.
+    pub close_timeout: Duration,
+    /// Time that one write to the client may stay blocked. Default 10 s.
+    pub send_timeout: Duration,
+    /// Oldest negotiate version that is accepted. Default 0.
+    pub minimum_protocol_version: i32,
+    /// Received bytes of POST bodies that wait to be read before further POSTs have to wait (backpressure). Default
+    /// 64 KiB; 0 is no limit.
+    pub application_buffer_bytes: usize,
+    /// Whether a connection is closed when its token expires. Default yes (ASP.NET Core: no).
+    pub close_on_authentication_expiration: bool,
+    /// Cap: the largest body of a POST, in bytes. Default 1 MiB: thirty of the largest messages.
+    pub post_body_bytes: usize,
+    /// Cap: streams of one connection, both directions together. Default 100: far above what clients use, far
+    /// below what would hurt.
+    pub streams_per_connection: usize,
+    /// Cap: groups of one connection. Default 1,000. Joining more fails.
+    pub groups_per_connection: usize,
+    /// Cap: the longest name of a group, in bytes. Default 256. Joining a longer one fails.
+    pub group_name_bytes: usize,
+    /// Cap: messages that wait for one client before it is closed as a slow consumer. Default 10,000.
+    pub mailbox_messages: usize,
+    /// Cap: bytes that wait for one client before it is closed as a slow consumer. Default 4 MiB.
+    pub mailbox_bytes: usize,
+    /// Time that another node has to confirm a change of a group's members. Default 5 s.
+    pub confirmation_timeout: Duration,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(15),
+            keep_alive_interval: Duration::from_secs(15),
+            client_timeout: Duration::from_secs(30),
+            maximum_receive_message_bytes: Some(32 * 1024),
+            stream_buffer_capacity: 10,
+            maximum_parallel_invocations: 1,
+            detailed_errors: false,
+            web_sockets: true,
+            server_sent_events: true,
+            long_polling: true,
+            allow_stateful_reconnects: false,
+            stateful_reconnect_buffer_bytes: 100_000,
+            disconnect_timeout: Duration::from_secs(15),
+            poll_timeout: Duration::from_secs(90),
+            close_timeout: Duration::from_secs(5),
+            send_timeout: Duration::from_secs(10),
+            minimum_protocol_version: 0,
+            application_buffer_bytes: 64 * 1024,
+            close_on_authentication_expiration: true,
+            post_body_bytes: 1024 * 1024,
+            streams_per_connection: 100,
+            groups_per_connection: 1000,
+            group_name_bytes: 256,
+            mailbox_messages: 10_000,
+            mailbox_bytes: 4 * 1024 * 1024,
+            confirmation_timeout: Duration::from_secs(5),
+        }
+    }
+}
