@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hubward::auth::{DevelopmentIssuer, Policy};
-use hubward::{Cluster, Hubward};
+use hubward::{Cluster, Hubward, TransportOptions};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -92,13 +92,14 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
 
 fn hubs(demo: &Arc<Demo>, cluster: &Cluster) -> Result<Hubward, Failure> {
     let name = demo.node.name.as_str();
+    let transports = TransportOptions { allow_stateful_reconnects: true, ..TransportOptions::default() };
     let hubs = Hubward::builder()
         .auth(demo.issuer.authenticator())
         .policy("SignedIn", Policy::authenticated())
         .policy("ClinicalStaff", Policy::any_role(["nurse", "doctor", "admin"]))
         .policy("DoctorsOnly", Policy::any_role(["doctor"]))
-        .hub("/hubs/chat", chat::hub(name))
-        .hub("/hubs/ward", ward::hub())
+        .hub_with_options("/hubs/chat", chat::hub(name), transports.clone())
+        .hub_with_options("/hubs/ward", ward::hub(), transports)
         .join(cluster, name)
         .build()?;
     Ok(hubs)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hubward_transport::{Acceptor, Connection};
+use hubward_transport::{Acceptor, Connection, TransportOptions};
 
 use crate::connection::ConnectionTask;
 use crate::connection::config::ConnectionConfig;
@@ -15,9 +15,9 @@ pub struct HubAcceptor {
 }
 
 impl HubAcceptor {
-    /// Makes the acceptor of a hub.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        let config = Arc::new(ConnectionConfig::new(&engine.definition.options));
+    /// Makes the acceptor of a hub that is mounted with these options.
+    pub fn new(engine: Arc<Engine>, transports: &TransportOptions) -> Self {
+        let config = Arc::new(ConnectionConfig::new(&engine.definition.options, transports));
         Self { engine, config }
     }
 }

@@ -1,8 +1,17 @@
-//! What can be set for an endpoint. The values are valid as they are; where they come from is the node's business.
+//! The options of a mounted path: its transports, whatever is served there. Those of a hub are `HubOptions`.
 
 use std::time::Duration;
 
-/// Bounds and switches of one endpoint. The defaults are those of ASP.NET Core SignalR where it has them.
+/// The options of one mounted path. Defaults are ASP.NET Core SignalR's where it has the option; the caps that it lacks
+/// are marked so.
+///
+/// ```
+/// use std::time::Duration;
+/// use hubward_transport::TransportOptions;
+///
+/// let options = TransportOptions { send_timeout: Duration::from_secs(5), ..TransportOptions::default() };
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
 pub struct TransportOptions {
     /// Whether WebSockets are offered. Default: yes.
@@ -11,25 +20,29 @@ pub struct TransportOptions {
     pub server_sent_events: bool,
     /// Whether long polling is offered. Default: yes.
     pub long_polling: bool,
-    /// Whether a client that asks for stateful reconnect at negotiate is granted it. Default: no.
+    /// Whether clients may resume a connection after a network cut (stateful reconnect). Default: no.
     pub allow_stateful_reconnects: bool,
-    /// The least negotiate version that is answered. Default: 0.
+    /// The oldest negotiate version that is accepted. Default: 0.
     pub minimum_protocol_version: i32,
-    /// How long a negotiated token may stay unused, and a POST without its GET. Default: 15 s.
+    /// How long a negotiated connection token may stay unused, and a POST without its GET. Default: 15 s.
     pub connect_timeout: Duration,
-    /// How long a long-polling client may stay away between two polls. Default: 15 s.
+    /// How long a connection lives without a transport: a stateful one that was lost, or a long-polling one between
+    /// two polls. Default: 15 s.
     pub disconnect_timeout: Duration,
-    /// How long a poll waits for something to answer. Default: 90 s, below the 100 s of the official clients.
+    /// How long a poll waits for a message. Default: 90 s, below the 100 s after which the official clients give up.
     pub poll_timeout: Duration,
-    /// How long the peer may take to say goodbye after it was told. Default: 5 s.
+    /// How long a graceful close may take: until the Close message is delivered and a WebSocket's peer has closed too.
+    /// Default: 5 s.
     pub close_timeout: Duration,
-    /// How long a write may make no progress before the connection is given up. Default: 10 s.
+    /// How long a write may make no progress before the connection is closed. Default: 10 s.
     pub send_timeout: Duration,
-    /// The largest body of one POST, in bytes; a larger one is answered 413. Default: 1 MiB, because the official
+    /// Cap: the largest body of one POST, in bytes; a larger one is answered 413. Default: 1 MiB, because the official
     /// clients put all that was queued during a POST into the next one: 32 messages of the default limit.
     pub post_body_bytes: usize,
-    /// How much a POST may find unread before it has to wait, in bytes; 0 means that none waits. Default: 64 KiB.
+    /// Unread bytes of earlier POSTs from which on a POST has to wait (backpressure); 0 is no limit. Default: 64 KiB.
     pub application_buffer_bytes: usize,
+    /// Whether a connection is closed when its bearer token expires. Default: yes (ASP.NET Core: no).
+    pub close_on_authentication_expiration: bool,
 }
 
 impl Default for TransportOptions {
@@ -47,6 +60,7 @@ impl Default for TransportOptions {
             send_timeout: Duration::from_secs(10),
             post_body_bytes: 1 << 20,
             application_buffer_bytes: 64 << 10,
+            close_on_authentication_expiration: true,
         }
     }
 }

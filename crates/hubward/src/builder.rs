@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, BackplaneError, GroupStore};
-use hubward_hub::{Hub, HubBuildError, HubHandle, HubOptions};
+use hubward_hub::{Hub, HubBuildError, HubHandle};
 use hubward_server::{Engine, HubAcceptor, Node, NodeContext, UnknownPolicy};
 use hubward_transport::{Acceptor, Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
@@ -81,8 +81,8 @@ pub struct Builder {
     backplane: Option<Arc<dyn Backplane>>,
     store: Option<Arc<dyn GroupStore>>,
     keys: Option<KeyRing>,
-    hubs: Vec<(HubPath, Hub)>,
-    raw: Vec<(HubPath, Arc<dyn Acceptor>)>,
+    hubs: Vec<(HubPath, Hub, TransportOptions)>,
+    raw: Vec<(HubPath, Arc<dyn Acceptor>, TransportOptions)>,
 }
 
 /// A mistake in how a node was put together.
@@ -149,16 +149,41 @@ impl Builder {
         self
     }
 
-    /// Mounts a hub at a path.
-    pub fn hub(mut self, path: impl Into<HubPath>, hub: Hub) -> Self {
-        self.hubs.push((path.into(), hub));
+    /// Mounts a hub at a path, with all transports and their default options.
+    pub fn hub(self, path: impl Into<HubPath>, hub: Hub) -> Self {
+        self.hub_with_options(path, hub, TransportOptions::default())
+    }
+
+    /// Mounts a hub at a path, with options for its transports. What belongs to the hub is set by
+    /// [`Hub::options`](hubward_hub::Hub::options).
+    ///
+    /// ```
+    /// use hubward::{Hub, Hubward, TransportOptions};
+    ///
+    /// # fn main() -> Result<(), hubward::BuildError> {
+    /// let options = TransportOptions { allow_stateful_reconnects: true, ..TransportOptions::default() };
+    /// let hubs = Hubward::builder().hub_with_options("/hubs/chat", Hub::new("chat"), options).build()?;
+    /// # let _ = hubs; Ok(()) }
+    /// ```
+    pub fn hub_with_options(mut self, path: impl Into<HubPath>, hub: Hub, options: TransportOptions) -> Self {
+        self.hubs.push((path.into(), hub, options));
         self
     }
 
     /// Mounts a raw connection handler at a path: bytes in, bytes out, over the same transports. See
     /// [`transport::raw`](hubward_transport::raw).
-    pub fn raw(mut self, path: impl Into<HubPath>, handler: impl Acceptor) -> Self {
-        self.raw.push((path.into(), Arc::new(handler)));
+    pub fn raw(self, path: impl Into<HubPath>, handler: impl Acceptor) -> Self {
+        self.raw_with_options(path, handler, TransportOptions::default())
+    }
+
+    /// Mounts a raw connection handler at a path, with options for its transports.
+    pub fn raw_with_options(
+        mut self,
+        path: impl Into<HubPath>,
+        handler: impl Acceptor,
+        options: TransportOptions,
+    ) -> Self {
+        self.raw.push((path.into(), Arc::new(handler), options));
         self
     }
 
@@ -187,7 +212,7 @@ impl Builder {
         let mut router = axum::Router::new();
         let mut engines = Vec::new();
         let policy = |name: &str| self.policies.get(name).cloned();
-        for (path, hub) in self.hubs {
+        for (path, hub, options) in self.hubs {
             check_path(&path)?;
             let definition = hub.build()?;
             if !names.insert(definition.name.clone()) {
@@ -199,41 +224,28 @@ impl Builder {
                 required.push(policy(name).ok_or_else(unknown)?);
             }
             let name = definition.name.clone();
-            let options = transport_options(&definition.options);
             let engine = Engine::new(definition, context.clone(), policy)?;
-            let endpoint =
-                Endpoint::new(path, name, Arc::new(HubAcceptor::new(engine.clone())), connections.clone())
-                    .options(options)
-                    .authenticator(self.authenticator.clone())
-                    .policies(required)
-                    .cors(self.cors.clone());
+            let endpoint = Endpoint::new(
+                path,
+                name,
+                Arc::new(HubAcceptor::new(engine.clone(), &options)),
+                connections.clone(),
+            )
+            .options(options)
+            .authenticator(self.authenticator.clone())
+            .policies(required)
+            .cors(self.cors.clone());
             router = router.merge(endpoint.router());
             engines.push(engine);
         }
-        for (path, handler) in self.raw {
+        for (path, handler, options) in self.raw {
             check_path(&path)?;
             let endpoint = Endpoint::new(path.clone(), path, handler, connections.clone())
+                .options(options)
                 .authenticator(self.authenticator.clone())
                 .cors(self.cors.clone());
             router = router.merge(endpoint.router());
         }
         Ok(Hubward { node: Arc::new(Node::new(context, engines)), router })
-    }
-}
-
-fn transport_options(options: &HubOptions) -> TransportOptions {
-    TransportOptions {
-        web_sockets: options.web_sockets,
-        server_sent_events: options.server_sent_events,
-        long_polling: options.long_polling,
-        allow_stateful_reconnects: options.allow_stateful_reconnects,
-        minimum_protocol_version: options.minimum_protocol_version,
-        disconnect_timeout: options.disconnect_timeout,
-        poll_timeout: options.poll_timeout,
-        close_timeout: options.close_timeout,
-        send_timeout: options.send_timeout,
-        post_body_bytes: options.post_body_bytes,
-        application_buffer_bytes: options.application_buffer_bytes,
-        ..TransportOptions::default()
     }
 }

@@ -1,4 +1,5 @@
-//! The guide for hub authors, page by page, so that its examples are compiled with the documentation tests.
+//! The README and the guide for hub authors, page by page, so that their examples are compiled with the documentation
+//! tests.
 
 macro_rules! page {
     ($name:ident, $file:literal) => {
@@ -7,6 +8,7 @@ macro_rules! page {
     };
 }
 
+page!(Readme, "../../README.md");
 page!(FirstHub, "first-hub.md");
 page!(ClientsAndGroups, "clients-and-groups.md");
 page!(Streams, "streams.md");

@@ -1,11 +1,10 @@
 //! The hub that load generators drive: no limits that a load could meet.
 
-use hubward::{Hub, HubContext, HubError, HubOptions};
+use hubward::{Hub, HubContext, HubError, HubOptions, TransportOptions};
 
 pub(crate) fn hub() -> Hub {
     let options = HubOptions {
         maximum_receive_message_bytes: None,
-        application_buffer_bytes: 0,
         mailbox_messages: usize::MAX,
         mailbox_bytes: usize::MAX,
         ..HubOptions::default()
@@ -16,6 +15,10 @@ pub(crate) fn hub() -> Hub {
         .method("Broadcast", broadcast)
         .method("Join", async |cx: HubContext, group: String| cx.groups().add(group).await)
         .method("ToGroup", to_group)
+}
+
+pub(crate) fn transports() -> TransportOptions {
+    TransportOptions { application_buffer_bytes: 0, ..TransportOptions::default() }
 }
 
 async fn broadcast(cx: HubContext, text: String) -> Result<(), HubError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubward::{Binary, ClientResultError, Hub, HubContext, HubError, HubOptions};
+use hubward::{Binary, ClientResultError, Hub, HubContext, HubError, HubOptions, TransportOptions};
 
 use crate::nulls::{ArgumentOutOfRangeException, HUB_EXCEPTION, InvalidOperationException, Text, needed};
 use crate::reading::Reading;
@@ -11,7 +11,6 @@ use crate::{sending, streams};
 
 /// The hub under each path that is open to all.
 pub(crate) fn variants() -> Vec<(&'static str, Hub)> {
-    let plain = || HubOptions { allow_stateful_reconnects: true, ..HubOptions::default() };
     let fast = HubOptions {
         keep_alive_interval: Duration::from_secs(1),
         client_timeout: Duration::from_millis(2500),
@@ -19,7 +18,7 @@ pub(crate) fn variants() -> Vec<(&'static str, Hub)> {
         ..HubOptions::default()
     };
     vec![
-        ("/conformance", named("plain").options(plain())),
+        ("/conformance", named("plain")),
         (
             "/conformance-detailed",
             named("detailed").options(HubOptions { detailed_errors: true, ..HubOptions::default() }),
@@ -30,11 +29,17 @@ pub(crate) fn variants() -> Vec<(&'static str, Hub)> {
             named("parallel")
                 .options(HubOptions { maximum_parallel_invocations: 4, ..HubOptions::default() }),
         ),
-        (
-            "/conformance-nowebsockets",
-            named("nowebsockets").options(HubOptions { web_sockets: false, ..HubOptions::default() }),
-        ),
+        ("/conformance-nowebsockets", named("nowebsockets")),
     ]
+}
+
+/// The transports of the variant at a path.
+pub(crate) fn transports(path: &str) -> TransportOptions {
+    TransportOptions {
+        allow_stateful_reconnects: path == "/conformance",
+        web_sockets: path != "/conformance-nowebsockets",
+        ..TransportOptions::default()
+    }
 }
 
 /// The hub with all methods that each variant has.

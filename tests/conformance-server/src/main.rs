@@ -79,9 +79,9 @@ fn node(cluster: Option<&Cluster>, name: &str) -> Result<Hubward, Failure> {
         .policy("Staff", Policy::any_role(["nurse", "doctor", "admin"]))
         .policy("DoctorsOnly", Policy::any_role(["doctor"]))
         .cors(Cors::origins(["https://app.example"])?)
-        .hub("/bench", bench::hub());
+        .hub_with_options("/bench", bench::hub(), bench::transports());
     for (path, hub) in hub::variants() {
-        builder = builder.hub(path, hub);
+        builder = builder.hub_with_options(path, hub, hub::transports(path));
     }
     builder = builder.hub("/conformance-secure", secure::hub());
     if let Some(cluster) = cluster {

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use hubward::auth::Policy;
-use hubward::{Hub, HubContext, HubError, HubOptions, Hubward};
+use hubward::{Hub, HubContext, HubError, Hubward, TransportOptions};
 use hubward_tests::{TestNode, eventually, issuer, token};
 use serde_json::{Value, json};
 
@@ -67,12 +67,16 @@ fn check(line: &Value, level: &str, message: &str, fields: &Value) {
 }
 
 async fn node(hub: Hub) -> TestNode {
+    node_with_options(hub, TransportOptions::default()).await
+}
+
+async fn node_with_options(hub: Hub, options: TransportOptions) -> TestNode {
     LazyLock::force(&WRITTEN);
     let builder = Hubward::builder()
         .auth(issuer().authenticator())
         .policy("Staff", Policy::authenticated())
         .policy("Doctors", Policy::any_role(["doctor"]));
-    TestNode::start(builder.hub("/hub", hub).build().unwrap()).await
+    TestNode::start(builder.hub_with_options("/hub", hub, options).build().unwrap()).await
 }
 
 const ACCEPTED: &str = "A connection was accepted.";
@@ -129,11 +133,8 @@ async fn a_connection_has_one_line_when_it_is_accepted_and_one_when_it_ends() {
 
 #[tokio::test]
 async fn every_transport_is_named() {
-    let node = node(
-        Hub::new("transports")
-            .options(HubOptions { poll_timeout: Duration::from_millis(20), ..HubOptions::default() }),
-    )
-    .await;
+    let options = TransportOptions { poll_timeout: Duration::from_millis(20), ..TransportOptions::default() };
+    let node = node_with_options(Hub::new("transports"), options).await;
     let connect = node.client("/hub").token(&token("alice", &[]));
     let bearer = format!("Bearer {}", token("alice", &[]));
     let mut expected = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubward::{Disconnected, Hub, HubContext, HubError, HubOptions, Hubward};
+use hubward::{Disconnected, Hub, HubContext, HubError, HubOptions, Hubward, TransportOptions};
 use hubward_tests::{Client, TestNode, eventually, within};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -42,18 +42,17 @@ async fn pass_batch(node: &TestNode, readers: &mut [Client], first: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
     let (tell, mut ended) = mpsc::unbounded_channel();
-    let options = HubOptions {
-        mailbox_bytes: 128 * 1024,
-        close_timeout: Duration::from_millis(100),
-        ..HubOptions::default()
-    };
+    let options = HubOptions { mailbox_bytes: 128 * 1024, ..HubOptions::default() };
+    let transports =
+        TransportOptions { close_timeout: Duration::from_millis(100), ..TransportOptions::default() };
     let hub = Hub::new("hub").options(options).on_connected(join).on_disconnected(
         move |cx: HubContext, end: Disconnected| {
             tell.send((cx.connection_id().to_string(), end.error().map(str::to_owned))).unwrap();
             async {}
         },
     );
-    let node = TestNode::start(Hubward::builder().hub("/hub", hub).build().unwrap()).await;
+    let hubs = Hubward::builder().hub_with_options("/hub", hub, transports).build().unwrap();
+    let node = TestNode::start(hubs).await;
     let mut readers = Vec::new();
     for _ in 0..READERS {
         readers.push(node.client("/hub").open().await);
@@ -137,13 +136,14 @@ async fn a_stream_waits_for_a_client_that_reads_slowly() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_stays_blocked_ends_its_connection() {
     let (tell, mut ended) = mpsc::unbounded_channel();
-    let options = HubOptions { send_timeout: Duration::from_millis(100), ..HubOptions::default() };
-    let hub =
-        Hub::new("hub").options(options).on_connected(join).on_disconnected(move |end: Disconnected| {
-            tell.send(end.error().map(str::to_owned)).unwrap();
-            async {}
-        });
-    let node = TestNode::start(Hubward::builder().hub("/hub", hub).build().unwrap()).await;
+    let options =
+        TransportOptions { send_timeout: Duration::from_millis(100), ..TransportOptions::default() };
+    let hub = Hub::new("hub").on_connected(join).on_disconnected(move |end: Disconnected| {
+        tell.send(end.error().map(str::to_owned)).unwrap();
+        async {}
+    });
+    let hubs = Hubward::builder().hub_with_options("/hub", hub, options).build().unwrap();
+    let node = TestNode::start(hubs).await;
     let _slow = node.client("/hub").receive_buffer_bytes(4096).open().await;
     let text = "x".repeat(16 << 20);
     // More than the kernel takes; a message alone always fits into a mailbox.

@@ -1,5 +1,5 @@
-//! The options of a hub. Defaults are ASP.NET Core SignalR's where it has the option; the caps that it lacks are marked
-//! so.
+//! The options of a hub, whatever carries its connections; those of the transports are `TransportOptions`, given where
+//! the hub is mounted. Defaults are ASP.NET Core SignalR's where it has the option; the caps that it lacks are marked so.
 
 use std::time::Duration;
 
@@ -29,35 +29,8 @@ pub struct HubOptions {
     pub maximum_parallel_invocations: usize,
     /// Whether clients are sent the messages of hidden errors. Default no; for development only.
     pub detailed_errors: bool,
-    /// Whether WebSockets are offered. Default yes.
-    pub web_sockets: bool,
-    /// Whether server-sent events are offered. Default yes.
-    pub server_sent_events: bool,
-    /// Whether long polling is offered. Default yes.
-    pub long_polling: bool,
-    /// Whether clients may resume a connection after a network cut. Default no.
-    pub allow_stateful_reconnects: bool,
     /// Unacknowledged bytes that are kept, so that a client can resume. Default 100,000.
     pub stateful_reconnect_buffer_bytes: usize,
-    /// Time that a connection lives without a transport: one that may be resumed after a cut, or long polling between
-    /// polls. Default 15 s.
-    pub disconnect_timeout: Duration,
-    /// Time that one poll waits for a message. Default 90 s.
-    pub poll_timeout: Duration,
-    /// Time for closing gracefully: to deliver the Close message, and for a WebSocket to receive the client's close frame.
-    /// Default 5 s.
-    pub close_timeout: Duration,
-    /// Time that one write to the client may stay blocked. Default 10 s.
-    pub send_timeout: Duration,
-    /// Oldest negotiate version that is accepted. Default 0.
-    pub minimum_protocol_version: i32,
-    /// Received bytes of POST bodies that wait to be read before further POSTs have to wait (backpressure). Default
-    /// 64 KiB; 0 is no limit.
-    pub application_buffer_bytes: usize,
-    /// Whether a connection is closed when its token expires. Default yes (ASP.NET Core: no).
-    pub close_on_authentication_expiration: bool,
-    /// Cap: the largest body of a POST, in bytes. Default 1 MiB: thirty of the largest messages.
-    pub post_body_bytes: usize,
     /// Cap: streams of one connection, both directions together. Default 100: far above what clients use, far
     /// below what would hurt.
     pub streams_per_connection: usize,
@@ -83,19 +56,7 @@ impl Default for HubOptions {
             stream_buffer_capacity: 10,
             maximum_parallel_invocations: 1,
             detailed_errors: false,
-            web_sockets: true,
-            server_sent_events: true,
-            long_polling: true,
-            allow_stateful_reconnects: false,
             stateful_reconnect_buffer_bytes: 100_000,
-            disconnect_timeout: Duration::from_secs(15),
-            poll_timeout: Duration::from_secs(90),
-            close_timeout: Duration::from_secs(5),
-            send_timeout: Duration::from_secs(10),
-            minimum_protocol_version: 0,
-            application_buffer_bytes: 64 * 1024,
-            close_on_authentication_expiration: true,
-            post_body_bytes: 1024 * 1024,
             streams_per_connection: 100,
             groups_per_connection: 1000,
             group_name_bytes: 256,

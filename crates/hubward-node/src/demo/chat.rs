@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
-use hubward::{Hub, HubContext, HubError, HubOptions, State};
+use hubward::{Hub, HubContext, HubError, State};
 use serde::Serialize;
 
 use super::now_ms;
@@ -33,7 +33,6 @@ struct Presence {
 
 pub(super) fn hub(node: &str) -> Hub {
     Hub::new("chat")
-        .options(HubOptions { allow_stateful_reconnects: true, ..HubOptions::default() })
         .authorize("SignedIn")
         .on_connected(async |cx: HubContext, State(node): State<Node>| presence(cx, node, "joined").await)
         .on_disconnected(async |cx: HubContext, State(node): State<Node>| presence(cx, node, "left").await)

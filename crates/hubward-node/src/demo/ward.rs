@@ -1,7 +1,7 @@
 //! The ward hub: who may see a ward, and who may order medication.
 
 use futures_util::{Stream, StreamExt};
-use hubward::{HandlerExt, Hub, HubContext, HubError, HubOptions};
+use hubward::{HandlerExt, Hub, HubContext, HubError};
 use serde::Serialize;
 
 use super::vitals::{self, Vitals};
@@ -15,7 +15,6 @@ struct Ordered {
 
 pub(super) fn hub() -> Hub {
     Hub::new("ward")
-        .options(HubOptions { allow_stateful_reconnects: true, ..HubOptions::default() })
         .authorize("ClinicalStaff")
         .method("SubscribeToWard", subscribe)
         .method("UnsubscribeFromWard", async |cx: HubContext, ward: String| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hubward_hub::HubOptions;
 use hubward_proto::{Limits, SessionConfig, StatefulConfig};
-use hubward_transport::Transport;
+use hubward_transport::{Transport, TransportOptions};
 
 /// What the connections of one mounted path have in common.
 pub(crate) struct ConnectionConfig {
@@ -19,7 +19,7 @@ pub(crate) struct ConnectionConfig {
 }
 
 impl ConnectionConfig {
-    pub(crate) fn new(options: &HubOptions) -> Self {
+    pub(crate) fn new(options: &HubOptions, transports: &TransportOptions) -> Self {
         let over = |transport: Transport, stateful: bool| {
             let pings = !transport.keeps_itself_alive();
             Arc::new(SessionConfig {
@@ -32,7 +32,7 @@ impl ConnectionConfig {
                 detailed_errors: options.detailed_errors,
                 stateful: stateful.then(|| StatefulConfig {
                     buffer_bytes: options.stateful_reconnect_buffer_bytes,
-                    reconnect_timeout: options.disconnect_timeout,
+                    reconnect_timeout: transports.disconnect_timeout,
                     ..StatefulConfig::default()
                 }),
                 ..SessionConfig::default()
@@ -43,8 +43,8 @@ impl ConnectionConfig {
             stateful: over(Transport::WebSockets, true),
             server_sent_events: over(Transport::ServerSentEvents, false),
             long_polling: over(Transport::LongPolling, false),
-            close_timeout: options.close_timeout,
-            close_on_authentication_expiration: options.close_on_authentication_expiration,
+            close_timeout: transports.close_timeout,
+            close_on_authentication_expiration: transports.close_on_authentication_expiration,
         }
     }
 

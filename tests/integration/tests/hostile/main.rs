@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::{Stream, stream};
 use hubward::auth::Policy;
 use hubward::transport::raw;
-use hubward::{CancellationToken, Hub, HubContext, HubError, HubOptions, Hubward, Upload};
+use hubward::{CancellationToken, Hub, HubContext, HubError, HubOptions, Hubward, TransportOptions, Upload};
 use hubward_tests::{TestNode, eventually, issuer, resident_bytes};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -75,10 +75,6 @@ fn hub(name: &str) -> Hub {
         .options(HubOptions {
             handshake_timeout: Duration::from_millis(500),
             keep_alive_interval: Duration::from_millis(100),
-            poll_timeout: Duration::from_millis(50),
-            disconnect_timeout: Duration::from_millis(200),
-            close_timeout: Duration::from_millis(100),
-            allow_stateful_reconnects: name == "stateful",
             ..HubOptions::default()
         })
         .method("Echo", echo)
@@ -89,6 +85,16 @@ fn hub(name: &str) -> Hub {
         .method("Join", join)
         .method("Confirm", confirm)
         .stream("Count", count)
+}
+
+fn transports(name: &str) -> TransportOptions {
+    TransportOptions {
+        poll_timeout: Duration::from_millis(50),
+        disconnect_timeout: Duration::from_millis(200),
+        close_timeout: Duration::from_millis(100),
+        allow_stateful_reconnects: name == "stateful",
+        ..TransportOptions::default()
+    }
 }
 
 const HUBS: [&str; 3] = ["hub", "stateful", "secure"];
@@ -103,9 +109,9 @@ async fn node() -> TestNode {
     let builder = Hubward::builder()
         .auth(issuer().authenticator())
         .policy("Staff", Policy::authenticated())
-        .hub("/hub", hub("hub"))
-        .hub("/stateful", hub("stateful"))
-        .hub("/secure", hub("secure").authorize("Staff"))
+        .hub_with_options("/hub", hub("hub"), transports("hub"))
+        .hub_with_options("/stateful", hub("stateful"), transports("stateful"))
+        .hub_with_options("/secure", hub("secure").authorize("Staff"), transports("secure"))
         .raw("/raw", echo.binary(true));
     TestNode::start(builder.build().unwrap()).await
 }

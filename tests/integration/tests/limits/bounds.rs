@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hubward_tests::{Http, Opcode, frame};
+use hubward::{Hubward, TransportOptions};
+use hubward_tests::{Http, Opcode, TestNode, frame};
 use serde_json::json;
 
 use crate::{UNEXPECTED, hub, node, with};
@@ -109,7 +110,9 @@ async fn a_message_is_as_long_as_the_hub_allows() {
 
 #[tokio::test]
 async fn a_post_is_as_long_as_the_hub_allows() {
-    let node = with(|options| options.post_body_bytes = 2048).await;
+    let options = TransportOptions { post_body_bytes: 2048, ..TransportOptions::default() };
+    let hubs = Hubward::builder().hub_with_options("/hub", hub(), options).build().unwrap();
+    let node = TestNode::start(hubs).await;
     let negotiated = node.client("/hub").negotiate().await.json();
     let target = format!("/hub?id={}", negotiated["connectionToken"].as_str().unwrap());
     assert_eq!(node.ask("GET", &target, &[], b"").await.status, 200);
