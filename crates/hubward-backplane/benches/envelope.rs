@@ -46,8 +46,8 @@ fn publish_to_one_node_among_topics(bencher: Bencher, topics: usize) {
     let network = InMemoryNetwork::new();
     let (here, there) = (network.backplane("here".into()), network.backplane("there".into()));
     let topic = |number: usize| Topic::Group("clinical".into(), format!("ward:{number}").into());
-    for link in [&here, &there] {
-        link.start(Arc::new(Nowhere)).now_or_never();
+    for node in [&here, &there] {
+        node.start(Arc::new(Nowhere)).now_or_never();
     }
     for number in 0..topics {
         there.subscribe(topic(number)).now_or_never();

@@ -1,5 +1,5 @@
-//! What travels between nodes: one MessagePack array for each envelope. It carries messages that are already
-//! encoded, so that a receiving node hands them on without reading them.
+//! The messages between nodes: each envelope is one MessagePack array. It carries hub messages that are
+//! already encoded, so that a receiving node forwards them without decoding them.
 //!
 //! # Layout, version 1
 //!
@@ -18,13 +18,13 @@
 //! | 8 | [`UserJoined`](Body::UserJoined) | group, milliseconds to live or nil |
 //! | 9 | [`UserLeft`](Body::UserLeft) | group |
 //!
-//! Names and errors are `str`, frames are `bin` or nil, ids are unsigned integers. An outcome is 0 with a
-//! protocol's number and a `bin`, 1 for none, 2 with the error, 3 for an unknown connection, 4 for one that
-//! went away, 5 for one that was cancelled.
+//! Names and errors are `str`, frames are `bin` or nil, ids are unsigned integers. An outcome is a number and
+//! what belongs to it: 0 with the number of a hub protocol and a result in `bin`, 1 without a result, 2 with
+//! an error, 3 for an unknown connection, 4 for a disconnected one, 5 for a cancelled invocation.
 //!
-//! A later version may add fields at the end of a kind, which older nodes pass over; it changes the version
-//! only where an older node would misunderstand. A node that is sent a version or kind that it does not know
-//! is told so by the error, and skips it: nodes of two versions run side by side while a cluster is rolled.
+//! Nodes of two versions run side by side while a cluster is upgraded. A later version may add fields at the
+//! end of a kind, which older nodes skip. It changes the version number only if an older node would
+//! misunderstand the envelope. A node skips an envelope of a version or kind that it does not know.
 
 mod decode;
 mod encode;
@@ -34,19 +34,20 @@ mod tests;
 use bytes::Bytes;
 use hubward_types::{ConnectionId, GroupName, NodeId};
 
-/// The largest envelope that may be sent or is read: 32 MiB. Redis drops a subscriber for whom more than that
-/// waits (its default `client-output-buffer-limit`), so that a larger one could never arrive.
+/// The largest envelope that is sent or read: 32 MiB. Redis disconnects a slow consumer whose output buffer
+/// is larger than that (its default `client-output-buffer-limit`), so a larger envelope could never arrive.
 pub const MAX_ENVELOPE_BYTES: usize = 32 * 1024 * 1024;
 
 /// The most connection ids that one envelope may name. An id that Hubward made takes 23 bytes, so no envelope
-/// that is within its size has more; the bound keeps forged empty ids from costing many times their size.
+/// of the allowed size has more. The bound keeps forged empty ids from taking many times their size in
+/// memory.
 const MAX_EXCEPT_IDS: usize = MAX_ENVELOPE_BYTES / 23;
 
 /// The version that this build writes and reads.
 const VERSION: u8 = 1;
 
 mod kind {
-    //! The numbers of the kinds, as the layout says.
+    //! The numbers of the kinds, as in the layout above.
 
     pub(super) const DELIVER: u8 = 0;
     pub(super) const INVOKE_CLIENT: u8 = 1;
@@ -61,7 +62,7 @@ mod kind {
 }
 
 mod outcome {
-    //! The numbers of the outcomes, as the layout says.
+    //! The numbers of the outcomes, as in the layout above.
 
     pub(super) const RESULT: u8 = 0;
     pub(super) const VOID: u8 = 1;
@@ -71,7 +72,7 @@ mod outcome {
     pub(super) const CANCELLED: u8 = 5;
 }
 
-/// What one node tells others on a topic.
+/// A message from one node to the nodes that are subscribed to a topic.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -88,103 +89,103 @@ mod outcome {
 pub struct Envelope {
     /// The node that sends it.
     pub sender: NodeId,
-    /// What it says.
+    /// What the receiving nodes are to do.
     pub body: Body,
 }
 
-/// What an envelope says. Whom it concerns is said by the topic.
+/// What the receiving nodes are to do. The topic says for which connections or users.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {
     /// Send this to the connections of the topic.
     Deliver {
         /// The message.
         frames: Frames,
-        /// Connections that are passed over.
+        /// The connections that are skipped.
         except: Vec<ConnectionId>,
     },
-    /// Send this invocation to the connection of the topic, and report what it answers.
+    /// Invoke a method of the client of the topic's connection, and send back the client result.
     InvokeClient {
-        /// The asking node's number for it.
+        /// The sender's number of the request.
         id: u64,
-        /// The node that waits for the answer.
+        /// The node that waits for the client result.
         reply_to: NodeId,
-        /// The invocation, which names `invocation_id`.
+        /// The invocation message, with `invocation_id` in it.
         frames: Frames,
-        /// The invocation id that the connection's completion will name.
+        /// The invocation id that the client's completion message will have.
         invocation_id: String,
     },
-    /// What came of an [`InvokeClient`](Self::InvokeClient).
+    /// The client result of an [`InvokeClient`](Self::InvokeClient).
     ClientResult {
-        /// The asking node's number for it.
+        /// The sender's number of the request.
         id: u64,
-        /// What the connection answered, or why it did not.
+        /// The result, or why there is none.
         outcome: ClientResultOutcome,
     },
-    /// The sender no longer waits for the answer to its [`InvokeClient`](Self::InvokeClient).
+    /// The sender no longer waits for the client result of its [`InvokeClient`](Self::InvokeClient).
     CancelInvokeClient {
-        /// The asking node's number for it.
+        /// The sender's number of the request.
         id: u64,
     },
     /// Close the connections of the topic.
     Abort {},
-    /// Put the connection of the topic into a group, and report when it is done.
+    /// Add the connection of the topic to a group, and confirm it.
     JoinGroup {
-        /// The asking node's number for it.
+        /// The sender's number of the request.
         id: u64,
-        /// The node that waits.
+        /// The node that waits for the confirmation.
         reply_to: NodeId,
         /// The group.
         group: GroupName,
     },
-    /// Take the connection of the topic out of a group, and report when it is done.
+    /// Remove the connection of the topic from a group, and confirm it.
     LeaveGroup {
-        /// The asking node's number for it.
+        /// The sender's number of the request.
         id: u64,
-        /// The node that waits.
+        /// The node that waits for the confirmation.
         reply_to: NodeId,
         /// The group.
         group: GroupName,
     },
-    /// What came of a [`JoinGroup`](Self::JoinGroup) or [`LeaveGroup`](Self::LeaveGroup).
+    /// A [`JoinGroup`](Self::JoinGroup) or [`LeaveGroup`](Self::LeaveGroup) is done, or has failed.
     MembershipConfirmed {
-        /// The asking node's number for it.
+        /// The sender's number of the request.
         id: u64,
-        /// Why it failed, where it did.
+        /// Why it failed, if it did.
         error: Option<String>,
     },
-    /// The user of the topic has been put into a group: deliver for it.
+    /// The user of the topic has been added to a group: deliver its messages to the user's connections.
     UserJoined {
         /// The group.
         group: GroupName,
-        /// How long it lasts, in milliseconds; `None` until it is ended.
+        /// How long the membership lasts, in milliseconds; `None`: until the user is removed.
         ttl_ms: Option<u64>,
     },
-    /// The user of the topic has been taken out of a group.
+    /// The user of the topic has been removed from a group.
     UserLeft {
         /// The group.
         group: GroupName,
     },
 }
 
-/// What came of asking a connection.
+/// How the invocation of a client ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ClientResultOutcome {
-    /// It answered with a value, still encoded.
+    /// The client returned a value, which is still encoded.
     Result {
         /// The number of the hub protocol that the value is encoded in.
         protocol: u8,
         /// The value.
         bytes: Bytes,
     },
-    /// It answered without a value.
+    /// The client completed the invocation without a value.
     Void,
-    /// It answered with an error.
+    /// The client completed the invocation with an error.
     Error(String),
-    /// No node that was reached has the connection.
+    /// No node that received the invocation has the connection.
     NotFound,
-    /// It went away before it answered.
+    /// The connection ended before the invocation was completed.
     Disconnected,
-    /// It was no longer waited for.
+    /// The invocation was cancelled.
     Cancelled,
 }
 
@@ -197,26 +198,27 @@ pub struct Frames {
     pub messagepack: Option<Bytes>,
 }
 
-/// Why bytes are not an envelope. It names what was wrong, never what was in it.
+/// Why bytes are not an envelope. It is for the operator, in the log of the node that received them. It names
+/// the part that is wrong, never its content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvelopeError {
-    /// It is larger than any node sends.
+    /// It is larger than any envelope that a node sends.
     #[error("an envelope of {bytes} bytes exceeds {MAX_ENVELOPE_BYTES} bytes")]
     TooLarge {
-        /// Its size.
+        /// Its size, in bytes.
         bytes: usize,
     },
-    /// It has a version that this build does not know: to be skipped.
+    /// It has a version that this build does not know, and is to be skipped.
     #[error("an envelope of version {0} is not known")]
     UnknownVersion(u64),
-    /// It has a kind, or an outcome, that this build does not know: to be skipped.
+    /// It has a kind or an outcome that this build does not know, and is to be skipped.
     #[error("an envelope of kind {0} is not known")]
     UnknownKind(u64),
-    /// It names more connections than any node does.
+    /// It names more connections than any envelope that a node sends.
     #[error("an envelope names more than {MAX_EXCEPT_IDS} connections")]
     TooManyIds,
-    /// It is not an envelope at all, or a broken one.
+    /// It is not an envelope, or a damaged one.
     #[error("an envelope's {field} cannot be read")]
     Malformed {
         /// The first part that could not be read.
@@ -225,7 +227,8 @@ pub enum EnvelopeError {
 }
 
 impl EnvelopeError {
-    /// Tells whether the envelope may come from a later version of Hubward, and is to be skipped in silence.
+    /// Returns whether the envelope may come from a later version of Hubward, and is to be skipped without a
+    /// warning.
     pub fn is_from_a_later_version(&self) -> bool {
         matches!(self, Self::UnknownVersion(_) | Self::UnknownKind(_))
     }

@@ -1,9 +1,9 @@
-//! What joins nodes: the [`Backplane`] carries bytes by topic between them, the [`GroupStore`] keeps the one
-//! true record of who is in which group, and an [`Envelope`] is what travels. Here are the two seams, the
-//! forms of both that live in one process, and the suites that every form must pass.
+//! How nodes form a cluster: the [`Backplane`] carries bytes by topic between them, the [`GroupStore`]
+//! records who is in which group, and an [`Envelope`] is the message that nodes exchange. Here are the two
+//! traits, their in-memory implementations, and the conformance suites that every implementation must pass.
 //!
-//! What a group, a user or an answer means is not known here: the engine above the seams decides that once,
-//! for every form.
+//! What to do with an envelope is not decided here: the server above the traits does that once, for every
+//! implementation.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! Both seams within one process: for a node alone, for the demo, and for tests of several nodes. Nothing is
-//! kept beyond the process, and nothing is sent out of it.
+//! Both traits within one process: for a single node, for the demo, and for tests with several nodes. Nothing
+//! is stored beyond the life of the process, and nothing is sent out of it.
 
 mod group;
+mod indexes;
 mod network;
+mod peer;
 mod store;
-#[cfg(test)]
-mod tests;
 
 pub use network::{InMemoryBackplane, InMemoryNetwork};
 pub use store::InMemoryGroupStore;

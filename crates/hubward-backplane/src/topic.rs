@@ -1,12 +1,13 @@
-//! What envelopes are addressed to. A topic is a value, not a text: how it is written as a channel's name is
-//! for each backplane to choose, so that names with separators in them can never run into one another.
+//! The addresses that nodes subscribe to and publish on. A topic is a value, not a string: each backplane
+//! chooses how to write it as a channel name, and must keep topics apart whatever characters are in their
+//! names.
 
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 
-/// An address that nodes subscribe to and publish on.
+/// An address of envelopes: nodes subscribe to it and publish on it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Topic {
-    /// Every connection of a hub.
+    /// All connections of a hub: a broadcast.
     All(HubName),
     /// The members of a group of a hub.
     Group(HubName, GroupName),
@@ -14,7 +15,7 @@ pub enum Topic {
     User(HubName, UserId),
     /// One connection of a hub.
     Connection(HubName, ConnectionId),
-    /// A node itself: what answers what it asked.
+    /// A node itself: client results and confirmations that it waits for.
     Node(NodeId),
 }
 

@@ -25,7 +25,7 @@ use crate::engine::HubEngine;
 /// use hubward_hub::{HubContext, HubError};
 ///
 /// async fn say(cx: HubContext, text: String) -> Result<(), HubError> {
-///     let user = cx.principal().user_id().map_or("somebody", |user| user.as_str());
+///     let user = cx.principal().user_id().map_or("anonymous", |user| user.as_str());
 ///     Ok(cx.clients().others().send("Said", (user, text)).await?)
 /// }
 /// ```

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 /// A SignalR hub cluster.
 #[derive(Parser)]
 #[command(name = "hubward", version)]
-pub(crate) struct Arguments {
+pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -16,16 +16,16 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Start a node, or several, with two hubs and a page to try them. Needs no Redis.
     Demo(DemoOptions),
-    /// Mint a token for development.
+    /// Mint a development token.
     Token(TokenOptions),
 }
 
-/// Environment variable that names the development key, so that it need not stand on a command line.
+/// The environment variable that may hold the development key, which a command line would show to other users.
 const KEY_VARIABLE: &str = "HUBWARD_DEVELOPMENT_KEY";
 
 #[derive(Args)]
 pub(crate) struct DemoOptions {
-    /// Nodes to start, on as many ports one after the other.
+    /// Number of nodes to start, on consecutive ports.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub(crate) nodes: u16,
     /// Port of the first node.
@@ -34,7 +34,7 @@ pub(crate) struct DemoOptions {
     /// Address to listen on. Anyone who reaches it can sign in as anyone: keep it local.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) address: IpAddr,
-    /// The signing key, at least 32 bytes, so that `hubward token` can mint for this demo. Default: a random one.
+    /// The signing key, at least 32 bytes, so that `hubward token` can mint tokens for this demo. Default: a random key.
     #[arg(long, env = KEY_VARIABLE, hide_env_values = true)]
     pub(crate) key: Option<DevelopmentKey>,
 }
@@ -53,7 +53,7 @@ pub(crate) struct TokenOptions {
     /// A claim, as name=value; may be given several times.
     #[arg(long = "claim", value_parser = claim)]
     pub(crate) claims: Vec<(String, String)>,
-    /// Seconds until the token lapses.
+    /// Seconds until the token expires.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub(crate) lifetime: u64,
 }
@@ -71,12 +71,12 @@ impl DevelopmentKey {
 impl std::str::FromStr for DevelopmentKey {
     type Err = std::convert::Infallible;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
+    fn from_str(key: &str) -> Result<Self, Self::Err> {
+        Ok(Self(key.to_owned()))
     }
 }
 
-fn claim(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a claim is written name=value")?;
+fn claim(argument: &str) -> Result<(String, String), String> {
+    let (name, value) = argument.split_once('=').ok_or("a claim is written name=value")?;
     Ok((name.to_owned(), value.to_owned()))
 }

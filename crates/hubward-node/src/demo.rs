@@ -1,6 +1,8 @@
-//! `hubward demo`: nodes on an embedded backplane, with a chat, a ward dashboard and a page to try them.
+//! `hubward demo`: nodes on the in-memory backplane, with a chat, a ward dashboard and a page to try them.
 
 mod chat;
+mod clock;
+mod demo_node;
 mod page;
 mod sign_in;
 mod vitals;
@@ -9,34 +11,21 @@ mod ward;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use hubward::auth::{DevelopmentIssuer, Policy};
+use hubward::auth::Policy;
 use hubward::{Cluster, Hubward, TransportOptions};
-use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
-use crate::Failure;
 use crate::command::DemoOptions;
+use crate::demo::demo_node::{DemoNode, NodeInfo};
+use crate::failure::Failure;
 use crate::token;
 
-/// How long leaving may take: a goodbye to each client, and their answers.
-const LEAVING: Duration = Duration::from_secs(6);
-
-/// A node as the page lists it.
-#[derive(Clone, Serialize)]
-struct NodeInfo {
-    name: String,
-    url: String,
-}
-
-/// What all parts of a node's demo share.
-struct Demo {
-    node: NodeInfo,
-    nodes: Vec<NodeInfo>,
-    issuer: DevelopmentIssuer,
-}
+/// Time for the graceful shutdown: a client has five seconds for its Close message, and the node a little more.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(6);
 
 pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_env("HUBWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -45,56 +34,60 @@ pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
 }
 
 async fn serve(options: DemoOptions) -> Result<(), Failure> {
-    let key = match &options.key {
+    let key = signing_key(&options);
+    let (listeners, nodes) = listen(&options).await?;
+    let cluster = Cluster::in_memory();
+    let mut running = Vec::new();
+    let mut tasks = JoinSet::new();
+    for (listener, info) in listeners.into_iter().zip(nodes.clone()) {
+        let node = Arc::new(DemoNode { info, nodes: nodes.clone(), issuer: token::issuer(&key)? });
+        let hubs = hubs(&node, &cluster)?;
+        hubs.start().await?;
+        let app = hubs.router().merge(page::router(node)).into_make_service_with_connect_info::<SocketAddr>();
+        tasks.spawn(async move { axum::serve(listener, app).await });
+        running.push(hubs);
+    }
+    // The messages reach the other nodes over the backplane, so one node is enough to send them.
+    if let Some(wards) = running.first().and_then(|hubs| hubs.hub("ward")) {
+        tasks.spawn(ward::send_vitals(wards));
+    }
+    announce(&nodes)?;
+    shutdown_signal().await?;
+    shut_down(&running).await
+}
+
+fn signing_key(options: &DemoOptions) -> String {
+    match &options.key {
         Some(key) => key.expose().to_owned(),
-        // Two random names of 128 bits each: nobody's key but this demo's.
+        // Two random ids of 128 bits each are a key that only this demo has.
         None => {
             let random = || hubward::auth::random_id().as_str().to_owned();
             random() + &random()
         }
-    };
-    let mut listeners = Vec::new();
-    let mut nodes = Vec::new();
+    }
+}
+
+async fn listen(options: &DemoOptions) -> Result<(Vec<TcpListener>, Vec<NodeInfo>), Failure> {
+    let (mut listeners, mut nodes) = (Vec::new(), Vec::new());
     for number in 0..options.nodes {
         let port =
             options.port.checked_add(number).ok_or("the last port is 65535: choose a smaller --port")?;
         let address = SocketAddr::new(options.address, port);
-        let bound = TcpListener::bind(address).await;
-        let listener =
-            bound.map_err(|error| format!("cannot listen on {address}: {error}; choose another --port"))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error}; choose another --port"))?;
         let url = format!("http://{}", listener.local_addr()?);
         listeners.push(listener);
         nodes.push(NodeInfo { name: format!("node-{}", number + 1), url });
     }
-    let cluster = Cluster::in_memory();
-    let mut running = Vec::new();
-    let mut serving = tokio::task::JoinSet::new();
-    for (listener, node) in listeners.into_iter().zip(nodes.clone()) {
-        let demo = Arc::new(Demo { node, nodes: nodes.clone(), issuer: token::issuer(&key)? });
-        let hubs = hubs(&demo, &cluster)?;
-        hubs.start().await?;
-        let app = hubs.router().merge(page::router(demo)).into_make_service_with_connect_info::<SocketAddr>();
-        serving.spawn(async move { axum::serve(listener, app).await });
-        running.push(hubs);
-    }
-    if let Some(first) = running.first().and_then(|hubs| hubs.hub("ward")) {
-        serving.spawn(vitals::simulate(first));
-    }
-    announce(&nodes)?;
-    leave_signal().await?;
-    writeln!(std::io::stderr(), "Leaving: clients are told that they may reconnect.")?;
-    let leaving = futures_util::future::join_all(running.iter().map(Hubward::shut_down));
-    if tokio::time::timeout(LEAVING, leaving).await.is_err() {
-        tracing::warn!("Some clients did not answer their goodbye in time.");
-    }
-    Ok(())
+    Ok((listeners, nodes))
 }
 
-fn hubs(demo: &Arc<Demo>, cluster: &Cluster) -> Result<Hubward, Failure> {
-    let name = demo.node.name.as_str();
+fn hubs(node: &DemoNode, cluster: &Cluster) -> Result<Hubward, Failure> {
+    let name = node.info.name.as_str();
     let transports = TransportOptions { allow_stateful_reconnects: true, ..TransportOptions::default() };
     let hubs = Hubward::builder()
-        .auth(demo.issuer.authenticator())
+        .auth(node.issuer.authenticator())
         .policy("SignedIn", Policy::authenticated())
         .policy("ClinicalStaff", Policy::any_role(["nurse", "doctor", "admin"]))
         .policy("DoctorsOnly", Policy::any_role(["doctor"]))
@@ -108,14 +101,14 @@ fn hubs(demo: &Arc<Demo>, cluster: &Cluster) -> Result<Hubward, Failure> {
 fn announce(nodes: &[NodeInfo]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     let Some(first) = nodes.first() else { return Ok(()) };
-    writeln!(out, "\n  Hubward is up. Open {}", first.url)?;
+    writeln!(out, "\n  Hubward is running. Open {}", first.url)?;
     for other in nodes.iter().skip(1) {
         writeln!(out, "  and in a second window {}  ({})", other.url, other.name)?;
     }
     writeln!(out, "  Stop with Ctrl-C.\n")
 }
 
-async fn leave_signal() -> std::io::Result<()> {
+async fn shutdown_signal() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -128,9 +121,11 @@ async fn leave_signal() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Milliseconds since 1970, as the page shows times.
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0))
+async fn shut_down(nodes: &[Hubward]) -> Result<(), Failure> {
+    writeln!(std::io::stderr(), "Shutting down: clients are notified that they may reconnect.")?;
+    let done = futures_util::future::join_all(nodes.iter().map(Hubward::shut_down));
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, done).await.is_err() {
+        tracing::warn!("Some connections did not close in time.");
+    }
+    Ok(())
 }

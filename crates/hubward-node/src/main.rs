@@ -1,30 +1,26 @@
-//! The ready-made node. So far it can show itself (`hubward demo`) and mint tokens for development
+//! The ready-made node. So far it can demonstrate itself (`hubward demo`) and mint development tokens
 //! (`hubward token`).
 
 mod command;
 mod demo;
+mod failure;
 mod token;
+
+use std::io::Write;
+use std::process::ExitCode;
 
 use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Anything that ends the program; it says what to do.
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-fn main() -> std::process::ExitCode {
-    let done = match command::Arguments::parse().command {
+fn main() -> ExitCode {
+    let done = match command::CommandLine::parse().command {
         command::Command::Demo(options) => demo::run(options),
         command::Command::Token(options) => token::run(options),
     };
-    match done {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            use std::io::Write;
-            // Nothing is left to do where even standard error is gone.
-            let _ = writeln!(std::io::stderr(), "hubward: {error}");
-            std::process::ExitCode::FAILURE
-        }
-    }
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    // Where standard error is closed, there is no other place to report it.
+    let _ = writeln!(std::io::stderr(), "hubward: {error}");
+    ExitCode::FAILURE
 }

@@ -1,10 +1,15 @@
-//! Reading hub messages: first which bytes are one ([`split`]), then what they say ([`decode`]). Neither allocates in
-//! the common case, and neither panics on any input.
+//! Reads hub messages in two steps: [`split`] finds where a message ends, [`decode`] reads it. Neither allocates in the
+//! common case, and neither panics on any input.
 
-use crate::{Limits, Message, Protocol, ProtocolError, json, messagepack};
+use crate::error::ProtocolError;
+use crate::json;
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::messagepack;
+use crate::protocol::Protocol;
 
-/// Finds the first message of `input`: the record without its separator or length prefix, and how many bytes it takes
-/// with them. `None` means that more must come.
+/// Finds the first message of `input`. Returns the record without its separator or length prefix, and how many bytes to
+/// consume, which includes those; `None` if the message is not complete yet.
 ///
 /// # Errors
 ///
@@ -17,7 +22,7 @@ pub fn split<'a>(
     split_from(protocol, input, 0, limits)
 }
 
-/// Does the same where the first `searched` bytes are known to hold no separator, so that a long message which comes
+/// Does the same where the first `searched` bytes are known to hold no separator, so that a long message which arrives
 /// in small pieces is not searched from its beginning each time.
 pub(crate) fn split_from<'a>(
     protocol: Protocol,
@@ -31,10 +36,10 @@ pub(crate) fn split_from<'a>(
     }
 }
 
-/// Reads a message from its record. `None` is a message of a type that nobody knows, to be skipped.
+/// Reads a message from its record; `None` if its type is unknown, and the message is to be skipped.
 ///
-/// Values are not decoded, but they are checked: JSON for its grammar, UTF-8 and depth, MessagePack for its structure
-/// and depth.
+/// Arguments, items and results are not decoded, but they are checked: JSON for its grammar, UTF-8 and depth,
+/// MessagePack for its structure and depth.
 ///
 /// # Errors
 ///

@@ -1,19 +1,20 @@
-//! Writing hub messages into [`Frame`]s: one function for each message, in both protocols. Values are written from
-//! where they stand; nothing is built in between.
+//! Writes hub messages into [`Frame`]s: one function for each message, in both protocols. Values are written from where
+//! they are; no message is built in between.
 
 use serde::Serialize;
 
-use crate::{
-    Arguments, EncodeError, Frame, Protocol,
-    frame::HEADER_SPACE,
-    json,
-    messagepack::{self, PREFIX_SPACE},
-};
+use crate::error::EncodeError;
+use crate::frame::{Frame, HEADER_SPACE};
+use crate::json;
+use crate::message::arguments::Arguments;
+use crate::message::message_type::MessageType;
+use crate::messagepack::{self, PREFIX_SPACE};
+use crate::protocol::Protocol;
 
 /// What is reserved for a message before it is written: most fit, and growing once more costs little.
 const CAPACITY_BYTES: usize = 256;
 
-/// Writes an Invocation (type 1); with an id the recipient is to answer.
+/// Writes an Invocation (type 1). With an id, the recipient sends a Completion.
 ///
 /// ```
 /// use hubward_proto::{Protocol, encode};
@@ -32,7 +33,7 @@ pub fn invocation<A: Arguments + ?Sized>(
     target: &str,
     arguments: &A,
 ) -> Result<Frame, EncodeError> {
-    call(protocol, 1, id, target, arguments, &[])
+    call(protocol, MessageType::Invocation, id, target, arguments, &[])
 }
 
 /// Writes an Invocation (type 1) that uploads the named streams.
@@ -47,7 +48,7 @@ pub fn invocation_with_streams<A: Arguments + ?Sized>(
     arguments: &A,
     stream_ids: &[&str],
 ) -> Result<Frame, EncodeError> {
-    call(protocol, 1, id, target, arguments, stream_ids)
+    call(protocol, MessageType::Invocation, id, target, arguments, stream_ids)
 }
 
 /// Writes a StreamInvocation (type 4), which may upload streams too.
@@ -62,7 +63,7 @@ pub fn stream_invocation<A: Arguments + ?Sized>(
     arguments: &A,
     stream_ids: &[&str],
 ) -> Result<Frame, EncodeError> {
-    call(protocol, 4, Some(id), target, arguments, stream_ids)
+    call(protocol, MessageType::StreamInvocation, Some(id), target, arguments, stream_ids)
 }
 
 /// Writes a StreamItem (type 2).
@@ -80,7 +81,7 @@ pub fn stream_item<T: Serialize + ?Sized>(
         Protocol::Json => json::write_stream_item(&mut out, id, item)?,
         Protocol::MessagePack => messagepack::write_stream_item(&mut out, id, item)?,
     }
-    Ok(finish(out, protocol, true))
+    Ok(finish(out, protocol, MessageType::StreamItem))
 }
 
 /// Writes a Completion (type 3) with a result; `()` gives the null result of a method that returns nothing.
@@ -98,7 +99,7 @@ pub fn completion<T: Serialize + ?Sized>(
         Protocol::Json => json::write_completion(&mut out, id, result)?,
         Protocol::MessagePack => messagepack::write_completion(&mut out, id, result)?,
     }
-    Ok(finish(out, protocol, true))
+    Ok(finish(out, protocol, MessageType::Completion))
 }
 
 /// Writes a Completion (type 3) without a result: the end of a stream.
@@ -108,7 +109,7 @@ pub fn completion_void(protocol: Protocol, id: &str) -> Frame {
         Protocol::Json => json::write_completion_void(&mut out, id),
         Protocol::MessagePack => messagepack::write_completion_void(&mut out, id),
     }
-    finish(out, protocol, true)
+    finish(out, protocol, MessageType::Completion)
 }
 
 /// Writes a Completion (type 3) with an error.
@@ -118,7 +119,7 @@ pub fn completion_error(protocol: Protocol, id: &str, error: &str) -> Frame {
         Protocol::Json => json::write_completion_error(&mut out, id, error),
         Protocol::MessagePack => messagepack::write_completion_error(&mut out, id, error),
     }
-    finish(out, protocol, true)
+    finish(out, protocol, MessageType::Completion)
 }
 
 /// Writes a CancelInvocation (type 5).
@@ -128,10 +129,10 @@ pub fn cancel_invocation(protocol: Protocol, id: &str) -> Frame {
         Protocol::Json => json::write_cancel_invocation(&mut out, id),
         Protocol::MessagePack => messagepack::write_cancel_invocation(&mut out, id),
     }
-    finish(out, protocol, true)
+    finish(out, protocol, MessageType::CancelInvocation)
 }
 
-/// Returns a Ping (type 6). It is always the same, and costs no allocation.
+/// Returns a Ping (type 6). It is a constant, and costs no allocation.
 pub fn ping(protocol: Protocol) -> Frame {
     match protocol {
         Protocol::Json => Frame::fixed(b"\x81\x0b{\"type\":6}\x1e"),
@@ -146,27 +147,27 @@ pub fn close(protocol: Protocol, error: Option<&str>, allow_reconnect: bool) -> 
         Protocol::Json => json::write_close(&mut out, error, allow_reconnect),
         Protocol::MessagePack => messagepack::write_close(&mut out, error, allow_reconnect),
     }
-    finish(out, protocol, false)
+    finish(out, protocol, MessageType::Close)
 }
 
-/// Writes an Ack (type 8): counted messages up to `sequence_id` have arrived.
+/// Writes an Ack (type 8): all counted messages up to `sequence_id` have arrived.
 pub fn ack(protocol: Protocol, sequence_id: u64) -> Frame {
-    numbered(protocol, 8, sequence_id)
+    with_sequence_id(protocol, MessageType::Ack, sequence_id)
 }
 
-/// Writes a Sequence (type 9): `sequence_id` is the id of the counted message that comes next.
+/// Writes a Sequence (type 9): `sequence_id` is the id of the next counted message on this transport.
 pub fn sequence(protocol: Protocol, sequence_id: u64) -> Frame {
-    numbered(protocol, 9, sequence_id)
+    with_sequence_id(protocol, MessageType::Sequence, sequence_id)
 }
 
 /// Writes a handshake request. It is JSON whatever the protocol; the frame's opcode is the protocol's.
 pub fn handshake_request(protocol: Protocol, version: u32) -> Frame {
     let mut out = begin();
     json::write_handshake_request(&mut out, protocol.name(), version);
-    Frame::build(out, START, protocol, false)
+    Frame::build(out, START, protocol.is_binary(), false)
 }
 
-/// Writes the answer to a handshake. It is JSON whatever the protocol; the frame's opcode is the protocol's.
+/// Writes the response to a handshake. It is JSON whatever the protocol; the frame's opcode is the protocol's.
 pub fn handshake_response(protocol: Protocol, error: Option<&str>) -> Frame {
     match (error, protocol) {
         (None, Protocol::Json) => Frame::fixed(b"\x81\x03{}\x1e"),
@@ -174,14 +175,14 @@ pub fn handshake_response(protocol: Protocol, error: Option<&str>) -> Frame {
         (Some(error), _) => {
             let mut out = begin();
             json::write_handshake_error(&mut out, error);
-            Frame::build(out, START, protocol, false)
+            Frame::build(out, START, protocol.is_binary(), false)
         }
     }
 }
 
 fn call<A: Arguments + ?Sized>(
     protocol: Protocol,
-    kind: u8,
+    message_type: MessageType,
     id: Option<&str>,
     target: &str,
     arguments: &A,
@@ -189,22 +190,24 @@ fn call<A: Arguments + ?Sized>(
 ) -> Result<Frame, EncodeError> {
     let mut out = begin();
     match protocol {
-        Protocol::Json => json::write_call(&mut out, kind, id, target, arguments, stream_ids)?,
-        Protocol::MessagePack => messagepack::write_call(&mut out, kind, id, target, arguments, stream_ids)?,
+        Protocol::Json => json::write_call(&mut out, message_type, id, target, arguments, stream_ids)?,
+        Protocol::MessagePack => {
+            messagepack::write_call(&mut out, message_type, id, target, arguments, stream_ids)?
+        }
     }
-    Ok(finish(out, protocol, true))
+    Ok(finish(out, protocol, message_type))
 }
 
-fn numbered(protocol: Protocol, kind: u8, sequence_id: u64) -> Frame {
+fn with_sequence_id(protocol: Protocol, message_type: MessageType, sequence_id: u64) -> Frame {
     let mut out = begin();
     match protocol {
-        Protocol::Json => json::write_numbered(&mut out, kind, sequence_id),
-        Protocol::MessagePack => messagepack::write_numbered(&mut out, kind, sequence_id),
+        Protocol::Json => json::write_sequence_id(&mut out, message_type, sequence_id),
+        Protocol::MessagePack => messagepack::write_sequence_id(&mut out, message_type, sequence_id),
     }
-    finish(out, protocol, false)
+    finish(out, protocol, message_type)
 }
 
-/// Where the message itself starts: behind the room for the WebSocket header and MessagePack's length.
+/// Where a message starts: after room for the WebSocket header and for MessagePack's length.
 const START: usize = HEADER_SPACE + PREFIX_SPACE;
 
 fn begin() -> Vec<u8> {
@@ -213,10 +216,10 @@ fn begin() -> Vec<u8> {
     out
 }
 
-fn finish(mut out: Vec<u8>, protocol: Protocol, counted: bool) -> Frame {
+fn finish(mut out: Vec<u8>, protocol: Protocol, message_type: MessageType) -> Frame {
     let start = match protocol {
         Protocol::Json => START,
         Protocol::MessagePack => messagepack::put_prefix(&mut out, START),
     };
-    Frame::build(out, start, protocol, counted)
+    Frame::build(out, start, protocol.is_binary(), message_type.is_counted())
 }

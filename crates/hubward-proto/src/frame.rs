@@ -1,5 +1,5 @@
-//! An encoded hub message with its WebSocket header before it, in one shared buffer, so that it is framed once
-//! however many recipients it has. It knows nothing of what the message says but whether it is counted.
+//! An encoded hub message after its WebSocket header, in one shared buffer, so that it is framed once for all of its
+//! recipients. Of the message itself it only knows whether stateful reconnect counts it.
 
 #[cfg(test)]
 mod tests;
@@ -7,8 +7,6 @@ mod tests;
 use std::fmt;
 
 use bytes::{Buf, Bytes};
-
-use crate::Protocol;
 
 /// FIN with the opcode of a text message (RFC 6455, 5.2).
 const TEXT: u8 = 0x81;
@@ -26,7 +24,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Returns the message behind the header of an unmasked, unfragmented WebSocket frame.
+    /// Returns the message with its header: an unmasked, unfragmented WebSocket frame.
     pub fn websocket(&self) -> &Bytes {
         &self.bytes
     }
@@ -41,64 +39,69 @@ impl Frame {
         self.bytes.len()
     }
 
-    /// Tells whether there are no bytes; no frame is empty.
+    /// Tells whether there are no bytes. No frame is empty.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Tells whether stateful reconnect numbers the message: types 1 to 5 are counted.
+    /// Tells whether stateful reconnect counts the message, as it does types 1 to 5.
     pub fn is_counted(&self) -> bool {
         self.counted
     }
 
-    /// Takes up an invocation that another node has encoded. `None` where the header is not one that this crate
-    /// writes for just this length.
+    /// Wraps a message that another node has encoded: an invocation, which is counted. Returns `None` unless the bytes
+    /// start with the header that this crate writes for a message of their length.
     pub fn from_websocket(bytes: Bytes) -> Option<Frame> {
-        let protocol = match *bytes.first()? {
-            TEXT => Protocol::Json,
-            BINARY => Protocol::MessagePack,
+        let binary = match *bytes.first()? {
+            TEXT => false,
+            BINARY => true,
             _ => return None,
         };
-        let header_len = match *bytes.get(1)? {
+        let declared_len: u8 = match *bytes.get(1)? {
             127 => 10,
             126 => 4,
             _ => 2,
         };
-        let message_len = bytes.len().checked_sub(header_len).filter(|len| *len > 0)?;
-        let (header, len) = header(protocol, message_len);
-        (bytes.get(..header_len) == header.get(..len)).then_some(())?;
-        Some(Frame { bytes, header_len: u8::try_from(len).ok()?, counted: true })
+        let message_len = bytes.len().checked_sub(usize::from(declared_len)).filter(|len| *len > 0)?;
+        let (header, header_len) = header(binary, message_len);
+        if header_len != declared_len || !bytes.starts_with(header.get(..usize::from(header_len))?) {
+            return None;
+        }
+        Some(Frame { bytes, header_len, counted: true })
     }
 
-    /// A frame that is known when the program is built; its header has two bytes.
+    /// Frames bytes that are not a hub message, for a transport without the hub protocol. Returns `None` if there are
+    /// none, since no frame is empty.
+    pub fn from_payload(payload: &[u8], binary: bool) -> Option<Frame> {
+        if payload.is_empty() {
+            return None;
+        }
+        let mut buffer = Vec::with_capacity(HEADER_SPACE + payload.len());
+        buffer.extend_from_slice(&[0; HEADER_SPACE]);
+        buffer.extend_from_slice(payload);
+        Some(Self::build(buffer, HEADER_SPACE, binary, false))
+    }
+
+    /// Wraps a constant frame whose header has two bytes, and whose message is not counted.
     pub(crate) const fn fixed(bytes: &'static [u8]) -> Self {
         Self { bytes: Bytes::from_static(bytes), header_len: 2, counted: false }
     }
 
-    /// Puts the header before a message that starts at `start`, at least [`HEADER_SPACE`] into the buffer.
-    pub(crate) fn build(mut buffer: Vec<u8>, start: usize, protocol: Protocol, counted: bool) -> Self {
-        let (header, len) = header(protocol, buffer.len().saturating_sub(start));
-        let begin = start.saturating_sub(len);
-        for (to, from) in buffer.iter_mut().skip(begin).zip(header.iter().take(len)) {
+    /// Writes the header into the bytes before the message, which starts at `start`, at least [`HEADER_SPACE`] into the
+    /// buffer. The frame begins where the header does.
+    pub(crate) fn build(mut buffer: Vec<u8>, start: usize, binary: bool, counted: bool) -> Self {
+        let (header, header_len) = header(binary, buffer.len().saturating_sub(start));
+        let begin = start.saturating_sub(usize::from(header_len));
+        for (to, from) in buffer.iter_mut().skip(begin).zip(header.iter().take(usize::from(header_len))) {
             *to = *from;
         }
         let mut bytes = Bytes::from(buffer);
         bytes.advance(begin.min(bytes.len()));
-        Self {
-            bytes,
-            header_len: if len == 2 {
-                2
-            } else if len == 4 {
-                4
-            } else {
-                10
-            },
-            counted,
-        }
+        Self { bytes, header_len, counted }
     }
 }
 
-/// Shows lengths only: messages are the users' and belong in no log.
+/// Shows lengths only: messages are user data, which no log may hold.
 impl fmt::Debug for Frame {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -109,9 +112,9 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// The header of a frame with `len` bytes of payload, and how many of the ten bytes it takes.
-fn header(protocol: Protocol, len: usize) -> ([u8; HEADER_SPACE], usize) {
-    let opcode = if protocol.is_binary() { BINARY } else { TEXT };
+/// Returns the header of a frame with `len` bytes of payload, and how many of the ten bytes it takes.
+fn header(binary: bool, len: usize) -> ([u8; HEADER_SPACE], u8) {
+    let opcode = if binary { BINARY } else { TEXT };
     let [.., a, b] = (len as u64).to_be_bytes();
     match len {
         0..=125 => ([opcode, b, 0, 0, 0, 0, 0, 0, 0, 0], 2),

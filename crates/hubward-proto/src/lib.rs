@@ -10,40 +10,38 @@
 //!
 //! let limits = Limits::default();
 //! let (record, _) = split(Protocol::Json, frame.message(), &limits)?.ok_or("incomplete")?;
-//! let Some(Message::Invocation(call)) = decode(Protocol::Json, record, &limits)? else { return Err("no call".into()) };
+//! let Some(Message::Invocation(call)) = decode(Protocol::Json, record, &limits)? else {
+//!     return Err("not an invocation".into());
+//! };
 //! assert_eq!(call.target, "Add");
 //! let first: i32 = call.arguments.iter().next().ok_or("no argument")?.deserialize()?;
 //! assert_eq!(first, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod arguments;
 mod decode;
 pub mod encode;
 mod error;
 mod frame;
-mod handshake;
-mod headers;
 mod json;
 mod limits;
 mod message;
 mod messagepack;
 mod protocol;
-mod raw;
 mod session;
 #[cfg(test)]
 mod testing;
 
-pub use crate::{
-    arguments::{Arguments, List},
-    decode::{decode, split},
-    error::{DecodeError, EncodeError, HandshakeError, ProtocolError},
-    frame::Frame,
-    handshake::{HandshakeRequest, HandshakeResponse},
-    headers::Headers,
-    limits::Limits,
-    message::{CancelInvocation, Close, Completion, CompletionResult, Invocation, Message, StreamItem},
-    protocol::{Protocol, Protocols},
-    raw::{ArgumentIter, RawArguments, RawValue},
-    session::{Event, Progress, Session, SessionConfig, SessionError, StatefulConfig},
-};
+pub use decode::{decode, split};
+pub use error::{DecodeError, EncodeError, HandshakeError, ProtocolError};
+pub use frame::Frame;
+pub use limits::Limits;
+pub use message::arguments::{Arguments, List};
+pub use message::handshake::{HandshakeRequest, HandshakeResponse};
+pub use message::headers::Headers;
+pub use message::raw::{ArgumentIter, RawArguments, RawValue};
+pub use message::{CancelInvocation, Close, Completion, CompletionResult, Invocation, Message, StreamItem};
+pub use protocol::{Protocol, Protocols};
+pub use session::Session;
+pub use session::config::{SessionConfig, StatefulConfig};
+pub use session::event::{Event, Progress, SessionError};

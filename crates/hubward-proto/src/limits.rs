@@ -1,15 +1,15 @@
-//! What one message may hold. The bounds of a connection (rates, queues) are not here: they are the server's.
+//! How much one message may hold. The limits of a connection (rates, queues) are not here: they are the server's.
 
-use crate::ProtocolError;
+use crate::error::ProtocolError;
 
-/// The bounds that decoders keep. Each has its default from [`Limits::default`].
+/// The limits that decoders enforce. The defaults are those of [`Limits::default`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a message with its separator or length prefix; `None` sets no bound. 32 KiB, as in ASP.NET Core:
+    /// Bytes of a message with its separator or length prefix; `None` for no limit. 32 KiB, as in ASP.NET Core:
     /// room for any sensible call, and small enough that every connection may fill it at once.
     pub message_bytes: Option<usize>,
-    /// How deep arrays and objects may be nested, the message itself counted. 64, the default of .NET's JSON
-    /// reader. More than 128 is not heeded, because decoding a value into a type is recursive.
+    /// How deep arrays and objects may be nested, the message itself included. 64, the default of .NET's JSON
+    /// reader. Values above 128 count as 128, because decoding a value into a type is recursive.
     pub depth: usize,
     /// Headers of a message. 32: tracing needs three, and people add a few.
     pub headers: usize,
@@ -30,7 +30,7 @@ impl Limits {
     /// The depth that is never exceeded, whatever [`depth`](Self::depth) says.
     pub(crate) const DEEPEST: usize = 128;
 
-    pub(crate) fn heeded_depth(&self) -> usize {
+    pub(crate) fn effective_depth(&self) -> usize {
         self.depth.min(Self::DEEPEST)
     }
 

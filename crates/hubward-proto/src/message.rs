@@ -1,102 +1,125 @@
-//! The nine hub messages as they are read: borrowed from the input wherever it holds them as they are, their values
-//! still raw. Writing does not go through these types (see [`encode`](crate::encode)): a value is written from
-//! where it stands.
+//! The nine hub messages as they are read: borrowed from the input where possible, their values still encoded. They are
+//! not for writing (see [`encode`](crate::encode)), which takes values directly from the program.
+
+pub(crate) mod arguments;
+pub(crate) mod handshake;
+pub(crate) mod headers;
+pub(crate) mod message_type;
+pub(crate) mod raw;
 
 use std::borrow::Cow;
 
-use crate::{Headers, RawArguments, RawValue};
+use self::headers::Headers;
+use self::message_type::MessageType;
+use self::raw::{RawArguments, RawValue};
 
 /// A hub message.
 #[derive(Clone, Debug)]
 pub enum Message<'a> {
-    /// Type 1: a call that is answered once or not at all.
+    /// Type 1: calls a method that returns at most one value.
     Invocation(Invocation<'a>),
-    /// Type 2: a value of a stream, in either direction.
+    /// Type 2: an item of a stream, in either direction.
     StreamItem(StreamItem<'a>),
-    /// Type 3: the end of a call or of an uploaded stream.
+    /// Type 3: the end of a call, or of a stream that the client uploads.
     Completion(Completion<'a>),
-    /// Type 4: a call that is answered by a stream.
+    /// Type 4: calls a method that returns a stream.
     StreamInvocation(Invocation<'a>),
-    /// Type 5: the caller of a stream wants no more of it.
+    /// Type 5: the caller wants no more items of a stream.
     CancelInvocation(CancelInvocation<'a>),
-    /// Type 6: a sign of life.
+    /// Type 6: keeps the connection alive.
     Ping,
-    /// Type 7: the sender is about to end the connection.
+    /// Type 7: the sender is about to close the connection.
     Close(Close<'a>),
-    /// Type 8: counted messages up to this one have arrived.
+    /// Type 8: acknowledges counted messages.
     Ack {
         /// The id of the latest counted message that the sender has received.
         sequence_id: u64,
     },
-    /// Type 9: the first message of a transport that takes up a session.
+    /// Type 9: the first message on a transport that resumes a session.
     Sequence {
-        /// The id of the counted message that comes next.
+        /// The id of the next counted message on this transport.
         sequence_id: u64,
     },
 }
 
-/// A call of a method, with or without a stream as its answer.
+impl Message<'_> {
+    pub(crate) fn message_type(&self) -> MessageType {
+        match self {
+            Self::Invocation(_) => MessageType::Invocation,
+            Self::StreamItem(_) => MessageType::StreamItem,
+            Self::Completion(_) => MessageType::Completion,
+            Self::StreamInvocation(_) => MessageType::StreamInvocation,
+            Self::CancelInvocation(_) => MessageType::CancelInvocation,
+            Self::Ping => MessageType::Ping,
+            Self::Close(_) => MessageType::Close,
+            Self::Ack { .. } => MessageType::Ack,
+            Self::Sequence { .. } => MessageType::Sequence,
+        }
+    }
+}
+
+/// A call of a method.
 #[derive(Clone, Debug)]
 pub struct Invocation<'a> {
-    /// Its headers.
+    /// The headers of the message.
     pub headers: Headers<'a>,
-    /// The id under which the answer is to come; `None`, also for an empty one, where none is wanted.
+    /// The id of the call, for its Completion. `None`, also for an empty id, if the caller expects no Completion.
     pub invocation_id: Option<Cow<'a, str>>,
-    /// The method.
+    /// The name of the method.
     pub target: Cow<'a, str>,
-    /// The arguments, not yet decoded.
+    /// The arguments, not decoded yet.
     pub arguments: RawArguments<'a>,
     /// The ids of the streams that the caller is about to upload, one for each stream parameter.
     pub stream_ids: Vec<Cow<'a, str>>,
 }
 
-/// A value of a stream.
+/// An item of a stream.
 #[derive(Clone, Debug)]
 pub struct StreamItem<'a> {
-    /// Its headers.
+    /// The headers of the message.
     pub headers: Headers<'a>,
-    /// The call, or for an upload the stream, that it belongs to.
+    /// The id of the call that the stream is the result of; for an upload, the id of the stream.
     pub invocation_id: Cow<'a, str>,
-    /// The value, not yet decoded.
+    /// The item, not decoded yet.
     pub item: RawValue<'a>,
 }
 
 /// The end of a call or of an uploaded stream.
 #[derive(Clone, Debug)]
 pub struct Completion<'a> {
-    /// Its headers.
+    /// The headers of the message.
     pub headers: Headers<'a>,
-    /// The call, or for an upload the stream, that has ended.
+    /// The id of the call that has ended; for an upload, the id of the stream.
     pub invocation_id: Cow<'a, str>,
     /// How it ended.
     pub result: CompletionResult<'a>,
 }
 
-/// How a call ended.
+/// How a call or an uploaded stream ended.
 #[derive(Clone, Debug)]
 pub enum CompletionResult<'a> {
-    /// Well, with nothing to return.
+    /// It succeeded, and there is no value.
     Void,
-    /// Well, with this value, which may be null.
+    /// It succeeded with this value, which may be null.
     Value(RawValue<'a>),
-    /// With this error.
+    /// It failed with this error.
     Error(Cow<'a, str>),
 }
 
-/// The caller of a stream wants no more of it.
+/// The caller wants no more items of a stream.
 #[derive(Clone, Debug)]
 pub struct CancelInvocation<'a> {
-    /// Its headers.
+    /// The headers of the message.
     pub headers: Headers<'a>,
-    /// The call.
+    /// The id of the call that the stream is the result of.
     pub invocation_id: Cow<'a, str>,
 }
 
-/// The sender is about to end the connection.
+/// The sender is about to close the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close<'a> {
-    /// Why, where it is an error.
+    /// The error that the connection is closed for; `None` for a clean close.
     pub error: Option<Cow<'a, str>>,
-    /// Whether the client may try to connect again by itself.
+    /// Whether the client may reconnect automatically.
     pub allow_reconnect: bool,
 }

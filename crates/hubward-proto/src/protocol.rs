@@ -1,11 +1,11 @@
-//! The two hub protocols and sets of them. Not the versions: those are the handshake's.
+//! The two hub protocols, and sets of them. Their versions are a matter of the handshake.
 
-/// A form in which hub messages travel.
+/// A hub protocol: the form in which messages travel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Protocol {
     /// JSON records, each ended by the byte 0x1E.
     Json,
-    /// MessagePack arrays, each behind its length.
+    /// MessagePack arrays, each after its length.
     MessagePack,
 }
 
@@ -21,7 +21,7 @@ impl Protocol {
         }
     }
 
-    /// Finds the protocol of a name, whatever its case, as the handshake does.
+    /// Finds a protocol by its name, ignoring case as ASP.NET Core does.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(name))
     }
@@ -40,15 +40,15 @@ impl Protocol {
     }
 }
 
-/// A set of protocols: those that a hub speaks.
+/// A set of protocols: those that a hub supports.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Protocols(u8);
 
 impl Protocols {
-    /// The set of both.
+    /// Both protocols.
     pub const ALL: Self = Self(0b11);
 
-    /// Makes the set of one.
+    /// Returns the set of one protocol.
     pub fn only(protocol: Protocol) -> Self {
         Self(1 << protocol.index())
     }
@@ -58,7 +58,7 @@ impl Protocols {
         self.0 & (1 << protocol.index()) != 0
     }
 
-    /// Iterates over what is in the set.
+    /// Iterates over the protocols in the set.
     pub fn iter(self) -> impl Iterator<Item = Protocol> {
         Protocol::ALL.into_iter().filter(move |protocol| self.contains(*protocol))
     }

@@ -1,25 +1,29 @@
-//! The state machine of a connection: handshake, keep-alive, timeouts, and the numbering that lets a session outlive
-//! its transport. It is the same for both ends. It neither queues nor dispatches messages; that is its owner's work.
+//! The state machine of a connection: handshake, keep-alive, timeouts, and stateful reconnect. It is the same for both
+//! ends. It neither queues messages nor dispatches calls; that is its owner's work.
 
 mod agreement;
-mod config;
-mod event;
+pub(crate) mod config;
+pub(crate) mod event;
 mod stateful;
 #[cfg(test)]
 mod tests;
-mod timers;
+mod timeouts;
+mod timer;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-pub use config::{SessionConfig, StatefulConfig};
-pub use event::{Event, Progress, SessionError};
-
+use self::config::SessionConfig;
+use self::event::{Event, Progress, SessionError};
 use self::stateful::Stateful;
-use crate::{
-    Frame, HandshakeResponse, Message, Protocol, ProtocolError,
-    decode::{decode, split_from},
-    encode,
-};
+use self::timer::{Timer, TimerTable};
+use crate::decode::{decode, split_from};
+use crate::encode;
+use crate::error::ProtocolError;
+use crate::frame::Frame;
+use crate::message::Message;
+use crate::message::handshake::HandshakeResponse;
+use crate::protocol::Protocol;
 
 /// One end of a connection, without I/O and without a clock: bytes and the time come in, events and frames go out.
 ///
@@ -28,12 +32,13 @@ use crate::{
 /// * Bytes that arrive are kept in one buffer. [`handle_input`](Self::handle_input) is called with all of it, what it
 ///   consumed is dropped from the front, and it is called again until it consumes nothing.
 /// * After each call all of [`poll_output`](Self::poll_output) is written, before anything that is sent later.
-/// * A frame is sent only while [`can_send`](Self::can_send), and [`record`](Self::record) gets it just before.
+/// * A frame is sent only while [`can_send`](Self::can_send), and is given to [`record`](Self::record) just before.
 /// * [`handle_timeout`](Self::handle_timeout) is called when [`poll_timeout`](Self::poll_timeout) has come. A deadline
-///   may turn out to have moved; then nothing happens but that the next is later.
+///   may turn out to have moved; then nothing happens, and the next one is later.
 /// * After an error the owner may [`close`](Self::close), writes what is left of the output, and ends.
-/// * When the transport breaks, [`disconnected`](Self::disconnected) tells whether to wait for another. The bytes of
-///   the old one, read or not yet written, are dropped; for a new one [`reconnected`](Self::reconnected) is called.
+/// * When the transport is lost, [`disconnected`](Self::disconnected) tells whether to wait for another. The bytes of
+///   the old one, not yet handled or not yet written, are dropped; with a new one [`reconnected`](Self::reconnected) is
+///   called.
 ///
 /// ```
 /// use std::time::Instant;
@@ -44,11 +49,11 @@ use crate::{
 /// let mut client = Session::client(SessionConfig::default(), Protocol::Json, 1, now);
 /// let mut server = Session::server(SessionConfig::default(), now);
 ///
-/// let request = client.poll_output().ok_or("a client speaks first")?;
+/// let request = client.poll_output().ok_or("a client sends first")?;
 /// let progress = server.handle_input(now, request.message())?;
 /// assert!(matches!(progress.event, Some(Event::Handshake { protocol: Protocol::Json, version: 1 })));
-/// let answer = server.poll_output().ok_or("a server answers")?;
-/// assert_eq!(answer.message(), b"{}\x1e");
+/// let response = server.poll_output().ok_or("a server responds")?;
+/// assert_eq!(response.message(), b"{}\x1e");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -56,28 +61,25 @@ pub struct Session {
     config: Arc<SessionConfig>,
     role: Role,
     phase: Phase,
-    /// Whether protocol and version have been agreed on; before, a client's are what it asks for.
+    /// Whether protocol and version are agreed on. Before, a client's are those that it requests.
     agreed: bool,
     protocol: Protocol,
     version: u32,
-    /// The handshake's request, or the answer that agrees, is still to be polled.
+    /// Whether the handshake's request, or the response that agrees, is the next output.
     handshake_due: bool,
+    /// Whether a Ping is to be sent.
     ping_due: bool,
-    /// Whether the peer's silence counts: it has shown that it pings.
+    /// Whether the peer is known to ping, so that its silence counts.
     peer_pings: bool,
-    /// Whether the reader waits for the hub, so that silence does not count.
+    /// Whether reading pauses because the hub is busy, so that the peer's silence does not count.
     dispatching: bool,
-    /// When the peer was last heard.
-    heard: Instant,
-    /// When the handshake, or the wait for a transport, has lasted too long.
-    phase_deadline: Option<Instant>,
-    next_ping: Option<Instant>,
-    /// When to look whether the peer has been silent for too long.
-    silence_check: Option<Instant>,
-    /// Bytes at the front of the input in which no record ends.
+    /// Since when the peer has been silent: its latest message, or the end of a pause in reading.
+    silent_since: Instant,
+    timers: TimerTable,
+    /// How many bytes at the front of the input are known to hold no end of a record.
     searched: usize,
-    /// A refused handshake or a Close: nothing follows it.
-    last_words: Option<Frame>,
+    /// The last output: the response to a handshake that failed, or a Close. Boxed because most of the time there is none.
+    final_frame: Option<Box<Frame>>,
     /// Boxed because most sessions do without.
     stateful: Option<Box<Stateful>>,
 }
@@ -92,19 +94,19 @@ enum Role {
 enum Phase {
     Handshake,
     Connected,
-    /// The transport is lost, and another is waited for.
+    /// The transport is lost, and the session waits for another.
     Lost,
     Closed,
 }
 
 impl Session {
-    /// Makes the server's end; it waits for the handshake. The configuration may be an `Arc`, to be shared.
+    /// Makes the server's end, which waits for a handshake. The configuration may be an `Arc`, to be shared.
     pub fn server(config: impl Into<Arc<SessionConfig>>, now: Instant) -> Self {
         Self::new(config.into(), Role::Server, Protocol::Json, 0, now)
     }
 
-    /// Makes the client's end, which asks for `protocol` and `version`: 2 where stateful reconnect has been
-    /// negotiated, otherwise 1. The request is the first output.
+    /// Makes the client's end, which requests `protocol` and `version`: 2 where stateful reconnect has been negotiated,
+    /// otherwise 1. The request is the first output.
     pub fn client(
         config: impl Into<Arc<SessionConfig>>,
         protocol: Protocol,
@@ -115,8 +117,9 @@ impl Session {
     }
 
     fn new(config: Arc<SessionConfig>, role: Role, protocol: Protocol, version: u32, now: Instant) -> Self {
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Connect, now.checked_add(config.handshake_timeout));
         Self {
-            phase_deadline: now.checked_add(config.handshake_timeout),
             config,
             role,
             phase: Phase::Handshake,
@@ -127,22 +130,21 @@ impl Session {
             ping_due: false,
             peer_pings: role == Role::Client,
             dispatching: false,
-            heard: now,
-            next_ping: None,
-            silence_check: None,
+            silent_since: now,
+            timers,
             searched: 0,
-            last_words: None,
+            final_frame: None,
             stateful: None,
         }
     }
 
     /// Reads at most one message from the front of `input`. Pings, acknowledgements, duplicates and messages of unknown
-    /// types are dealt with inside: then bytes are consumed, and there is no event.
+    /// types are handled inside: bytes are consumed then, but there is no event.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Handshake`] or [`SessionError::Protocol`] where the peer breaks the protocol. Nothing more is to
-    /// be read then.
+    /// [`SessionError::Handshake`] or [`SessionError::Protocol`] if the peer breaks the protocol. Nothing more may be
+    /// read then.
     pub fn handle_input<'a>(&mut self, now: Instant, input: &'a [u8]) -> Result<Progress<'a>, SessionError> {
         match self.phase {
             Phase::Handshake => self.handle_handshake(now, input),
@@ -151,18 +153,22 @@ impl Session {
         }
     }
 
-    /// Numbers and keeps a frame that is about to be sent, where the session is stateful and the frame counted.
+    /// Numbers and keeps a frame that is about to be sent, if the session is stateful and the frame counted.
     pub fn record(&mut self, frame: &Frame) {
         if let Some(stateful) = &mut self.stateful
             && self.phase != Phase::Closed
             && frame.is_counted()
+            && stateful.record(frame.clone())
+            && self.phase == Phase::Connected
         {
-            stateful.record(frame.clone());
+            // The wait for an Ack starts, but the time is not known: it would cost a look at the clock for each message.
+            // A deadline that has passed makes the owner call `handle_timeout` at once, which knows the time.
+            self.timers.set(Timer::AckTimeout, Some(self.silent_since));
         }
     }
 
-    /// Takes the next frame that the session itself wants to send: the handshake, Sequence, what is sent again, Ack,
-    /// Ping, Close.
+    /// Takes the next frame that the session itself wants to send: the handshake, Sequence, messages that are sent
+    /// again, Ack, Ping, Close.
     pub fn poll_output(&mut self) -> Option<Frame> {
         if self.phase == Phase::Lost {
             return None;
@@ -179,7 +185,7 @@ impl Session {
             return Some(frame);
         }
         if self.phase == Phase::Closed {
-            return self.last_words.take();
+            return self.final_frame.take().map(|frame| *frame);
         }
         if let Some(stateful) = &mut self.stateful
             && let Some(id) = stateful.poll_ack()
@@ -189,16 +195,16 @@ impl Session {
         std::mem::take(&mut self.ping_due).then(|| encode::ping(self.protocol))
     }
 
-    /// Tells whether a message may be sent now. It may not before the handshake is done, without a transport, while
-    /// messages are still to be sent again, or while too much is not acknowledged.
+    /// Tells whether a message may be sent now. It may not before the handshake is done, without a transport, before
+    /// kept messages have been sent again, or while the buffer of unacknowledged ones is full (backpressure).
     pub fn can_send(&self) -> bool {
         self.phase == Phase::Connected && self.stateful.as_ref().is_none_or(|stateful| stateful.can_send())
     }
 
-    /// Ends the session. Where the handshake is done and there is a transport, the last output is a Close.
+    /// Ends the session. If the handshake is done and there is a transport, the last output is a Close.
     pub fn close(&mut self, error: Option<&str>, allow_reconnect: bool) {
         if self.phase == Phase::Connected {
-            self.last_words = Some(encode::close(self.protocol, error, allow_reconnect));
+            self.final_frame = Some(Box::new(encode::close(self.protocol, error, allow_reconnect)));
         }
         self.end();
     }
@@ -218,14 +224,16 @@ impl Session {
         self.agreed.then_some(self.version)
     }
 
-    /// Takes note that the transport is lost without a goodbye. `true` means that the session waits for another.
+    /// Notes that the transport is lost. Returns whether the session waits for another, which it does if it is stateful
+    /// and no Close has been sent or received.
     pub fn disconnected(&mut self, now: Instant) -> bool {
         match (&mut self.stateful, &self.config.stateful, self.phase) {
             (Some(stateful), Some(config), Phase::Connected) => {
                 stateful.lose_transport();
+                let deadline = now.checked_add(config.reconnect_timeout);
                 self.phase = Phase::Lost;
-                self.phase_deadline = now.checked_add(config.reconnect_timeout);
-                self.stop_timers();
+                self.forget_transport();
+                self.timers.set(Timer::Connect, deadline);
                 true
             }
             (Some(_), _, Phase::Lost) => true,
@@ -236,18 +244,18 @@ impl Session {
         }
     }
 
-    /// Takes up the session on a new transport: Sequence and all that was not acknowledged become output, and what the
-    /// peer sends is dropped until its own Sequence comes, which must be within the reconnect timeout. Does nothing
+    /// Resumes the session on a new transport: a Sequence and all messages that are not acknowledged become output. What
+    /// the peer sends is dropped until its own Sequence comes, which must be within the reconnect timeout. Does nothing
     /// unless the session waits for a transport.
     pub fn reconnected(&mut self, now: Instant) {
         if self.phase != Phase::Lost {
             return;
         }
         if let (Some(stateful), Some(config)) = (&mut self.stateful, &self.config.stateful) {
-            stateful.take_transport(now, config);
+            stateful.resume(now, &mut self.timers);
             self.phase = Phase::Connected;
-            self.phase_deadline = now.checked_add(config.reconnect_timeout);
-            self.start_timers(now);
+            self.timers.set(Timer::Connect, now.checked_add(config.reconnect_timeout));
+            self.start_keep_alive(now);
         }
     }
 
@@ -255,29 +263,29 @@ impl Session {
         let (record, consumed) = match split_from(Protocol::Json, input, self.searched, &self.config.limits) {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(self.incomplete(input)),
-            Err(_) => return Err(self.refuse(agreement::CANCELED.to_owned())),
+            Err(_) => return Err(self.fail_handshake(agreement::CANCELED.to_owned())),
         };
         self.searched = 0;
         let agreed = match self.role {
-            Role::Server => agreement::answer(&self.config, record),
+            Role::Server => agreement::agree(&self.config, record),
             Role::Client => match HandshakeResponse::decode(record, &self.config.limits) {
                 Ok(HandshakeResponse { error: None }) => Ok((self.protocol, self.version)),
                 Ok(HandshakeResponse { error: Some(error) }) => Err(error.into_owned()),
                 Err(error) => Err(error.to_string()),
             },
         };
-        let (protocol, version) = agreed.map_err(|message| self.refuse(message))?;
+        let (protocol, version) = agreed.map_err(|message| self.fail_handshake(message))?;
         self.agreed = true;
         self.protocol = protocol;
         self.version = version;
         self.phase = Phase::Connected;
-        self.phase_deadline = None;
+        self.timers.stop(Timer::Connect);
         self.handshake_due = self.role == Role::Server;
-        // A client's first ping tells the server that silence will mean something.
+        // A client pings at once, so that the server knows that it pings, and counts its silence from now on.
         self.ping_due = self.role == Role::Client && self.config.keep_alive_interval.is_some();
         let stateful = self.config.stateful.as_ref().filter(|_| version >= agreement::STATEFUL_VERSION);
         self.stateful = stateful.map(|config| Box::new(Stateful::new(config)));
-        self.start_timers(now);
+        self.start_keep_alive(now);
         Ok(Progress { consumed, event: Some(Event::Handshake { protocol, version }) })
     }
 
@@ -287,7 +295,7 @@ impl Session {
             return Ok(self.incomplete(input));
         };
         self.searched = 0;
-        self.heard = now;
+        self.silent_since = now;
         let event = match decode(self.protocol, record, limits)? {
             Some(message) if self.admit(now, &message)? => self.event(now, message),
             _ => None,
@@ -295,15 +303,13 @@ impl Session {
         Ok(Progress { consumed, event })
     }
 
-    /// Tells whether a message is to be acted on, having drawn from it what concerns numbering.
+    /// Tells whether a message is to be acted on, after stateful reconnect has handled it.
     #[inline]
     fn admit(&mut self, now: Instant, message: &Message<'_>) -> Result<bool, ProtocolError> {
-        let Some(stateful) = &mut self.stateful else { return Ok(true) };
-        let admitted = stateful.admit(now, message)?;
-        if !stateful.awaits_sequence() {
-            self.phase_deadline = None;
+        match &mut self.stateful {
+            Some(stateful) => stateful.admit(now, message, &mut self.timers),
+            None => Ok(true),
         }
-        Ok(admitted)
     }
 
     #[inline]
@@ -320,6 +326,8 @@ impl Session {
             }
             Message::Close(close) => {
                 self.stateful = None;
+                self.timers.stop(Timer::Ack);
+                self.timers.stop(Timer::AckTimeout);
                 Some(Event::Close(close))
             }
             // Without stateful reconnect they mean nothing.
@@ -332,11 +340,24 @@ impl Session {
         Progress { consumed: 0, event: None }
     }
 
-    fn refuse(&mut self, message: String) -> SessionError {
+    fn fail_handshake(&mut self, message: String) -> SessionError {
         if self.role == Role::Server {
-            self.last_words = Some(encode::handshake_response(Protocol::Json, Some(&message)));
+            let response = encode::handshake_response(Protocol::Json, Some(&message));
+            self.final_frame = Some(Box::new(response));
         }
         self.end();
         SessionError::Handshake { message }
+    }
+
+    fn end(&mut self) {
+        self.phase = Phase::Closed;
+        self.forget_transport();
+    }
+
+    /// Drops what concerns the transport that is gone.
+    fn forget_transport(&mut self) {
+        self.timers.stop_all();
+        self.ping_due = false;
+        self.searched = 0;
     }
 }

@@ -217,3 +217,6 @@ impl ConnectionTask {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ mod facade;
 mod invocation;
 mod membership;
 mod node;
+#[cfg(test)]
+mod testing;
 
 pub use acceptor::HubAcceptor;
 pub use context::NodeContext;

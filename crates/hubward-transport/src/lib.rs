@@ -31,6 +31,8 @@ mod request_info;
 mod transport;
 
 pub mod raw;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use connections::connection::{Acceptor, Connection};
 pub use connections::manager::ConnectionManager;

@@ -1,4 +1,4 @@
-//! The builder: joins hubs, auth, backplane and transports into an axum router.
+//! The builder: from hubs, authentication, backplane and transports to an axum router.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +10,19 @@ use hubward_server::{Engine, HubAcceptor, Node, NodeContext, UnknownPolicy};
 use hubward_transport::{Acceptor, Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
-/// The hubs of a node, ready to be mounted.
+/// A node with its hubs, ready to be mounted into an axum router. Cheap to clone.
+///
+/// ```
+/// use hubward::{Hub, Hubward};
+///
+/// async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+///     let hubs = Hubward::builder().hub("/hubs/chat", Hub::new("chat")).build()?;
+///     hubs.start().await?;
+///     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+///     axum::serve(listener, axum::Router::new().merge(hubs.router())).await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Hubward {
     node: Arc<Node>,
@@ -18,7 +30,7 @@ pub struct Hubward {
 }
 
 impl Hubward {
-    /// Starts a node without hubs, alone and open to all.
+    /// Starts building a node: without hubs or a backplane, and with every caller anonymous.
     pub fn builder() -> Builder {
         Builder {
             node: None,
@@ -33,46 +45,46 @@ impl Hubward {
         }
     }
 
-    /// The routes of all hubs: merge them into any axum router. Serve it with connect info
-    /// (`into_make_service_with_connect_info::<SocketAddr>()`) where hubs ask for remote addresses.
+    /// Returns the routes of all hubs: merge them into any axum router. Serve it with connect info
+    /// (`into_make_service_with_connect_info::<SocketAddr>()`) where hubs or logs need remote addresses.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
     }
 
-    /// Speaks to a hub's clients from anywhere in the program; none where there is no such hub.
+    /// Returns a handle to send to a hub's clients from anywhere in the program; `None` where there is no such hub.
     pub fn hub(&self, name: &str) -> Option<HubHandle> {
         self.node.hub(name).map(Engine::handle)
     }
 
-    /// Connections of a hub on this node.
+    /// Counts the connections of a hub on this node.
     pub fn connection_count(&self, name: &str) -> usize {
         self.node.hub(name).map_or(0, |engine| engine.connection_count())
     }
 
-    /// The node's name.
+    /// Returns the node's name.
     pub fn node(&self) -> &NodeId {
         self.node.id()
     }
 
-    /// Joins the other nodes; a node that is alone needs no start.
+    /// Joins the other nodes over the backplane. A node without one need not be started.
     ///
     /// # Errors
-    /// Where the backplane cannot be reached; may be tried again.
+    /// [`BackplaneError`] where the backplane cannot be reached; try again later.
     pub async fn start(&self) -> Result<(), BackplaneError> {
         self.node.start().await
     }
 
-    /// Leaves: clients are told that they may reconnect, running calls are waited for, then the node parts from
-    /// the others. Put a timeout around it.
+    /// Shuts down gracefully: sends each client a Close message that allows a reconnect, waits for running calls, then
+    /// leaves the other nodes. There is no timeout: put one around it.
     pub async fn shut_down(&self) {
         self.node.shut_down().await;
     }
 }
 
-/// A path and what is served there.
+/// A path that a hub is mounted at, such as `/hubs/chat`.
 pub type HubPath = String;
 
-/// Puts a node together. See [`Hubward::builder`].
+/// Builds a node. Made by [`Hubward::builder`].
 pub struct Builder {
     node: Option<NodeId>,
     authenticator: Authenticator,
@@ -85,23 +97,23 @@ pub struct Builder {
     raw: Vec<(HubPath, Arc<dyn Acceptor>, TransportOptions)>,
 }
 
-/// A mistake in how a node was put together.
+/// A mistake in how a node is built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// A hub is not well made.
+    /// A hub cannot be built.
     #[error(transparent)]
     Hub(#[from] HubBuildError),
-    /// A hub names a policy that nobody has defined.
+    /// A hub names a policy that is not defined.
     #[error(transparent)]
     Policy(#[from] UnknownPolicy),
-    /// Two hubs have one name.
+    /// Two hubs have the same name.
     #[error("two hubs are named '{0}'; names keep the hubs of a cluster apart, so each needs its own")]
     DuplicateHub(HubName),
-    /// Two hubs stand on one path, or a path does not begin with a slash.
+    /// Two hubs have the same path, or a path does not begin with a slash or ends with one.
     #[error("'{0}' cannot be a hub's path: it must begin with '/', not end with one, and be used once")]
     Path(HubPath),
-    /// A backplane without a group store would let nodes disagree about groups.
+    /// There is a backplane, but no group store: the nodes would disagree about groups.
     #[error("a backplane needs a group store that all nodes share; add Builder::group_store")]
     NoGroupStore,
 }
@@ -113,37 +125,38 @@ impl Builder {
         self
     }
 
-    /// Sets how tokens become principals. Default: everybody is anonymous.
+    /// Sets how tokens become principals. Default: every caller is anonymous.
     pub fn auth(mut self, authenticator: Authenticator) -> Self {
         self.authenticator = authenticator;
         self
     }
 
-    /// Defines a policy that hubs and methods name.
+    /// Defines a policy, for hubs and methods to name.
     pub fn policy(mut self, name: impl Into<String>, policy: Policy) -> Self {
         self.policies = self.policies.with(name, policy);
         self
     }
 
-    /// Sets which foreign origins may connect. Default: none.
+    /// Sets which other origins browsers may connect from. Default: none.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = cors;
         self
     }
 
-    /// Joins the node to others. Default: it is alone.
+    /// Sets the backplane that joins the node to others; a [group store](Builder::group_store) belongs to it. Default: no
+    /// other nodes.
     pub fn backplane(mut self, backplane: Arc<dyn Backplane>) -> Self {
         self.backplane = Some(backplane);
         self
     }
 
-    /// Sets where group membership is recorded. Default: in memory, for a node that is alone.
+    /// Sets where group membership is recorded. Default: in memory, for a node without a backplane.
     pub fn group_store(mut self, store: Arc<dyn GroupStore>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Sets the keys that connection tokens are sealed with; nodes of a cluster share them. Default: random ones.
+    /// Sets the keys that connection tokens are sealed with; the nodes of a cluster share them. Default: a random key.
     pub fn connection_token_keys(mut self, keys: KeyRing) -> Self {
         self.keys = Some(keys);
         self
@@ -187,7 +200,7 @@ impl Builder {
         self
     }
 
-    /// Joins the parts.
+    /// Builds the node.
     ///
     /// # Errors
     /// [`BuildError`], with what to change.

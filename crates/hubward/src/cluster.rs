@@ -1,4 +1,4 @@
-//! Several nodes in one process, joined in memory: for tests, demonstrations, and trying a hub on a cluster.
+//! Several nodes in one process, joined in memory: for tests, demonstrations, and trying a hub on several nodes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use hubward_types::NodeId;
 
 use crate::builder::Builder;
 
-/// What nodes of one process share: messages, groups, and the keys of connection tokens.
+/// A cluster of nodes in one process. They share the backplane, the group store, and the keys of connection tokens.
 ///
 /// ```
 /// use hubward::{Cluster, Hub, Hubward};
@@ -34,7 +34,7 @@ impl Cluster {
 }
 
 impl Builder {
-    /// Makes the node a part of a cluster in this process. Start it with [`Hubward::start`](crate::Hubward::start).
+    /// Makes the node part of a cluster in this process. Join it with [`Hubward::start`](crate::Hubward::start).
     pub fn join(self, cluster: &Cluster, node: impl Into<NodeId>) -> Self {
         let node = node.into();
         let link = Arc::new(cluster.network.backplane(node.clone()));

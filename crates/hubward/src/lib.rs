@@ -1,6 +1,6 @@
 //! SignalR hubs in Rust: every official SignalR client connects to them unmodified, on one node or a cluster.
 //!
-//! A hub is put together from plain async functions, as an axum router is, and mounted into one:
+//! A hub is built from plain async functions, as an axum router is, and mounted into one:
 //!
 //! ```
 //! use hubward::{Hub, HubContext, HubError, Hubward};
@@ -26,11 +26,11 @@ pub use cluster::Cluster;
 pub use hubward_auth as auth;
 pub use hubward_backplane as backplane;
 pub use hubward_hub::{
-    Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, ClientResult, ClientResultError,
-    Clients, DisconnectReason, Disconnected, FilterCall, FromRef, GroupError, GroupMember, GroupPage, Groups,
-    Handler, HandlerExt, Hub, HubBuildError, HubContext, HubError, HubHandle, HubOptions, Items, Next,
-    Outcome, Output, PageCursor, Parameter, Recipients, Request, SendError, Sending, State, StreamHandler,
-    StreamOutput, Upload,
+    ArgumentError, Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, ClientResult,
+    ClientResultError, Clients, DisconnectReason, Disconnected, FilterCall, FromRef, GroupError, GroupMember,
+    GroupPage, Groups, Handler, HandlerExt, Hub, HubBuildError, HubContext, HubError, HubHandle, HubOptions,
+    Items, Next, Outcome, Output, PageCursor, Parameter, Recipients, Request, SendError, Sending, State,
+    StreamHandler, StreamOutput, Upload,
 };
 pub use hubward_proto::{Arguments, List};
 pub use hubward_transport::{self as transport, TransportOptions};

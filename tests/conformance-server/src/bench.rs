@@ -1,4 +1,4 @@
-//! The hub that load generators drive: no limits that a load could meet.
+//! The hub that load generators drive. It has no limits that a load could reach.
 
 use hubward::{Hub, HubContext, HubError, HubOptions, TransportOptions};
 

@@ -1,15 +1,17 @@
-//! The conformance hub: one of each kind of method, and the variants that differ in their settings.
+//! The conformance hub: one of each kind of method, and its variants, which differ in their options.
 
 use std::time::Duration;
 
 use hubward::{Binary, ClientResultError, Hub, HubContext, HubError, HubOptions, TransportOptions};
 
-use crate::nulls::{ArgumentOutOfRangeException, HUB_EXCEPTION, InvalidOperationException, Text, needed};
+use crate::nullable::{
+    ArgumentOutOfRangeException, HUB_EXCEPTION, InvalidOperationException, NullableString, not_null,
+};
 use crate::reading::Reading;
-use crate::said::Said;
-use crate::{sending, streams};
+use crate::string_result::StringResult;
+use crate::{sends, streams};
 
-/// The hub under each path that is open to all.
+/// Returns the hubs that need no principal, each with its path.
 pub(crate) fn variants() -> Vec<(&'static str, Hub)> {
     let fast = HubOptions {
         keep_alive_interval: Duration::from_secs(1),
@@ -33,7 +35,7 @@ pub(crate) fn variants() -> Vec<(&'static str, Hub)> {
     ]
 }
 
-/// The transports of the variant at a path.
+/// Returns the transports of the variant at a path.
 pub(crate) fn transports(path: &str) -> TransportOptions {
     TransportOptions {
         allow_stateful_reconnects: path == "/conformance",
@@ -42,11 +44,11 @@ pub(crate) fn transports(path: &str) -> TransportOptions {
     }
 }
 
-/// The hub with all methods that each variant has.
+/// Returns a hub with the methods that every variant has.
 pub(crate) fn named(name: &str) -> Hub {
     let hub = Hub::new(name)
         .on_connected(greet)
-        .method("Echo", async |text: Text| text)
+        .method("Echo", async |text: NullableString| text)
         .method("Add", async |a: i32, b: i32| a.wrapping_add(b))
         .method("Half", async |x: f64| x / 2.0)
         .method("Not", async |b: bool| !b)
@@ -57,10 +59,10 @@ pub(crate) fn named(name: &str) -> Hub {
         .method("EchoReading", async |reading: Option<Reading>| reading)
         .method("Large", large)
         .method("Slow", slow)
-        .method("HubError", async |text: Text| {
+        .method("HubError", async |text: NullableString| {
             Err::<String, _>(HubError::shown(text.unwrap_or_else(|| HUB_EXCEPTION.into())))
         })
-        .method("Crash", async |text: Text| {
+        .method("Crash", async |text: NullableString| {
             let text = text
                 .unwrap_or_else(|| "Operation is not valid due to the current state of the object.".into());
             Err::<String, _>(InvalidOperationException(text))
@@ -70,28 +72,28 @@ pub(crate) fn named(name: &str) -> Hub {
         .method("Transport", async |cx: HubContext| cx.request().transport().to_owned())
         .method("Query", query)
         .method("Abort", async |cx: HubContext| cx.abort())
-        .method("Ask", ask);
-    streams::add(sending::add(hub))
+        .method("Ask", invoke_client);
+    streams::add(sends::add(hub))
 }
 
 async fn greet(cx: HubContext) -> Result<(), HubError> {
-    let asked = |name: &str| cx.request().query(name) == Some("1");
-    if asked("greet") {
+    let is_set = |name: &str| cx.request().query(name) == Some("1");
+    if is_set("greet") {
         cx.clients().caller().send("Greeting", ("welcome",)).await?;
     }
-    if asked("refuse") {
+    if is_set("refuse") {
         return Err(HubError::shown("refused"));
     }
     Ok(())
 }
 
-async fn query(cx: HubContext, name: Text) -> Result<Text, HubError> {
-    let name = needed(name, "key")?;
+async fn query(cx: HubContext, name: NullableString) -> Result<NullableString, HubError> {
+    let name = not_null(name, "key")?;
     Ok(cx.request().query(&name).filter(|value| !value.is_empty()).map(str::to_owned))
 }
 
 async fn reverse(values: Option<Vec<i32>>) -> Result<Vec<i32>, HubError> {
-    let mut values = needed(values, "array")?;
+    let mut values = not_null(values, "array")?;
     values.reverse();
     Ok(values)
 }
@@ -105,7 +107,7 @@ async fn large(n: i32) -> Result<String, ArgumentOutOfRangeException> {
     Ok("x".repeat(n.min(16 << 20)))
 }
 
-async fn slow(ms: i32, text: Text) -> Result<Text, ArgumentOutOfRangeException> {
+async fn slow(ms: i32, text: NullableString) -> Result<NullableString, ArgumentOutOfRangeException> {
     match u64::try_from(ms) {
         Ok(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Err(_) if ms == -1 => std::future::pending().await,
@@ -117,12 +119,18 @@ async fn slow(ms: i32, text: Text) -> Result<Text, ArgumentOutOfRangeException> 
     Ok(text)
 }
 
-async fn ask(cx: HubContext, id: Text, question: Text) -> Result<String, HubError> {
-    let id = needed(id, "connectionId")?;
-    let answer = cx.clients().connection(id).invoke::<Said>("Question", (question,)).await;
-    Ok(match answer {
-        Ok(Said::Text(text)) => format!("answer: {}", text.unwrap_or_default()),
-        Ok(Said::Other(why)) => format!("failed: Error trying to deserialize result to String. {why}"),
+async fn invoke_client(
+    cx: HubContext,
+    id: NullableString,
+    question: NullableString,
+) -> Result<String, HubError> {
+    let id = not_null(id, "connectionId")?;
+    let result = cx.clients().connection(id).invoke::<StringResult>("Question", (question,)).await;
+    Ok(match result {
+        Ok(StringResult::String(text)) => format!("answer: {}", text.unwrap_or_default()),
+        Ok(StringResult::Other(why)) => {
+            format!("failed: Error trying to deserialize result to String. {why}")
+        }
         Err(ClientResultError::NoResult) => format!("failed: {HUB_EXCEPTION}"),
         Err(ClientResultError::Failed(text)) => format!("failed: {text}"),
         Err(ClientResultError::NotFound(_)) => "gone: does not exist".to_owned(),

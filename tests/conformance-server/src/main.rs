@@ -1,16 +1,16 @@
-//! A node, or several in one process, with the hubs that the recorded answers of ASP.NET Core were made with.
+//! A node, or several in one process, with the hubs that the answers of ASP.NET Core were recorded with.
 //!
-//! `conformance-server --listen 127.0.0.1:8081[,127.0.0.1:8082…]`: several addresses are as many nodes, joined by
-//! the in-memory backplane. It is a tool for tests and benchmarks, with a signing key that everybody knows.
+//! `conformance-server --listen 127.0.0.1:8081[,127.0.0.1:8082…]`: each address is a node, and several are joined by the
+//! in-memory backplane. It is a tool for tests and benchmarks, with a signing key that is public.
 
 mod bench;
 mod hub;
-mod nulls;
+mod nullable;
 mod reading;
-mod said;
 mod secure;
-mod sending;
+mod sends;
 mod streams;
+mod string_result;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,23 +23,27 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Time for the graceful shutdown: a client has five seconds for its Close message, and the node a little more.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(6);
+
 #[derive(Parser)]
-struct Arguments {
-    /// Addresses to listen on, with commas between; each is a node.
+struct CommandLine {
+    /// Addresses to listen on, separated by commas; each is a node.
     #[arg(long, value_delimiter = ',', default_value = "127.0.0.1:8081")]
     listen: Vec<SocketAddr>,
 }
 
+/// Any error that ends the program.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let arguments = Arguments::parse();
+    let command_line = CommandLine::parse();
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_env("HUBWARD_LOG")).init();
-    let cluster = (arguments.listen.len() > 1).then(Cluster::in_memory);
+    let cluster = (command_line.listen.len() > 1).then(Cluster::in_memory);
     let mut serving = tokio::task::JoinSet::new();
     let mut nodes = Vec::new();
-    for (number, address) in arguments.listen.into_iter().enumerate() {
+    for (number, address) in command_line.listen.into_iter().enumerate() {
         let hubs = node(cluster.as_ref(), &format!("node-{}", number + 1))?;
         hubs.start().await?;
         let listener = TcpListener::bind(address)
@@ -51,13 +55,13 @@ async fn main() -> Result<(), Failure> {
     }
     announce()?;
     tokio::signal::ctrl_c().await?;
-    let leaving = futures_util::future::join_all(nodes.iter().map(Hubward::shut_down));
-    // A client that does not answer its goodbye must not keep the tool running.
-    let _ = tokio::time::timeout(Duration::from_secs(6), leaving).await;
+    let shutting_down = futures_util::future::join_all(nodes.iter().map(Hubward::shut_down));
+    // A client that does not read its Close message must not keep the tool running.
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, shutting_down).await;
     Ok(())
 }
 
-/// Tells whoever started it that it listens.
+/// Says on standard output that the nodes listen, for whatever waits for that.
 fn announce() -> std::io::Result<()> {
     use std::io::Write;
     writeln!(std::io::stdout(), "listening")

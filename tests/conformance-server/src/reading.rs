@@ -1,13 +1,13 @@
-//! A record as .NET would write it: camelCase names in JSON, PascalCase names in MessagePack. It is read as .NET reads
-//! one: in JSON names ignore case, what is missing has its default, what is unknown is skipped, and of two the later
-//! counts.
+//! A record as .NET serializes it: camelCase names in JSON, PascalCase names in MessagePack. It is deserialized as .NET
+//! does it: in JSON without regard to case, a missing field has its default, an unknown one is skipped, and of two with
+//! the same name the later counts.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// A reading at a bed.
+/// The reading of a device at a bed.
 #[derive(Clone, Default)]
 pub(crate) struct Reading {
     ward: Option<String>,
@@ -19,11 +19,11 @@ pub(crate) struct Reading {
     previous: Option<Box<Reading>>,
 }
 
-/// Numbers by name, in the order of their coming.
+/// Numbers by name, in the order of their first occurrence.
 #[derive(Clone, Default)]
 struct Counts(Vec<(String, i32)>);
 
-/// The names of the fields in MessagePack; in JSON their first letter is small.
+/// The names of the fields in MessagePack; in JSON they are in lower case.
 const NAMES: [&str; 7] = ["Ward", "Bed", "Value", "Alarm", "Tags", "Counts", "Previous"];
 
 impl Serialize for Reading {
@@ -48,15 +48,15 @@ impl Serialize for Reading {
 impl<'de> Deserialize<'de> for Reading {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = deserializer.is_human_readable();
-        deserializer.deserialize_map(Fields { json })
+        deserializer.deserialize_map(ReadingVisitor { json })
     }
 }
 
-struct Fields {
+struct ReadingVisitor {
     json: bool,
 }
 
-impl<'de> Visitor<'de> for Fields {
+impl<'de> Visitor<'de> for ReadingVisitor {
     type Value = Reading;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, stream};
 use hubward::{Hub, HubError, Upload};
 
-use crate::nulls::{InvalidOperationException, Text};
+use crate::nullable::{InvalidOperationException, NullableString};
 
 pub(crate) fn add(hub: Hub) -> Hub {
     hub.stream("Count", count)
@@ -37,7 +37,7 @@ async fn sum(mut values: Upload<i32>) -> Result<i32, HubError> {
     Ok(total)
 }
 
-async fn concat(prefix: Text, mut parts: Upload<Text>) -> Result<String, HubError> {
+async fn concat(prefix: NullableString, mut parts: Upload<NullableString>) -> Result<String, HubError> {
     let mut text = prefix.unwrap_or_default();
     while let Some(part) = parts.next_item().await {
         text += &part?.unwrap_or_default();

@@ -1,127 +1,18 @@
-//! A client of one hub over a WebSocket, in JSON. It answers pings of the WebSocket and does nothing else by itself.
+//! A client of one hub over a WebSocket, in JSON. It answers the WebSocket's Pings and does nothing else by itself.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
 
 use crate::frames::{Opcode, frame};
-use crate::http::{Answer, Http};
+use crate::http::Http;
 use crate::wait::within;
 
-/// What stands between two hub messages.
+/// What ends each hub message.
 const SEPARATOR: u8 = 0x1E;
 
-/// How a client is to connect.
-#[derive(Clone, Debug)]
-pub struct Connect {
-    address: SocketAddr,
-    path: String,
-    query: String,
-    headers: Vec<(String, String)>,
-    receive_buffer_bytes: Option<u32>,
-}
-
-impl Connect {
-    /// Begins with a path of a node, and nothing else.
-    pub fn new(address: SocketAddr, path: &str) -> Self {
-        let (path, query, headers) = (path.to_owned(), String::new(), Vec::new());
-        Self { address, path, query, headers, receive_buffer_bytes: None }
-    }
-
-    /// Sends a bearer token in the header.
-    pub fn token(self, token: &str) -> Self {
-        self.header("Authorization", &format!("Bearer {token}"))
-    }
-
-    /// Sends a header with the requests.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Adds `name=value` to the query of the requests.
-    pub fn query(mut self, pair: &str) -> Self {
-        self.query += "&";
-        self.query += pair;
-        self
-    }
-
-    /// Lets the kernel keep only so much that the client has not read.
-    pub fn receive_buffer_bytes(mut self, bytes: u32) -> Self {
-        self.receive_buffer_bytes = Some(bytes);
-        self
-    }
-
-    /// Negotiates.
-    pub async fn negotiate(&self) -> Answer {
-        let mut http = Http::connect(self.address).await;
-        let target = format!("{}/negotiate?negotiateVersion=1{}", self.path, self.query);
-        http.send("POST", &target, &self.headers(), b"").await;
-        http.answer().await
-    }
-
-    /// Opens the WebSocket of a connection token, without the hub protocol's handshake.
-    pub async fn upgrade(&self, connection_token: Option<&str>) -> Result<Http, Answer> {
-        let mut http = Http::over(within("a TCP connection", self.socket()).await);
-        let id = connection_token.map(|token| format!("&id={token}")).unwrap_or_default();
-        let query = format!("{}{id}", self.query);
-        let target = format!("{}?{}", self.path, query.trim_start_matches('&'));
-        let mut headers = self.headers();
-        headers.extend([
-            ("Connection", "Upgrade"),
-            ("Upgrade", "websocket"),
-            ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ]);
-        http.send("GET", &target, &headers, b"").await;
-        let head = http.head().await;
-        if head.status == 101 { Ok(http) } else { Err(head) }
-    }
-
-    /// Connects all the way: negotiate, WebSocket, handshake.
-    pub async fn open(&self) -> Client {
-        let mut client = self.open_quietly().await;
-        client.send_text(b"{\"protocol\":\"json\",\"version\":1}\x1e").await;
-        assert_eq!(client.receive().await, json!({}), "the handshake was refused");
-        client
-    }
-
-    /// Negotiates and opens the WebSocket; the handshake is the test's.
-    pub async fn open_quietly(&self) -> Client {
-        let negotiated = self.negotiate().await;
-        assert_eq!(negotiated.status, 200, "{negotiated:?}");
-        let negotiated = negotiated.json();
-        let text = |name: &str| negotiated[name].as_str().unwrap().to_owned();
-        let token = text("connectionToken");
-        let http = self.upgrade(Some(&token)).await.unwrap();
-        Client {
-            http,
-            id: text("connectionId"),
-            token,
-            messages: VecDeque::new(),
-            last_id: 0,
-            close: None,
-            ended: None,
-        }
-    }
-
-    async fn socket(&self) -> TcpStream {
-        let socket = TcpSocket::new_v4().unwrap();
-        if let Some(bytes) = self.receive_buffer_bytes {
-            socket.set_recv_buffer_size(bytes).unwrap();
-        }
-        socket.connect(self.address).await.unwrap()
-    }
-
-    fn headers(&self) -> Vec<(&str, &str)> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-    }
-}
-
 /// A connected client.
-pub struct Client {
+pub struct TestClient {
     /// The connection's public id.
     pub id: String,
     /// The connection's token.
@@ -147,7 +38,12 @@ pub struct Ended {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gone(pub Ended);
 
-impl Client {
+impl TestClient {
+    /// Takes an open WebSocket of a connection.
+    pub(crate) fn new(http: Http, id: String, token: String) -> Self {
+        Self { http, id, token, messages: VecDeque::new(), last_id: 0, close: None, ended: None }
+    }
+
     /// Calls a method and waits for its completion. What comes before it is kept for [`receive`](Self::receive).
     pub async fn invoke(&mut self, method: &str, arguments: Value) -> Value {
         let id = self.begin(method, arguments).await;
@@ -205,22 +101,22 @@ impl Client {
         .await
     }
 
-    /// Waits for a call of a method of this client. What comes before it is kept for [`receive`](Self::receive).
-    pub async fn called(&mut self, method: &str) -> Value {
-        self.find(&format!("a call of {method}"), |message| {
+    /// Waits until the server invokes a method of this client. What comes before it is kept for [`receive`](Self::receive).
+    pub async fn invoked(&mut self, method: &str) -> Value {
+        self.find(&format!("an invocation of {method}"), |message| {
             message["type"] == 1 && message["target"] == method
         })
         .await
     }
 
-    /// Waits for a call of a method of this client, and returns its arguments.
+    /// Waits until the server invokes a method of this client, and returns the arguments.
     pub async fn arguments(&mut self, method: &str) -> Value {
-        self.called(method).await["arguments"].clone()
+        self.invoked(method).await["arguments"].clone()
     }
 
-    /// Answers a question of the server.
-    pub async fn answer(&mut self, question: &Value, result: Value) {
-        let id = question["invocationId"].clone();
+    /// Sends the client result of an invocation.
+    pub async fn complete(&mut self, invocation: &Value, result: Value) {
+        let id = invocation["invocationId"].clone();
         self.send(&json!({ "type": 3, "invocationId": id, "result": result })).await;
     }
 
@@ -245,7 +141,7 @@ impl Client {
         }
     }
 
-    /// Waits for the end, passing over whatever comes before it.
+    /// Waits for the end, and skips whatever comes before it.
     pub async fn ended(&mut self) -> Ended {
         loop {
             self.messages.clear();
@@ -255,14 +151,14 @@ impl Client {
         }
     }
 
-    /// Tells that nothing has come but what was taken: calls a method that answers, and looks what came before.
+    /// Whether nothing has come but what was taken: calls a method that returns, and checks what came before.
     pub async fn has_nothing_after(&mut self, method: &str, arguments: Value) -> bool {
         self.result(method, arguments).await;
         self.messages.is_empty()
     }
 
-    /// Takes what has come and was not asked for yet, without waiting.
-    pub fn take_kept(&mut self) -> Vec<Value> {
+    /// Takes what has come and was not taken yet, without waiting.
+    pub fn take_received(&mut self) -> Vec<Value> {
         self.messages.drain(..).collect()
     }
 
@@ -304,7 +200,7 @@ impl Client {
         }
     }
 
-    /// Reads one frame; its messages are put behind the others.
+    /// Reads one frame; its messages are put after the others.
     async fn read(&mut self) -> Result<(), Gone> {
         if let Some(ended) = &self.ended {
             return Err(Gone(ended.clone()));

@@ -1,17 +1,20 @@
 //! WebSocket frames as a client writes them.
 
-/// What a frame is, as its first byte says when it is whole.
+/// The handshake of the JSON protocol, with the separator that ends it.
+pub const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
+
+/// What a frame is: its first byte, where the frame is a whole message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
-    /// Text.
+    /// A text message.
     Text = 0x81,
-    /// Bytes.
+    /// A binary message.
     Binary = 0x82,
-    /// The end.
+    /// Closes the connection.
     Close = 0x88,
-    /// Are you there?
+    /// Wants a Pong with the same payload.
     Ping = 0x89,
-    /// Yes.
+    /// Answers a Ping.
     Pong = 0x8A,
 }
 
@@ -20,7 +23,7 @@ pub fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     masked(opcode as u8, payload)
 }
 
-/// Writes a frame with this first byte.
+/// Writes a frame with this first byte, right or wrong.
 pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x37, 0xFA, 0x21, 0x3D];
     let mut frame = vec![first];

@@ -1,4 +1,4 @@
-//! Bare HTTP over a socket: requests are written as they are given, answers read as they come.
+//! Bare HTTP over a socket: requests are written as they are given, responses read as they come.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,9 +9,12 @@ use tokio::net::TcpStream;
 
 use crate::wait::within;
 
-/// What a server answered.
+/// The header lines of a request for a WebSocket.
+pub const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A server's response.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// Headers, names in lower case.
@@ -20,7 +23,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
@@ -52,7 +55,7 @@ impl Http {
 
     /// Writes a request.
     pub async fn send(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) {
-        self.write(&request(method, target, headers, body)).await;
+        self.write(&request(method, target, &lines(headers), body)).await;
     }
 
     /// Writes bytes.
@@ -60,30 +63,30 @@ impl Http {
         within("room to write", self.socket.write_all(bytes)).await.unwrap();
     }
 
-    /// Reads an answer to its end.
-    pub async fn answer(&mut self) -> Answer {
-        let mut answer = self.head().await;
-        if let Some(length) = answer.headers.get("content-length") {
-            answer.body = self.read(length.parse().unwrap()).await;
-        } else if answer.headers.contains_key("transfer-encoding") {
+    /// Reads a response to its end.
+    pub async fn response(&mut self) -> Response {
+        let mut response = self.head().await;
+        if let Some(length) = response.headers.get("content-length") {
+            response.body = self.read(length.parse().unwrap()).await;
+        } else if response.headers.contains_key("transfer-encoding") {
             while let Some(chunk) = self.chunk().await {
-                answer.body.extend(chunk);
+                response.body.extend(chunk);
             }
         }
-        answer
+        response
     }
 
-    /// Reads an answer as far as its body.
-    pub async fn head(&mut self) -> Answer {
+    /// Reads a response as far as its body.
+    pub async fn head(&mut self) -> Response {
         let head = String::from_utf8(self.read_until(b"\r\n\r\n").await).unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = lines.filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-        Answer { status, headers, body: Vec::new() }
+        Response { status, headers, body: Vec::new() }
     }
 
-    /// Reads one chunk of a chunked body; none at its end.
+    /// Reads one chunk of a chunked body; None at its end.
     pub async fn chunk(&mut self) -> Option<Vec<u8>> {
         let line = self.read_until(b"\r\n").await;
         let length = usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim(), 16).unwrap();
@@ -120,7 +123,7 @@ impl Http {
         Some((first, payload))
     }
 
-    /// Says that nothing more will be written.
+    /// Closes the socket's writing half.
     pub async fn finish_writing(&mut self) {
         let _ = self.socket.shutdown().await;
     }
@@ -148,7 +151,7 @@ impl Http {
         }
     }
 
-    /// Reads once; 0 where nothing will come any more.
+    /// Reads once; 0 at the end.
     async fn fill(&mut self) -> usize {
         within("bytes of the server", self.socket.read_buf(&mut self.buffer)).await.unwrap_or(0)
     }
@@ -158,14 +161,14 @@ impl Http {
     }
 }
 
-/// Writes a request down.
-pub(crate) fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
-    for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
-    }
-    if method == "POST" {
-        request += &format!("Content-Length: {}\r\n", body.len());
-    }
-    [request.as_bytes(), b"\r\n", body].concat()
+/// A request in bytes, with these header lines besides Host and a POST's length.
+pub fn request(method: &str, target: &str, lines: &str, body: &[u8]) -> Vec<u8> {
+    let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+    let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{lines}{length}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// Headers as lines.
+pub(crate) fn lines(headers: &[(&str, &str)]) -> String {
+    headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }

@@ -1,16 +1,20 @@
-//! What the tests of this package share: nodes on loopback ports, and clients that hide nothing of what they are sent.
+//! What the tests of this package share: nodes on loopback ports, and clients that hide nothing of what they receive.
 //! Every wait is for a condition, and bounded.
 
 mod client;
+mod connect;
+mod events;
 mod frames;
 mod http;
 mod node;
 mod random;
 mod wait;
 
-pub use client::{Client, Connect, Ended, Gone};
-pub use frames::{Opcode, frame, masked};
-pub use http::{Answer, Http};
-pub use node::{TestNode, cluster, issuer, resident_bytes, token};
+pub use client::{Ended, Gone, TestClient};
+pub use connect::Connect;
+pub use events::{Events, Recorder, events};
+pub use frames::{HANDSHAKE, Opcode, frame, masked};
+pub use http::{Http, Response, UPGRADE, request};
+pub use node::{TestNode, cluster, echo_bytes, issuer, resident_bytes, token};
 pub use random::Random;
-pub use wait::{PATIENCE, eventually, within};
+pub use wait::{TIMEOUT, eventually, within};

@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use hubward::auth::DevelopmentIssuer;
-use hubward::{Builder, Cluster, Hubward};
+use hubward::transport::{PipeError, raw::RawConnection};
+use hubward::{Builder, Cluster, Hub, HubHandle, Hubward};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::client::Connect;
-use crate::http::{Answer, Http};
+use crate::connect::Connect;
+use crate::http::{Http, Response};
 
 /// A node that serves on a port of its own until it is dropped.
 pub struct TestNode {
@@ -33,16 +34,33 @@ impl TestNode {
         Self { address, hubs, _serving: serving }
     }
 
+    /// Starts a node with one hub, at `/hub`, that accepts the tokens of [`issuer`].
+    pub async fn with_hub(hub: Hub) -> Self {
+        let builder = Hubward::builder().auth(issuer().authenticator()).hub("/hub", hub);
+        Self::start(builder.build().unwrap()).await
+    }
+
     /// Begins to connect a client to a hub.
     pub fn client(&self, path: &str) -> Connect {
         Connect::new(self.address, path)
     }
 
-    /// Asks one thing over a connection of its own.
-    pub async fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    /// Speaks to the clients of the hub `hub` from outside of it.
+    pub fn handle(&self) -> HubHandle {
+        self.hubs.hub("hub").unwrap()
+    }
+
+    /// Sends one request over a connection of its own.
+    pub async fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
         let mut http = Http::connect(self.address).await;
         http.send(method, target, headers, body).await;
-        http.answer().await
+        http.response().await
     }
 }
 
@@ -55,6 +73,14 @@ pub async fn cluster(nodes: usize, build: impl Fn(Builder) -> Builder) -> Vec<Te
         started.push(TestNode::start(build(builder).build().unwrap()).await);
     }
     started
+}
+
+/// A raw connection handler that sends back what it receives.
+pub async fn echo_bytes(mut connection: RawConnection) -> Result<(), PipeError> {
+    while let Some(bytes) = connection.receive().await {
+        connection.send(bytes).await?;
+    }
+    Ok(())
 }
 
 /// The issuer whose tokens the nodes of tests accept.
@@ -72,7 +98,7 @@ pub fn token(user: &str, roles: &[&str]) -> String {
     issuer().mint(user, &roles, &[], hour, SystemTime::now()).unwrap().expose().to_owned()
 }
 
-/// How much memory of this process is resident. Only Linux says.
+/// How much memory of this process is resident, which only Linux shows.
 pub fn resident_bytes() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

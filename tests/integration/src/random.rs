@@ -19,7 +19,7 @@ impl Random {
         self.0
     }
 
-    /// Draws a number below `bound`; 0 where there is none.
+    /// Draws a number below `bound`; 0 where `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         if bound == 0 { 0 } else { (self.draw() >> 16) as usize % bound }
     }
@@ -29,7 +29,7 @@ impl Random {
         some[self.below(some.len())]
     }
 
-    /// Says yes once in `times`.
+    /// True once in `times`.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

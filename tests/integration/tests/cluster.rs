@@ -8,7 +8,7 @@ use hubward::{
     ClientResultError, GroupError, GroupMember, GroupName, Groups, Hub, HubContext, HubError, HubHandle,
     Principal,
 };
-use hubward_tests::{Client, TestNode, cluster, eventually, issuer, token, within};
+use hubward_tests::{TestClient, TestNode, cluster, eventually, issuer, token, within};
 use serde_json::{Value, json};
 
 async fn echo(text: String) -> String {
@@ -44,11 +44,11 @@ impl Pair {
         Self { nodes, hubs }
     }
 
-    async fn client(&self, node: usize) -> Client {
+    async fn client(&self, node: usize) -> TestClient {
         ready(self.nodes[node].client("/hub").open().await).await
     }
 
-    async fn user(&self, node: usize, user: &str) -> Client {
+    async fn user(&self, node: usize, user: &str) -> TestClient {
         ready(self.nodes[node].client("/hub").token(&token(user, &[])).open().await).await
     }
 
@@ -58,13 +58,13 @@ impl Pair {
 }
 
 /// A client whose calls are answered can be reached from every node.
-async fn ready(mut client: Client) -> Client {
+async fn ready(mut client: TestClient) -> TestClient {
     client.result("Echo", json!(["ready"])).await;
     client
 }
 
 /// Expects exactly these numbers, in this order, and nothing else.
-async fn receives(client: &mut Client, numbers: impl IntoIterator<Item = i64>) {
+async fn receives(client: &mut TestClient, numbers: impl IntoIterator<Item = i64>) {
     for number in numbers {
         let message = client.receive().await;
         assert_eq!((&message["target"], &message["arguments"]), (&json!("N"), &json!([number])));
@@ -73,13 +73,13 @@ async fn receives(client: &mut Client, numbers: impl IntoIterator<Item = i64>) {
 }
 
 /// Tells whether a client gets what is sent to a group.
-async fn reaches(hub: &HubHandle, group: &str, client: &mut Client) -> bool {
+async fn reaches(hub: &HubHandle, group: &str, client: &mut TestClient) -> bool {
     // Numbered, because others probe the same group.
     static PROBES: AtomicU64 = AtomicU64::new(0);
     let number = PROBES.fetch_add(1, Ordering::Relaxed);
     hub.group(group).send("Probe", (number,)).await.unwrap();
     client.result("Echo", json!(["probed"])).await;
-    client.take_kept().iter().any(|message| message["arguments"] == json!([number]))
+    client.take_received().iter().any(|message| message["arguments"] == json!([number]))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,27 +154,27 @@ async fn a_client_of_another_node_is_asked_like_any_other() {
     let far = pair.hubs[1].connection(client.id.as_str());
 
     let (answer, ()) = tokio::join!(far.invoke::<i64>("Add", (2, 3)), async {
-        let question = client.called("Add").await;
-        assert_eq!(question["arguments"], json!([2, 3]));
-        client.answer(&question, json!(5)).await;
+        let invocation = client.invoked("Add").await;
+        assert_eq!(invocation["arguments"], json!([2, 3]));
+        client.complete(&invocation, json!(5)).await;
     });
     assert_eq!(answer.unwrap(), 5);
 
     let (answer, ()) = tokio::join!(far.invoke::<()>("Do", ()), async {
-        let id = client.called("Do").await["invocationId"].clone();
+        let id = client.invoked("Do").await["invocationId"].clone();
         client.send(&json!({ "type": 3, "invocationId": id })).await;
     });
     answer.unwrap();
 
     let (answer, ()) = tokio::join!(far.invoke::<i64>("Add", ()), async {
-        let id = client.called("Add").await["invocationId"].clone();
+        let id = client.invoked("Add").await["invocationId"].clone();
         client.send(&json!({ "type": 3, "invocationId": id, "error": "No idea." })).await;
     });
     assert!(matches!(&answer, Err(ClientResultError::Failed(text)) if text == "No idea."), "{answer:?}");
 
     let (answer, ()) = tokio::join!(far.invoke::<i64>("Add", ()), async {
-        let question = client.called("Add").await;
-        client.answer(&question, json!("five")).await;
+        let invocation = client.invoked("Add").await;
+        client.complete(&invocation, json!("five")).await;
     });
     assert!(matches!(answer, Err(ClientResultError::Decode(_))), "{answer:?}");
 
@@ -182,15 +182,15 @@ async fn a_client_of_another_node_is_asked_like_any_other() {
     assert!(matches!(nobody, Err(ClientResultError::NotFound(_))), "{nobody:?}");
 
     // The asker gives up: the answer that comes all the same is passed over.
-    let question = tokio::select! {
+    let invocation = tokio::select! {
         answer = far.invoke::<i64>("Add", (1,)) => panic!("nobody answered, but {answer:?} came"),
-        question = client.called("Add") => question,
+        invocation = client.invoked("Add") => invocation,
     };
-    client.answer(&question, json!(1)).await;
+    client.complete(&invocation, json!(1)).await;
     assert_eq!(client.result("Echo", json!(["still here"])).await, "still here");
 
     let (answer, ()) = tokio::join!(within("the answer", far.invoke::<i64>("Add", ())), async {
-        client.called("Add").await;
+        client.invoked("Add").await;
         client.close().await;
     });
     assert!(matches!(answer, Err(ClientResultError::Disconnected(_))), "{answer:?}");
@@ -304,7 +304,7 @@ async fn every_node_knows_who_is_in_a_group() {
 async fn a_node_that_leaves_tells_its_clients_and_is_forgotten() {
     let pair = Pair::start().await;
     let (mut leaving, mut staying) = (pair.user(0, "alice").await, pair.client(1).await);
-    let mut shaking = pair.nodes[0].client("/hub").open_quietly().await;
+    let mut shaking = pair.nodes[0].client("/hub").open_web_socket().await;
     for client in [&mut leaving, &mut staying] {
         client.result("Join", json!(["g"])).await;
     }

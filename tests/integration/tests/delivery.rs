@@ -1,14 +1,8 @@
-//! Who gets what, how often and in which order, where the recorded answers leave it open.
+//! Who receives what, how often and in which order, where the recorded answers of ASP.NET Core leave it open.
 
-use hubward::{Disconnected, Hub, HubContext, HubError, Hubward, Upload};
-use hubward_tests::{TestNode, token, within};
+use hubward::{Disconnected, Hub, HubContext, HubError, Upload};
+use hubward_tests::{TestClient, TestNode, events, token};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
-
-async fn node(hub: Hub) -> TestNode {
-    let builder = Hubward::builder().auth(hubward_tests::issuer().authenticator()).hub("/hub", hub);
-    TestNode::start(builder.build().unwrap()).await
-}
 
 fn sending_hub() -> Hub {
     Hub::new("hub")
@@ -26,17 +20,17 @@ fn sending_hub() -> Hub {
         })
 }
 
-/// How many messages a client has got when what it asked for has been done.
-async fn received(client: &mut hubward_tests::Client, method: &str, arguments: Value) -> usize {
+/// How many messages a client has received when its call is done.
+async fn received(client: &mut TestClient, method: &str, arguments: Value) -> usize {
     client.result(method, arguments).await;
     client.result("Marker", json!([])).await;
-    let kept = client.take_kept();
-    kept.iter().filter(|message| message["target"] == "Message").count()
+    let received = client.take_received();
+    received.iter().filter(|message| message["target"] == "Message").count()
 }
 
 #[tokio::test]
 async fn connections_and_users_named_twice_receive_once_and_groups_twice() {
-    let node = node(sending_hub()).await;
+    let node = TestNode::with_hub(sending_hub()).await;
     let mut client = node.client("/hub").token(&token("alice", &[])).open().await;
     let id = client.result("MyId", json!([])).await;
     client.result("Join", json!(["a"])).await;
@@ -47,26 +41,24 @@ async fn connections_and_users_named_twice_receive_once_and_groups_twice() {
 }
 
 #[tokio::test]
-async fn who_was_refused_on_connecting_never_disconnects() {
-    let (tx, mut ends) = mpsc::unbounded_channel();
+async fn on_disconnected_does_not_run_for_a_connection_that_on_connected_refused() {
+    let (recorder, mut ends) = events::<(Option<String>, Option<String>)>();
     let hub = Hub::new("hub")
         .on_connected(async |cx: HubContext| match cx.request().query("refuse") {
             Some(_) => Err(HubError::shown("refused")),
             None => Ok(()),
         })
         .on_disconnected(move |cx: HubContext, end: Disconnected| {
-            let tx = tx.clone();
-            async move {
-                let _ =
-                    tx.send((cx.request().query("name").map(str::to_owned), end.error().map(str::to_owned)));
-            }
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            recorder.record((text(cx.request().query("name")), text(end.error())));
+            async {}
         });
-    let node = node(hub).await;
+    let node = TestNode::with_hub(hub).await;
     let mut refused = node.client("/hub").query("name=refused").query("refuse=1").open().await;
     refused.ended().await;
     let admitted = node.client("/hub").query("name=admitted").open().await;
     admitted.close().await;
-    assert_eq!(within("an end", ends.recv()).await, Some((Some("admitted".to_owned()), None)));
+    assert_eq!(ends.next().await, (Some("admitted".to_owned()), None));
 }
 
 #[tokio::test]
@@ -81,7 +73,7 @@ async fn a_call_that_waits_for_its_upload_does_not_hold_up_the_next() {
             Ok::<_, HubError>(total)
         },
     );
-    let node = node(hub).await;
+    let node = TestNode::with_hub(hub).await;
     let mut client = node.client("/hub").open().await;
     let (call, upload) = client.begin_upload("Sum", json!([])).await;
     assert_eq!(client.result("Echo", json!(["meanwhile"])).await, "meanwhile");

@@ -87,7 +87,7 @@ async fn a_filter_may_refuse_a_call_or_answer_in_its_place() {
         match call.argument::<String>(0)?.as_str() {
             "refuse" => Err(HubError::shown("Not today.")),
             "hide" => Err(HubError::hidden("the reason")),
-            "answer" => call.answer(&"from the filter"),
+            "answer" => call.complete_with(&"from the filter"),
             _ => next.run().await,
         }
     }
@@ -248,7 +248,7 @@ async fn calls_wait_for_on_connected_and_messages_do_not() {
             async {}
         });
     let node = node(hub).await;
-    let mut client = node.client("/hub").open_quietly().await;
+    let mut client = node.client("/hub").open_web_socket().await;
     // Handshake and call in one frame: the call must be neither lost nor early.
     let call = json!({ "type": 1, "invocationId": "first", "target": "Echo", "arguments": ["x"] });
     let both = format!("{{\"protocol\":\"json\",\"version\":1}}\x1e{call}\x1e");
@@ -269,7 +269,7 @@ async fn calls_wait_for_on_connected_and_messages_do_not() {
 async fn the_answer_to_the_handshake_comes_before_all_else() {
     let node = node(Hub::new("hub").method("Echo", echo)).await;
     for round in 0..50 {
-        let mut client = node.client("/hub").open_quietly().await;
+        let mut client = node.client("/hub").open_web_socket().await;
         let call =
             json!({ "type": 1, "invocationId": "first", "target": "Echo", "arguments": [round.to_string()] });
         let both = format!("{{\"protocol\":\"json\",\"version\":1}}\x1e{call}\x1e");
@@ -347,9 +347,9 @@ async fn a_hub_is_spoken_to_from_outside() {
 
     let asked = hub.connection(third.id.as_str());
     let (answer, ()) = tokio::join!(asked.invoke::<i64>("Add", (2, 3)), async {
-        let question = third.called("Add").await;
-        assert_eq!(question["arguments"], json!([2, 3]));
-        third.answer(&question, json!(5)).await;
+        let invocation = third.invoked("Add").await;
+        assert_eq!(invocation["arguments"], json!([2, 3]));
+        third.complete(&invocation, json!(5)).await;
     });
     assert_eq!(answer.unwrap(), 5);
     let nobody = hub.connection("nobody").invoke::<Value>("Add", ()).await;
@@ -372,20 +372,20 @@ async fn a_hub_may_ask_its_caller_and_goes_on_with_the_callers_next_calls() {
         node(Hub::new("hub").on_connected(too_early).method("Confirm", confirm).method("Echo", echo)).await;
     let mut client = node.client("/hub").open().await;
     let call = client.begin("Confirm", json!([])).await;
-    let question = client.called("Sure").await;
+    let invocation = client.invoked("Sure").await;
     assert_eq!(client.result("Echo", json!(["meanwhile"])).await, "meanwhile");
-    client.answer(&question, json!(true)).await;
+    client.complete(&invocation, json!(true)).await;
     assert_eq!(client.completion(&call).await["result"], true);
 
     let call = client.begin("Confirm", json!([])).await;
-    let question = client.called("Sure").await;
-    let id = question["invocationId"].clone();
+    let invocation = client.invoked("Sure").await;
+    let id = invocation["invocationId"].clone();
     client.send(&json!({ "type": 3, "invocationId": id, "error": "No idea." })).await;
     assert_eq!(
         client.completion(&call).await["error"],
         "An unexpected error occurred invoking 'Confirm' on the server. HubException: No idea."
     );
     // An answer that nobody waits for is passed over.
-    client.answer(&question, json!(true)).await;
+    client.complete(&invocation, json!(true)).await;
     assert_eq!(client.result("Echo", json!(["still here"])).await, "still here");
 }

@@ -146,7 +146,7 @@ async fn every_transport_is_named() {
         get.send("GET", &target, &headers, b"").await;
         assert_eq!(get.head().await.status, 200);
         if name == "LongPolling" {
-            assert_eq!(node.ask("DELETE", &target, &headers, b"").await.status, 202);
+            assert_eq!(node.request("DELETE", &target, &headers, b"").await.status, 202);
         }
         drop(get);
         expected.push((name, negotiated["connectionId"].clone()));
@@ -234,13 +234,13 @@ async fn no_token_is_ever_logged() {
             let _ = node.client("/hub").query(&format!("access_token={bad}")).upgrade(Some(bad)).await;
             for method in ["GET", "POST", "DELETE", "PUT"] {
                 let target = format!("/hub?id={bad}&access_token={bad}");
-                node.ask(method, &target, &[("Authorization", bad)], b"").await;
+                node.request(method, &target, &[("Authorization", bad)], b"").await;
             }
         }
     }
 
     // In version 0 of negotiate the public id is the token.
-    let answer = open.ask("POST", "/hub/negotiate", &[], b"").await.json();
+    let answer = open.request("POST", "/hub/negotiate", &[], b"").await.json();
     let token = answer["connectionId"].as_str().unwrap();
     used(token);
     let mut http = open.client("/hub").upgrade(Some(token)).await.unwrap();

@@ -1,11 +1,11 @@
-//! Negotiating stores nothing: a flood of negotiates that nobody follows up costs no memory.
+//! Negotiating stores nothing: a flood of negotiates without connections costs no memory.
 
-use hubward::{Hub, Hubward};
+use hubward::Hub;
 use hubward_tests::{Http, TestNode, resident_bytes};
 
 const CONNECTIONS: usize = 8;
 
-/// Negotiates `times`, in turn over all connections.
+/// Negotiates this many times, in turn over all connections.
 async fn negotiate(connections: &mut [Http], times: usize) {
     let each = times / connections.len();
     for _ in 0..each {
@@ -13,17 +13,16 @@ async fn negotiate(connections: &mut [Http], times: usize) {
             http.send("POST", "/hub/negotiate?negotiateVersion=1", &[], b"").await;
         }
         for http in &mut *connections {
-            let answer = http.answer().await;
-            assert_eq!(answer.status, 200);
-            assert!(answer.text().contains("connectionToken"));
+            let response = http.response().await;
+            assert_eq!(response.status, 200);
+            assert!(response.text().contains("connectionToken"));
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_thousand_negotiates_leave_memory_where_it_was() {
-    let hubs = Hubward::builder().hub("/hub", Hub::new("hub")).build().unwrap();
-    let node = TestNode::start(hubs).await;
+    let node = TestNode::with_hub(Hub::new("hub")).await;
     let mut connections = Vec::new();
     for _ in 0..CONNECTIONS {
         connections.push(Http::connect(node.address).await);

@@ -1,27 +1,22 @@
 //! A raw connection handler: the bytes that go in come out, over each transport.
 
 use hubward::Hubward;
-use hubward::transport::raw::{self, RawConnection};
-use hubward_tests::{Http, Opcode, TestNode, frame};
+use hubward::transport::raw;
+use hubward_tests::{Http, Opcode, TestNode, echo_bytes, frame, within};
 
-/// What no text and no hub message is.
+/// Bytes that are neither text nor a hub message.
 const BYTES: &[u8] = b"\x00\xFF\x1E{\r\n\xC3";
 
 async fn node() -> TestNode {
-    async fn echo(mut connection: RawConnection) -> Result<(), hubward::transport::PipeError> {
-        while let Some(bytes) = connection.receive().await {
-            connection.send(bytes).await?;
-        }
-        Ok(())
-    }
-    let builder =
-        Hubward::builder().raw("/text", raw::handler(echo)).raw("/bytes", raw::handler(echo).binary(true));
+    let builder = Hubward::builder()
+        .raw("/text", raw::handler(echo_bytes))
+        .raw("/bytes", raw::handler(echo_bytes).binary(true));
     TestNode::start(builder.build().unwrap()).await
 }
 
+/// The target of requests of a new connection.
 async fn negotiated(node: &TestNode, path: &str) -> String {
-    let answer = node.client(path).negotiate().await;
-    format!("{path}?id={}", answer.json()["connectionToken"].as_str().unwrap())
+    format!("{path}?id={}", node.client(path).connection_token().await)
 }
 
 #[tokio::test]
@@ -56,10 +51,10 @@ async fn text_comes_back_over_server_sent_events() {
     assert_eq!((head.status, head.headers["content-type"].as_str()), (200, "text/event-stream"));
     assert_eq!(events.chunk().await.unwrap(), b":\r\n");
     for text in ["one", "two"] {
-        assert_eq!(node.ask("POST", &target, &[], text.as_bytes()).await.status, 200);
+        assert_eq!(node.request("POST", &target, &[], text.as_bytes()).await.status, 200);
         assert_eq!(events.chunk().await.unwrap(), format!("data: {text}\r\n\r\n").as_bytes());
     }
-    node.ask("POST", &target, &[], b"a\nb").await;
+    node.request("POST", &target, &[], b"a\nb").await;
     assert_eq!(events.chunk().await.unwrap(), b"data: a\r\ndata: b\r\n\r\n");
 }
 
@@ -67,35 +62,35 @@ async fn text_comes_back_over_server_sent_events() {
 async fn bytes_come_back_over_long_polling() {
     let node = node().await;
     let target = negotiated(&node, "/bytes").await;
-    let first = node.ask("GET", &target, &[], b"").await;
+    let first = node.request("GET", &target, &[], b"").await;
     assert_eq!((first.status, first.body.as_slice()), (200, b"".as_slice()));
     for bytes in [BYTES, b"more"] {
-        let poll = node.ask("GET", &target, &[], b"");
-        let post = node.ask("POST", &target, &[], bytes);
+        let poll = node.request("GET", &target, &[], b"");
+        let post = node.request("POST", &target, &[], bytes);
         let (poll, post) = tokio::join!(poll, post);
         assert_eq!((poll.status, poll.body.as_slice(), post.status), (200, bytes, 200));
     }
-    let poll = node.ask("GET", &target, &[], b"");
-    let delete = node.ask("DELETE", &target, &[], b"");
+    let poll = node.request("GET", &target, &[], b"");
+    let delete = node.request("DELETE", &target, &[], b"");
     let (poll, delete) = tokio::join!(poll, delete);
     assert_eq!((poll.status, delete.status), (204, 202));
-    assert_eq!(node.ask("GET", &target, &[], b"").await.status, 404);
+    assert_eq!(node.request("GET", &target, &[], b"").await.status, 404);
 }
 
 #[tokio::test]
-async fn a_node_that_leaves_ends_raw_connections() {
+async fn a_node_that_shuts_down_closes_raw_connections() {
     let node = node().await;
     let mut http = node.client("/bytes").upgrade(None).await.unwrap();
     http.write(&frame(Opcode::Binary, BYTES)).await;
     http.frame().await.unwrap();
-    let leaving = hubward_tests::within("the node to leave", node.hubs.shut_down());
+    let shut_down = within("the shutdown", node.hubs.shut_down());
     let (closed, ()) = tokio::join!(
         async {
             let closed = http.frame().await;
             http.finish_writing().await;
             closed
         },
-        leaving
+        shut_down
     );
     assert_eq!(closed, Some((0x88, 1000_u16.to_be_bytes().to_vec())));
 }

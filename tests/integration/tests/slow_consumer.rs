@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hubward::{Disconnected, Hub, HubContext, HubError, HubOptions, Hubward, TransportOptions};
-use hubward_tests::{Client, TestNode, eventually, within};
+use hubward_tests::{TestClient, TestNode, eventually, within};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -25,7 +25,7 @@ async fn join(cx: HubContext) -> Result<(), HubError> {
 }
 
 /// Sends a batch to the group, and takes it from every reader.
-async fn pass_batch(node: &TestNode, readers: &mut [Client], first: u64) {
+async fn pass_batch(node: &TestNode, readers: &mut [TestClient], first: u64) {
     let text = "x".repeat(TEXT_BYTES);
     let hub = node.hubs.hub("hub").unwrap();
     for number in first..first + BATCH {

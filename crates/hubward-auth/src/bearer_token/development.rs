@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_token_of_another_secret_issuer_or_audience_is_refused() {
-        use crate::bearer_token::BearerTokenError::{BadSignature, WrongAudience, WrongIssuer};
+        use crate::bearer_token::error::BearerTokenError::{BadSignature, WrongAudience, WrongIssuer};
         let others = [
             (DevelopmentIssuer::new("another secret that is long enough", "dev", "hubs"), BadSignature),
             (DevelopmentIssuer::new(SECRET, "other", "hubs"), WrongIssuer),

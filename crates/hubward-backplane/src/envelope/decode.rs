@@ -1,5 +1,5 @@
-//! Bytes to envelopes. Frames are slices of what came in, not copies; nothing is allocated beyond a small
-//! multiple of the bytes that are there, whatever lengths they claim.
+//! Decodes envelopes. Frames are slices of the input, not copies. Whatever lengths the input declares, no
+//! more memory is allocated than a small multiple of its size.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use super::{
     kind, outcome,
 };
 
-/// How deep values may be nested: an envelope and its list of ids are two; what a later version adds and this
-/// one passes over may be somewhat deeper, but must not exhaust the stack.
+/// How deep values may be nested. An envelope with its list of ids has two levels; a field that a later
+/// version adds, and this one skips, may have more, but must not exhaust the stack.
 const MAX_DEPTH: usize = 16;
 
-/// How many ids are made room for on the word of a length alone.
+/// For how many ids memory is allocated by a declared length, before they are read.
 const TRUSTED_IDS: usize = 1_024;
 
 impl Envelope {
@@ -25,7 +25,7 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// Fails where the bytes are none, or one that this version does not know: see [`EnvelopeError`].
+    /// Fails if the bytes are not an envelope, or one that this version does not know: see [`EnvelopeError`].
     pub fn decode(bytes: &Bytes) -> Result<Self, EnvelopeError> {
         if bytes.len() > MAX_ENVELOPE_BYTES {
             return Err(EnvelopeError::TooLarge { bytes: bytes.len() });
@@ -40,7 +40,7 @@ impl Envelope {
     }
 }
 
-/// Reads the array. Serde's own errors may quote what was read, so they are dropped in favour of `failure`.
+/// Reads the array. Serde's own errors may quote what was read, so `failure` is reported instead.
 struct EnvelopeVisitor<'a> {
     source: &'a Bytes,
     failure: &'a mut EnvelopeError,
@@ -62,12 +62,12 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
         let kind = fields.next::<u64>("kind")?;
         let sender = fields.name("sender")?;
         let body = fields.body(kind)?;
-        fields.pass_over_the_rest()?;
+        fields.skip_the_rest()?;
         Ok(Envelope { sender, body })
     }
 }
 
-/// The fields that are still to be read, with the name of the one that is being read.
+/// The fields that are still to be read. While one is being read, `failure` has its name.
 struct Fields<'a, A> {
     seq: A,
     source: &'a Bytes,
@@ -130,7 +130,8 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     }
 
     fn frame(&mut self, name: &'static str) -> Result<Option<Bytes>, A::Error> {
-        // What was borrowed lies in the source, as `slice_ref` wants: there is nothing else to borrow from.
+        // `slice_ref` needs a slice of the source; the bytes are borrowed, and there is nothing else to
+        // borrow from.
         let bytes = self.next::<Option<&serde_bytes::Bytes>>(name)?;
         Ok(bytes.map(|bytes| self.source.slice_ref(bytes)))
     }
@@ -156,7 +157,7 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
         self.next::<&str>(name).map(T::from)
     }
 
-    fn pass_over_the_rest(&mut self) -> Result<(), A::Error> {
+    fn skip_the_rest(&mut self) -> Result<(), A::Error> {
         *self.failure = EnvelopeError::Malformed { field: "end" };
         while self.seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())

@@ -1,4 +1,5 @@
-//! Envelopes to bytes. Writing into memory cannot fail, and one allocation of about the right size is made.
+//! Encodes envelopes. Writing into memory cannot fail; the size is estimated first, so that one allocation
+//! suffices.
 
 use bytes::Bytes;
 use serde::ser::SerializeTuple;
@@ -6,8 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::{Body, ClientResultOutcome, Envelope, Frames, VERSION, kind, outcome};
 
-/// What the fixed parts of any body take at most, beside names and frames: array header, version, kind, an id
-/// of nine bytes, and a length of at most five bytes before each of six texts.
+/// How many bytes any body has at most beside its names and frames: array header, version, kind, an id of
+/// nine bytes, and a length of at most five bytes before each of six strings or frames.
 const OVERHEAD_BYTES: usize = 48;
 
 impl Envelope {
@@ -15,7 +16,7 @@ impl Envelope {
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.estimated_bytes());
         let written = self.serialize(&mut rmp_serde::Serializer::new(&mut out));
-        // A Vec takes all that is written, every length is known, and no value here refuses to be serialized.
+        // A Vec accepts every write, all lengths are known, and no value here fails to serialize.
         debug_assert!(written.is_ok(), "an envelope can always be written");
         Bytes::from(out)
     }
@@ -29,11 +30,11 @@ impl Envelope {
                 frames.len() + reply_to.as_str().len() + invocation_id.len()
             }
             Body::ClientResult { outcome: ClientResultOutcome::Result { bytes, .. }, .. } => bytes.len(),
-            Body::ClientResult { outcome: ClientResultOutcome::Error(text), .. } => text.len(),
+            Body::ClientResult { outcome: ClientResultOutcome::Error(error), .. } => error.len(),
             Body::JoinGroup { reply_to, group, .. } | Body::LeaveGroup { reply_to, group, .. } => {
                 reply_to.as_str().len() + group.as_str().len()
             }
-            Body::MembershipConfirmed { error: Some(text), .. } => text.len(),
+            Body::MembershipConfirmed { error: Some(error), .. } => error.len(),
             Body::UserJoined { group, .. } | Body::UserLeft { group } => group.as_str().len(),
             Body::ClientResult { .. }
             | Body::CancelInvokeClient { .. }
@@ -151,9 +152,9 @@ fn serialize_outcome<T: SerializeTuple>(
             tuple.serialize_element(serde_bytes::Bytes::new(bytes))
         }
         ClientResultOutcome::Void => tuple.serialize_element(&outcome::VOID),
-        ClientResultOutcome::Error(text) => {
+        ClientResultOutcome::Error(error) => {
             tuple.serialize_element(&outcome::ERROR)?;
-            tuple.serialize_element(text)
+            tuple.serialize_element(error)
         }
         ClientResultOutcome::NotFound => tuple.serialize_element(&outcome::NOT_FOUND),
         ClientResultOutcome::Disconnected => tuple.serialize_element(&outcome::DISCONNECTED),

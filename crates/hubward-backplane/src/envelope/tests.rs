@@ -1,21 +1,21 @@
-//! Envelopes byte by byte, and what hostile bytes do.
+//! Envelopes byte by byte, and hostile input.
 
 use proptest::prelude::*;
 
 use super::*;
 
-fn bytes(text: &'static [u8]) -> Bytes {
-    Bytes::from_static(text)
+fn bytes(bytes: &'static [u8]) -> Bytes {
+    Bytes::from_static(bytes)
 }
 
 fn from_node(body: Body) -> Envelope {
     Envelope { sender: "n1".into(), body }
 }
 
-/// One of each body and outcome, with the bytes that the layout gives it.
+/// One of each body and outcome, with its bytes in the documented layout.
 fn golden() -> Vec<(Body, &'static [u8])> {
     let frames = || Frames { json: Some(bytes(b"\x81\x02{}")), messagepack: Some(bytes(b"\x82\x00")) };
-    let answer = |outcome| Body::ClientResult { id: 7, outcome };
+    let client_result = |outcome| Body::ClientResult { id: 7, outcome };
     let result = ClientResultOutcome::Result { protocol: 1, bytes: bytes(b"\xc3") };
     vec![
         (
@@ -27,12 +27,12 @@ fn golden() -> Vec<(Body, &'static [u8])> {
             Body::InvokeClient { id: 7, reply_to: "n2".into(), frames: frames(), invocation_id: "s1".into() },
             b"\x98\x01\x01\xa2n1\x07\xa2n2\xc4\x04\x81\x02{}\xc4\x02\x82\x00\xa2s1",
         ),
-        (answer(result), b"\x97\x01\x02\xa2n1\x07\x00\x01\xc4\x01\xc3"),
-        (answer(ClientResultOutcome::Void), b"\x95\x01\x02\xa2n1\x07\x01"),
-        (answer(ClientResultOutcome::Error("no".into())), b"\x96\x01\x02\xa2n1\x07\x02\xa2no"),
-        (answer(ClientResultOutcome::NotFound), b"\x95\x01\x02\xa2n1\x07\x03"),
-        (answer(ClientResultOutcome::Disconnected), b"\x95\x01\x02\xa2n1\x07\x04"),
-        (answer(ClientResultOutcome::Cancelled), b"\x95\x01\x02\xa2n1\x07\x05"),
+        (client_result(result), b"\x97\x01\x02\xa2n1\x07\x00\x01\xc4\x01\xc3"),
+        (client_result(ClientResultOutcome::Void), b"\x95\x01\x02\xa2n1\x07\x01"),
+        (client_result(ClientResultOutcome::Error("no".into())), b"\x96\x01\x02\xa2n1\x07\x02\xa2no"),
+        (client_result(ClientResultOutcome::NotFound), b"\x95\x01\x02\xa2n1\x07\x03"),
+        (client_result(ClientResultOutcome::Disconnected), b"\x95\x01\x02\xa2n1\x07\x04"),
+        (client_result(ClientResultOutcome::Cancelled), b"\x95\x01\x02\xa2n1\x07\x05"),
         (
             Body::CancelInvokeClient { id: u64::MAX },
             b"\x94\x01\x03\xa2n1\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
@@ -62,7 +62,7 @@ fn check(written: &[u8], expected: Result<Envelope, EnvelopeError>) {
 }
 
 #[test]
-fn every_body_is_written_and_read_as_the_layout_says() {
+fn every_body_is_written_and_read_in_the_documented_layout() {
     for (body, written) in golden() {
         let envelope = from_node(body);
         assert_eq!(&envelope.encode()[..], written, "{envelope:?}");
@@ -91,7 +91,7 @@ fn frames_share_the_memory_of_what_came_in() {
 }
 
 #[test]
-fn a_version_that_is_not_known_is_told_whatever_follows() {
+fn an_unknown_version_is_reported_whatever_follows() {
     check(b"\x93\x02\x00\xa2n1", Err(EnvelopeError::UnknownVersion(2)));
     check(b"\x91\x00", Err(EnvelopeError::UnknownVersion(0)));
     check(b"\x93\xcf\xff\xff\xff\xff\xff\xff\xff\xff\xc1", Err(EnvelopeError::UnknownVersion(u64::MAX)));
@@ -99,7 +99,7 @@ fn a_version_that_is_not_known_is_told_whatever_follows() {
 }
 
 #[test]
-fn a_kind_or_outcome_that_is_not_known_is_told() {
+fn an_unknown_kind_or_outcome_is_reported() {
     check(b"\x93\x01\x0a\xa2n1", Err(EnvelopeError::UnknownKind(10)));
     check(b"\x93\x01\xcd\x01\x00\xa2n1", Err(EnvelopeError::UnknownKind(256)));
     check(b"\x95\x01\x02\xa2n1\x07\x06", Err(EnvelopeError::UnknownKind(6)));
@@ -107,13 +107,13 @@ fn a_kind_or_outcome_that_is_not_known_is_told() {
 }
 
 #[test]
-fn fields_that_a_later_version_adds_are_passed_over() {
+fn fields_that_a_later_version_adds_are_skipped() {
     check(b"\x96\x01\x04\xa2n1\x2a\x81\xa1a\x93\x01\x02\x03\xc4\x01\x00", Ok(from_node(Body::Abort {})));
     check(b"\x94\x01\x04\xa2n1\xc1", Err(EnvelopeError::Malformed { field: "end" }));
 }
 
 #[test]
-fn an_error_names_the_first_part_that_is_wrong_and_nothing_of_what_was_in_it() {
+fn an_error_names_the_first_part_that_is_wrong_and_never_its_content() {
     for (written, field) in [
         (&b""[..], "array"),
         (b"secret", "array"),
@@ -137,7 +137,7 @@ fn an_error_names_the_first_part_that_is_wrong_and_nothing_of_what_was_in_it() {
 }
 
 #[test]
-fn nesting_without_end_exhausts_nothing() {
+fn deep_nesting_does_not_exhaust_the_stack() {
     let mut written = b"\x94\x01\x04\xa2n1".to_vec();
     written.resize(1 << 20, 0x91);
     check(&written, Err(EnvelopeError::Malformed { field: "end" }));
@@ -156,7 +156,7 @@ fn more_bytes_or_ids_than_any_node_sends_are_refused() {
 }
 
 #[test]
-fn the_room_that_is_made_suffices() {
+fn the_estimated_size_suffices() {
     for (body, _) in golden() {
         let envelope = from_node(body);
         let written = envelope.encode().len();

@@ -1,5 +1,4 @@
-//! The members of one group. Users who have lapsed are dropped when the group is next touched, so every
-//! answer is as of now.
+//! The members of one group. Memberships that have expired are removed before the group is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -7,16 +6,16 @@ use std::ops::Bound;
 use hubward_types::{ConnectionId, UserId};
 use tokio::time::Instant;
 
-use crate::{Member, Page};
+use crate::group_store::{Member, Page};
 
-/// Members in the order of their names, which is what lets a listing go on where it was, whatever changed.
+/// Members in the order of their names, so that a listing continues where it was, whatever has changed.
 #[derive(Default)]
 pub(super) struct Group {
     connections: BTreeSet<ConnectionId>,
-    /// Until when each user is a member; `None` until removed.
+    /// When each user's membership expires; `None`: until it is removed.
     users: BTreeMap<UserId, Option<Instant>>,
-    /// The users who are to lapse, the next first.
-    lapsing: BTreeSet<(Instant, UserId)>,
+    /// The memberships that expire, the next one first.
+    expiring: BTreeSet<(Instant, UserId)>,
 }
 
 impl Group {
@@ -28,23 +27,23 @@ impl Group {
         self.connections.remove(connection);
     }
 
-    pub(super) fn add_user(&mut self, user: UserId, until: Option<Instant>) {
+    pub(super) fn add_user(&mut self, user: UserId, expires_at: Option<Instant>) {
         self.remove_user(&user);
-        if let Some(at) = until {
-            self.lapsing.insert((at, user.clone()));
+        if let Some(at) = expires_at {
+            self.expiring.insert((at, user.clone()));
         }
-        self.users.insert(user, until);
+        self.users.insert(user, expires_at);
     }
 
     pub(super) fn remove_user(&mut self, user: &UserId) {
         if let Some((user, Some(at))) = self.users.remove_entry(user) {
-            self.lapsing.remove(&(at, user));
+            self.expiring.remove(&(at, user));
         }
     }
 
-    pub(super) fn drop_lapsed(&mut self, now: Instant) {
-        while self.lapsing.first().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, user)) = self.lapsing.pop_first() {
+    pub(super) fn remove_expired(&mut self, now: Instant) {
+        while self.expiring.first().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, user)) = self.expiring.pop_first() {
                 self.users.remove(&user);
             }
         }
@@ -68,6 +67,7 @@ impl Group {
     /// Lists up to `limit` members after `last`: connections first, then users, each in the order of names.
     /// Returns whether there are more.
     pub(super) fn page(&self, last: Option<&Member>, limit: usize) -> (Page, bool) {
+        // Connections are listed before users, so after a user there are none left.
         let connections = match last {
             None => Some(Bound::Unbounded),
             Some(Member::Connection(connection)) => Some(Bound::Excluded(connection)),

@@ -80,7 +80,7 @@ impl FilterCall {
     ///
     /// # Errors
     /// [`HubError`] where the value cannot be serialized.
-    pub fn answer<T: Serialize>(&self, value: &T) -> Result<Outcome, HubError> {
+    pub fn complete_with<T: Serialize>(&self, value: &T) -> Result<Outcome, HubError> {
         Ok(Outcome::Done(match &self.invocation_id {
             Some(id) => Some(hubward_proto::encode::completion(self.protocol, id, value)?),
             None => None,

@@ -34,9 +34,10 @@ pub trait Method: Send + Sync + 'static {
     /// Tells what it expects of a call.
     fn shape(&self) -> Shape;
 
-    /// Decodes the arguments and prepares the call. That their number is right has been checked before.
+    /// Decodes the arguments and prepares the call. Arguments beyond those that the method takes are not looked at: that
+    /// there are none is for the engine to check.
     ///
     /// # Errors
-    /// [`ArgumentError`] where an argument is not of its type.
+    /// [`ArgumentError`] where an argument is missing or not of its type.
     fn start(&self, incoming: &IncomingInvocation<'_>) -> Result<Started, ArgumentError>;
 }

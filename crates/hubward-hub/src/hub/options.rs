@@ -16,8 +16,7 @@ use std::time::Duration;
 pub struct HubOptions {
     /// Time from the start of a connection to a complete handshake request. Default 15 s.
     pub handshake_timeout: Duration,
-    /// Time without a message to the client after which the server sends a ping. Default 15 s; clients expect to receive
-    /// something within 30 s.
+    /// Time between the server's pings. Default 15 s; clients expect to receive something within 30 s.
     pub keep_alive_interval: Duration,
     /// Time without a message or ping from the client after which its connection is closed. Default 30 s.
     pub client_timeout: Duration,

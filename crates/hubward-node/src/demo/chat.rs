@@ -1,4 +1,4 @@
-//! The chat hub.
+//! The chat hub: messages to all, messages to rooms, who is there, and a stream of numbers.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use futures_util::{Stream, StreamExt, stream};
 use hubward::{Hub, HubContext, HubError, State};
 use serde::Serialize;
 
-use super::now_ms;
+use super::clock::now_ms;
 
-/// Letters of one message: what a page can show, and a person reads.
-const LONGEST_TEXT: usize = 2000;
+/// The longest message, in characters: what the page can show, and a person reads.
+const MAX_TEXT_CHARS: usize = 2000;
 
 #[derive(Clone)]
-struct Node(String);
+struct NodeName(String);
 
 #[derive(Serialize)]
-struct Message {
+struct ChatMessage {
     user: String,
     text: String,
     node: String,
@@ -34,8 +34,10 @@ struct Presence {
 pub(super) fn hub(node: &str) -> Hub {
     Hub::new("chat")
         .authorize("SignedIn")
-        .on_connected(async |cx: HubContext, State(node): State<Node>| presence(cx, node, "joined").await)
-        .on_disconnected(async |cx: HubContext, State(node): State<Node>| presence(cx, node, "left").await)
+        .on_connected(async |cx: HubContext, State(node): State<NodeName>| presence(cx, node, "joined").await)
+        .on_disconnected(async |cx: HubContext, State(node): State<NodeName>| {
+            presence(cx, node, "left").await
+        })
         .method("Send", send)
         .method("Join", async |cx: HubContext, room: String| cx.groups().add(format!("room:{room}")).await)
         .method("Leave", async |cx: HubContext, room: String| {
@@ -43,42 +45,44 @@ pub(super) fn hub(node: &str) -> Hub {
         })
         .method("SendToRoom", send_to_room)
         .stream("Count", count)
-        .with_state(Node(node.to_owned()))
+        .with_state(NodeName(node.to_owned()))
 }
 
 fn user(cx: &HubContext) -> String {
-    cx.principal().user_id().map_or_else(|| "somebody".to_owned(), |user| user.to_string())
+    cx.principal().user_id().map_or_else(|| "anonymous".to_owned(), |user| user.to_string())
 }
 
 fn message(
     cx: &HubContext,
-    Node(node): Node,
+    NodeName(node): NodeName,
     text: String,
     room: Option<String>,
-) -> Result<Message, HubError> {
+) -> Result<ChatMessage, HubError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(HubError::shown("Type something first."));
     }
-    if text.chars().count() > LONGEST_TEXT {
-        return Err(HubError::shown(format!("A message may have {LONGEST_TEXT} letters; send it in parts.")));
+    if text.chars().count() > MAX_TEXT_CHARS {
+        return Err(HubError::shown(format!(
+            "A message may have {MAX_TEXT_CHARS} characters; send it in parts."
+        )));
     }
-    Ok(Message { user: user(cx), text: text.to_owned(), node, at: now_ms(), room })
+    Ok(ChatMessage { user: user(cx), text: text.to_owned(), node, at: now_ms(), room })
 }
 
-async fn presence(cx: HubContext, Node(node): Node, event: &'static str) -> Result<(), HubError> {
+async fn presence(cx: HubContext, NodeName(node): NodeName, event: &'static str) -> Result<(), HubError> {
     let presence = Presence { user: user(&cx), node, event };
     Ok(cx.clients().others().send("Presence", (presence,)).await?)
 }
 
-async fn send(cx: HubContext, State(node): State<Node>, text: String) -> Result<(), HubError> {
+async fn send(cx: HubContext, State(node): State<NodeName>, text: String) -> Result<(), HubError> {
     let message = message(&cx, node, text, None)?;
     Ok(cx.clients().all().send("Message", (message,)).await?)
 }
 
 async fn send_to_room(
     cx: HubContext,
-    State(node): State<Node>,
+    State(node): State<NodeName>,
     room: String,
     text: String,
 ) -> Result<(), HubError> {

@@ -1,4 +1,4 @@
-//! The page: files that are part of the program, and what it asks the node.
+//! The demo page: its files, which are part of the program, and the requests that it makes to its node.
 
 use std::sync::Arc;
 
@@ -9,15 +9,16 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Demo, sign_in};
+use super::demo_node::DemoNode;
+use super::sign_in;
 
-/// Only what this node serves runs, and it talks to this node only.
+/// Nothing runs but what this node serves, and it connects to this node only.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-pub(super) fn router(demo: Arc<Demo>) -> Router {
+pub(super) fn router(node: Arc<DemoNode>) -> Router {
     macro_rules! asset {
-        ($name:literal, $kind:literal) => {
-            get(async || file($kind, include_str!(concat!("../../assets/", $name))))
+        ($name:literal, $content_type:literal) => {
+            get(async || file($content_type, include_str!(concat!("../../assets/", $name))))
         };
     }
     Router::new()
@@ -32,19 +33,19 @@ pub(super) fn router(demo: Arc<Demo>) -> Router {
         )
         .route("/demo/info", get(info))
         .route("/demo/sign-in", post(sign_in::sign_in))
-        .with_state(demo)
+        .with_state(node)
 }
 
-fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
+fn file(content_type: &'static str, content: &'static str) -> impl IntoResponse {
     let headers = [
-        (CONTENT_TYPE, kind),
+        (CONTENT_TYPE, content_type),
         (CACHE_CONTROL, "no-cache"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, text)
+    (headers, content)
 }
 
-async fn info(State(demo): State<Arc<Demo>>) -> Json<Value> {
-    Json(json!({ "node": demo.node.name, "nodes": demo.nodes }))
+async fn info(State(node): State<Arc<DemoNode>>) -> Json<Value> {
+    Json(json!({ "node": node.info.name, "nodes": node.nodes }))
 }

@@ -1,4 +1,4 @@
-//! Signing in: mints a development token for whoever one says one is. There is no password, by design.
+//! Signing in: mints a development token for any user. There is no password, by design.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Demo;
+use super::demo_node::DemoNode;
 
 const LIFETIME: Duration = Duration::from_secs(3600);
 const ROLES: [&str; 3] = ["nurse", "doctor", "admin"];
-const LONGEST_NAME: usize = 64;
+const MAX_NAME_CHARS: usize = 64;
 
 #[derive(Deserialize)]
 pub(super) struct SignIn {
@@ -25,21 +25,21 @@ pub(super) struct SignIn {
 }
 
 pub(super) async fn sign_in(
-    State(demo): State<Arc<Demo>>,
+    State(node): State<Arc<DemoNode>>,
     body: Result<Json<SignIn>, JsonRejection>,
 ) -> Response {
     let Ok(Json(SignIn { user, role, department })) = body else {
         return refused("Send user, role and department as JSON.");
     };
-    let named = |text: &str| !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME;
-    if !named(&user) || !named(&department) {
-        return refused("A user and a department need 1 to 64 letters.");
+    let is_name = |name: &str| !name.trim().is_empty() && name.chars().count() <= MAX_NAME_CHARS;
+    if !is_name(&user) || !is_name(&department) {
+        return refused("A user and a department have 1 to 64 characters.");
     }
     if !ROLES.contains(&role.as_str()) {
-        return refused("The role is nurse, doctor or admin.");
+        return refused("The role must be nurse, doctor or admin.");
     }
     let claims = [("department".to_owned(), department.trim().to_owned())];
-    match demo.issuer.mint(user.trim(), &[role], &claims, LIFETIME, SystemTime::now()) {
+    match node.issuer.mint(user.trim(), &[role], &claims, LIFETIME, SystemTime::now()) {
         Ok(token) => {
             Json(json!({ "token": token.expose(), "expiresInSeconds": LIFETIME.as_secs() })).into_response()
         }

@@ -1,23 +1,22 @@
-//! Simulated vitals: the same for everybody, whichever node they are on.
+//! Simulated vital signs: the same on every node, since they follow from the time alone.
 
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
-use hubward::HubHandle;
 use serde::Serialize;
 
-use super::{now_ms, ward};
+use super::clock::now_ms;
 
-/// Wards that the demo knows; the page suggests them.
-const WARDS: [&str; 3] = ["cardiology", "neurology", "emergency"];
+/// The wards that have patients; the page suggests them.
+pub(super) const WARDS: [&str; 3] = ["cardiology", "neurology", "emergency"];
 
-/// Patients of a ward.
+/// The patients of each ward.
 const PATIENTS: [&str; 4] = ["Ada Lovelace", "Alan Turing", "Grace Hopper", "Edsger Dijkstra"];
 
-/// Time between two readings.
+/// Time between two readings of a patient.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A reading at a bed.
+/// One reading of a patient's vital signs.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Vitals {
@@ -30,8 +29,8 @@ pub(super) struct Vitals {
     at: u64,
 }
 
-/// A number for each second, without end.
-pub(super) fn ticks() -> impl Stream<Item = u64> {
+/// Yields the current second since 1970, once a second, without end.
+pub(super) fn seconds() -> impl Stream<Item = u64> {
     let interval = tokio::time::interval(INTERVAL);
     stream::unfold(interval, |mut interval| async move {
         interval.tick().await;
@@ -39,7 +38,7 @@ pub(super) fn ticks() -> impl Stream<Item = u64> {
     })
 }
 
-/// The readings of a ward in a second: waves of different lengths, with an alarm now and then.
+/// Returns the readings of a ward in one second: waves of different lengths, with an alarm now and then.
 pub(super) fn of_ward(ward: &str, second: u64) -> Vec<Vitals> {
     let seed: u64 = ward.bytes().map(u64::from).sum();
     (0u32..)
@@ -59,20 +58,4 @@ pub(super) fn of_ward(ward: &str, second: u64) -> Vec<Vitals> {
             }
         })
         .collect()
-}
-
-/// Sends each ward its readings, without end.
-pub(super) async fn simulate(hub: HubHandle) -> std::io::Result<()> {
-    let mut interval = tokio::time::interval(INTERVAL);
-    loop {
-        interval.tick().await;
-        let second = now_ms() / 1000;
-        for ward in WARDS {
-            for vitals in of_ward(ward, second) {
-                if let Err(error) = hub.group(ward::group(ward)).send("Vitals", (vitals,)).await {
-                    tracing::warn!(%error, "Vitals could not be sent to the other nodes.");
-                }
-            }
-        }
-    }
 }

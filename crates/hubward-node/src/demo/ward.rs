@@ -1,13 +1,15 @@
 //! The ward hub: who may see a ward, and who may order medication.
 
+use std::pin::pin;
+
 use futures_util::{Stream, StreamExt};
-use hubward::{HandlerExt, Hub, HubContext, HubError};
+use hubward::{HandlerExt, Hub, HubContext, HubError, HubHandle};
 use serde::Serialize;
 
 use super::vitals::{self, Vitals};
 
 #[derive(Serialize)]
-struct Ordered {
+struct MedicationOrder {
     patient: String,
     drug: String,
     by: String,
@@ -24,8 +26,8 @@ pub(super) fn hub() -> Hub {
         .stream("WatchVitals", watch_vitals)
 }
 
-/// The group of a ward.
-pub(super) fn group(ward: &str) -> String {
+/// Returns the group of those who watch a ward.
+fn group(ward: &str) -> String {
     format!("ward:{ward}")
 }
 
@@ -46,14 +48,33 @@ async fn order_medication(cx: HubContext, patient: String, drug: String) -> Resu
         return Err(HubError::shown("Name the patient and the drug."));
     }
     let by = cx.principal().user_id().map(ToString::to_string).unwrap_or_default();
-    let answer = format!("{drug} for {patient}");
+    let ordered = format!("{drug} for {patient}");
     if let Some(ward) = cx.principal().claim("department") {
-        cx.clients().group(group(ward)).send("MedicationOrdered", (Ordered { patient, drug, by },)).await?;
+        cx.clients()
+            .group(group(ward))
+            .send("MedicationOrdered", (MedicationOrder { patient, drug, by },))
+            .await?;
     }
-    Ok(answer)
+    Ok(ordered)
 }
 
 async fn watch_vitals(cx: HubContext, ward: String) -> Result<impl Stream<Item = Vitals>, HubError> {
     check_ward(&cx, &ward)?;
-    Ok(vitals::ticks().flat_map(move |tick| futures_util::stream::iter(vitals::of_ward(&ward, tick))))
+    let readings = move |second| futures_util::stream::iter(vitals::of_ward(&ward, second));
+    Ok(vitals::seconds().flat_map(readings))
+}
+
+/// Sends the readings of each ward to those who watch it, without end.
+pub(super) async fn send_vitals(hub: HubHandle) -> std::io::Result<()> {
+    let mut seconds = pin!(vitals::seconds());
+    while let Some(second) = seconds.next().await {
+        for ward in vitals::WARDS {
+            for vitals in vitals::of_ward(ward, second) {
+                if let Err(error) = hub.group(group(ward)).send("Vitals", (vitals,)).await {
+                    tracing::warn!(%error, "Vitals could not be sent to the other nodes.");
+                }
+            }
+        }
+    }
+    Ok(())
 }

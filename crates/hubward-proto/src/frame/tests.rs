@@ -1,4 +1,4 @@
-//! Headers at the lengths where their form changes, and frames from elsewhere.
+//! Headers at the lengths where their form changes, and frames that other nodes have encoded.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use crate::{Protocol, encode};
 fn frame(protocol: Protocol, len: usize) -> Frame {
     let mut buffer = vec![0; HEADER_SPACE];
     buffer.resize(HEADER_SPACE + len, b'x');
-    Frame::build(buffer, HEADER_SPACE, protocol, true)
+    Frame::build(buffer, HEADER_SPACE, protocol.is_binary(), true)
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn the_header_is_as_short_as_the_length_allows() {
 }
 
 #[test]
-fn a_frame_survives_the_way_over_another_node() {
+fn a_frame_that_another_node_has_encoded_is_the_same_frame() {
     for protocol in Protocol::ALL {
         for len in [0, 50, 100, 1_000, 100_000] {
             let sent = encode::invocation(protocol, None, "m", &("x".repeat(len),)).unwrap();
@@ -40,7 +40,7 @@ fn a_frame_survives_the_way_over_another_node() {
 }
 
 #[test]
-fn what_is_no_frame_of_ours_is_refused() {
+fn bytes_without_the_expected_header_are_not_a_frame() {
     for bytes in [
         &b""[..],
         b"\x81",
@@ -57,6 +57,15 @@ fn what_is_no_frame_of_ours_is_refused() {
     ] {
         assert_eq!(Frame::from_websocket(Bytes::from_static(bytes)), None, "{bytes:?}");
     }
+}
+
+#[test]
+fn bytes_without_the_hub_protocol_are_framed_as_text_or_binary() {
+    assert_eq!(Frame::from_payload(b"x", false).unwrap().websocket(), &b"\x81\x01x"[..]);
+    let frame = Frame::from_payload(&[7; 126], true).unwrap();
+    assert!(frame.websocket().starts_with(b"\x82\x7e\x00\x7e\x07"));
+    assert_eq!(frame.message(), [7; 126]);
+    assert_eq!(Frame::from_payload(b"", true), None);
 }
 
 #[test]
@@ -87,11 +96,11 @@ fn only_types_1_to_5_are_counted() {
 }
 
 #[test]
-fn fixed_frames_have_right_headers() {
+fn constant_frames_have_correct_headers() {
     for protocol in Protocol::ALL {
         for frame in [encode::ping(protocol), encode::handshake_response(protocol, None)] {
-            let taken = Frame::from_websocket(frame.websocket().clone()).unwrap();
-            assert_eq!(taken.message(), frame.message());
+            let parsed = Frame::from_websocket(frame.websocket().clone()).unwrap();
+            assert_eq!(parsed.message(), frame.message());
         }
     }
 }

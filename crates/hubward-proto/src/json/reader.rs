@@ -1,37 +1,39 @@
-//! Values of known types in a JSON record: texts, numbers, arguments, headers. Which property must have which type is
-//! not known here. Where the reference complains of a type, the complaint has its words.
+//! Reads values of known types from a JSON record: strings, numbers, arguments, headers. It does not know which property
+//! must have which type. Errors about types have ASP.NET Core's texts.
 
 use std::borrow::Cow;
 
 use super::scan::{Malformed, Quoted, Scanner};
-use crate::{Headers, Limits, Protocol, ProtocolError, RawArguments, RawValue};
+use crate::error::ProtocolError;
+use crate::limits::Limits;
+use crate::message::headers::Headers;
 
-/// Takes values of known types off a record.
-pub(super) struct Reader<'a, 'l> {
+/// A position in a record.
+pub(crate) struct Reader<'a, 'l> {
     text: &'a str,
-    pub(super) scanner: Scanner<'a>,
+    scanner: Scanner<'a>,
     pub(super) limits: &'l Limits,
     /// How deep values of the record's object may be nested.
     depth: usize,
 }
 
 impl<'a, 'l> Reader<'a, 'l> {
-    pub(super) fn new(record: &'a [u8], limits: &'l Limits) -> Result<Self, ProtocolError> {
+    pub(crate) fn new(record: &'a [u8], limits: &'l Limits) -> Result<Self, ProtocolError> {
         let text = str::from_utf8(record).map_err(|_| ProtocolError::MalformedJson)?;
-        let depth = limits.heeded_depth().checked_sub(1).ok_or(ProtocolError::MalformedJson)?;
+        let depth = limits.effective_depth().checked_sub(1).ok_or(ProtocolError::MalformedJson)?;
         Ok(Self { text, scanner: Scanner::new(record), limits, depth })
     }
 
-    /// Reads the record's object: `property` gets each name, and must take the value behind it.
+    /// Reads the record's object: `property` gets each name, and must take the value after it.
     #[inline]
-    pub(super) fn object(
+    pub(crate) fn object(
         &mut self,
         property: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
         let found = match self.scanner.peek()? {
             b'{' => return self.properties(property),
             b'[' => "Array",
-            _ => self.simple_token()?,
+            _ => self.scalar_type()?,
         };
         Err(ProtocolError::NotAnObject { found })
     }
@@ -57,24 +59,42 @@ impl<'a, 'l> Reader<'a, 'l> {
         }
     }
 
-    pub(super) fn skip(&mut self) -> Result<(), ProtocolError> {
+    pub(crate) fn skip(&mut self) -> Result<(), ProtocolError> {
         Ok(self.scanner.value(self.depth)?)
     }
 
-    pub(super) fn value(&mut self) -> Result<RawValue<'a>, ProtocolError> {
+    /// Tells whether nothing but white space is left.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.scanner.peek().is_err()
+    }
+
+    /// Takes a value of any type, and returns its bytes.
+    pub(super) fn value(&mut self) -> Result<&'a [u8], ProtocolError> {
         self.scanner.peek()?;
         let start = self.scanner.position();
         self.skip()?;
-        Ok(RawValue::new(Protocol::Json, self.scanner.bytes_from(start)))
+        Ok(self.scanner.bytes_from(start))
     }
 
     #[inline]
-    pub(super) fn text(&mut self, property: &'static str) -> Result<Cow<'a, str>, ProtocolError> {
+    pub(crate) fn string(&mut self, property: &'static str) -> Result<Cow<'a, str>, ProtocolError> {
         if self.scanner.peek()? != b'"' {
             return Err(self.wrong_type(property, "String"));
         }
-        let text = self.scanner.text()?;
-        self.unquote(text)
+        let quoted = self.scanner.string()?;
+        self.unquote(quoted)
+    }
+
+    /// Reads a string; `None` is null.
+    pub(crate) fn nullable_string(
+        &mut self,
+        property: &'static str,
+    ) -> Result<Option<Cow<'a, str>>, ProtocolError> {
+        if self.scanner.peek()? == b'n' {
+            self.skip()?;
+            return Ok(None);
+        }
+        self.string(property).map(Some)
     }
 
     #[inline]
@@ -87,12 +107,12 @@ impl<'a, 'l> Reader<'a, 'l> {
                 .ok_or(ProtocolError::MalformedJson);
         }
         let with_quotes = self.text.get(quoted.start - 1..=quoted.end).ok_or(ProtocolError::MalformedJson)?;
-        // The grammar of escapes is checked; what can still be wrong is that half of a pair is missing.
-        serde_json::from_str(with_quotes).map(Cow::Owned).map_err(|_| surrogate(with_quotes.as_bytes()))
+        // The scanner has checked the grammar of escapes; only half of a surrogate pair can still be missing.
+        serde_json::from_str(with_quotes).map(Cow::Owned).map_err(|_| surrogate_error(with_quotes.as_bytes()))
     }
 
-    /// Reads a whole number of so many bits; `None` is null.
-    pub(super) fn integer(&mut self, property: &'static str, bits: u8) -> Result<Option<i64>, ProtocolError> {
+    /// Reads an integer of 32 or 64 bits; `None` is null.
+    pub(crate) fn integer(&mut self, property: &'static str, bits: u8) -> Result<Option<i64>, ProtocolError> {
         match self.scanner.peek()? {
             b'-' | b'0'..=b'9' => (),
             b'n' => {
@@ -118,7 +138,8 @@ impl<'a, 'l> Reader<'a, 'l> {
         }
     }
 
-    pub(super) fn arguments(&mut self) -> Result<RawArguments<'a>, ProtocolError> {
+    /// Takes an array of arguments, and returns its bytes and how many there are.
+    pub(super) fn arguments(&mut self) -> Result<(&'a [u8], usize), ProtocolError> {
         if self.scanner.peek()? != b'[' {
             return Err(self.wrong_type("arguments", "Array"));
         }
@@ -131,7 +152,7 @@ impl<'a, 'l> Reader<'a, 'l> {
             Limits::check("arguments", len, limit)?;
             Ok(reader.scanner.value(depth)?)
         })?;
-        Ok(RawArguments::checked(Protocol::Json, self.scanner.bytes_from(start), len))
+        Ok((self.scanner.bytes_from(start), len))
     }
 
     pub(super) fn stream_ids(&mut self) -> Result<Vec<Cow<'a, str>>, ProtocolError> {
@@ -142,11 +163,11 @@ impl<'a, 'l> Reader<'a, 'l> {
         let mut ids = Vec::new();
         self.items(|reader| {
             let id = match reader.scanner.peek()? {
-                b'"' => reader.text("streamIds")?,
+                b'"' => reader.string("streamIds")?,
                 b'n' => return Err(ProtocolError::NullItem { property: "streamIds" }),
                 b'[' => return Err(ProtocolError::NotAString { found: "StartArray" }),
                 b'{' => return Err(ProtocolError::NotAString { found: "StartObject" }),
-                _ => return Err(ProtocolError::NotAString { found: reader.simple_token()? }),
+                _ => return Err(ProtocolError::NotAString { found: reader.scalar_type()? }),
             };
             Limits::check("bytes of a stream id", id.len(), limits.id_bytes)?;
             Limits::check("stream ids", ids.len() + 1, limits.stream_ids)?;
@@ -163,16 +184,16 @@ impl<'a, 'l> Reader<'a, 'l> {
         let mut headers = Headers::default();
         self.properties(|reader, name| {
             if reader.scanner.peek()? != b'"' {
-                reader.simple_token()?;
+                reader.scalar_type()?;
                 return Err(ProtocolError::HeaderNotAString { name: name.into_owned() });
             }
-            let value = reader.text("headers")?;
+            let value = reader.string("headers")?;
             headers.insert(name, value, reader.limits)
         })?;
         Ok(headers)
     }
 
-    /// Reads an array whose bracket is next: `item` must take a value.
+    /// Reads an array whose bracket is next: `item` is called for each value, and must take it.
     fn items(
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), ProtocolError>,
@@ -191,16 +212,16 @@ impl<'a, 'l> Reader<'a, 'l> {
         }
     }
 
-    /// Says that the value which is next has the wrong type, or that it is no value at all.
+    /// Returns the error for the next value: that it has the wrong type, or that it is malformed.
     fn wrong_type(&mut self, property: &'static str, expected: &'static str) -> ProtocolError {
-        match self.simple_token() {
+        match self.scalar_type() {
             Ok(_) => ProtocolError::WrongType { property, expected },
             Err(error) => error,
         }
     }
 
-    /// Takes the value that is next, unless it is an array or object, and names its type as .NET does.
-    fn simple_token(&mut self) -> Result<&'static str, ProtocolError> {
+    /// Takes the next value, unless it is an array or object, and returns .NET's name of its type.
+    fn scalar_type(&mut self) -> Result<&'static str, ProtocolError> {
         let name = match self.scanner.peek()? {
             b'{' | b'[' => return Ok("Object"),
             b'"' => "String",
@@ -220,12 +241,12 @@ impl From<Malformed> for ProtocolError {
     }
 }
 
-/// Says what is wrong with a text whose surrogates are not all in pairs.
-fn surrogate(mut text: &[u8]) -> ProtocolError {
+/// Returns the error for a string whose surrogates are not all in pairs.
+fn surrogate_error(mut text: &[u8]) -> ProtocolError {
     while let [byte, after @ ..] = text {
         text = match (byte, after) {
-            (b'\\', [b'u', ..]) => match (unit(text), after.get(5..).unwrap_or_default()) {
-                (Some(0xD800..0xDC00), second) => match unit(second) {
+            (b'\\', [b'u', ..]) => match (code_unit(text), after.get(5..).unwrap_or_default()) {
+                (Some(0xD800..0xDC00), second) => match code_unit(second) {
                     Some(0xDC00..0xE000) => second.get(6..).unwrap_or_default(),
                     Some(half) => return ProtocolError::InvalidSurrogate { half },
                     None => return ProtocolError::MissingLowSurrogate,
@@ -240,8 +261,8 @@ fn surrogate(mut text: &[u8]) -> ProtocolError {
     ProtocolError::MissingLowSurrogate
 }
 
-/// Reads the code unit that an escape at the front stands for.
-fn unit(text: &[u8]) -> Option<u16> {
+/// Reads the UTF-16 code unit that an escape at the front stands for.
+fn code_unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }

@@ -1,49 +1,49 @@
-//! Walking over JSON without building anything: where values begin and end, and whether they are grammatical. UTF-8
-//! is not its matter; whoever hands out texts has checked it before.
+//! Scans JSON without building anything: where values begin and end, and whether they follow the grammar. It does not
+//! check UTF-8; whoever hands out strings has checked it before.
 
 /// The bytes are not JSON, or nested too deep.
 #[derive(Debug)]
-pub(crate) struct Malformed;
+pub(super) struct Malformed;
 
 type Scan<T> = Result<T, Malformed>;
 
-/// A text between its quotes.
+/// Where a string stands.
 #[derive(Clone, Copy)]
-pub(crate) struct Quoted {
-    /// The first byte behind the opening quote.
-    pub(crate) start: usize,
-    /// The closing quote.
-    pub(crate) end: usize,
-    /// Whether it holds escapes.
-    pub(crate) escaped: bool,
+pub(super) struct Quoted {
+    /// The position of the first byte after the opening quote.
+    pub(super) start: usize,
+    /// The position of the closing quote.
+    pub(super) end: usize,
+    /// Whether the string holds escapes.
+    pub(super) escaped: bool,
 }
 
-/// A place in JSON.
-pub(crate) struct Scanner<'a> {
+/// A position in JSON text.
+pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    pub(crate) fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    pub(crate) fn bytes_from(&self, start: usize) -> &'a [u8] {
+    pub(super) fn bytes_from(&self, start: usize) -> &'a [u8] {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    pub(crate) fn rest(&self) -> &'a [u8] {
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Skips white space and looks at the byte behind it.
+    /// Skips white space and returns the byte after it, without taking it.
     #[inline]
-    pub(crate) fn peek(&mut self) -> Scan<u8> {
+    pub(super) fn peek(&mut self) -> Scan<u8> {
         loop {
             match self.bytes.get(self.at) {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
@@ -53,38 +53,38 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips white space and takes the byte behind it.
+    /// Skips white space and takes the byte after it.
     #[inline]
-    pub(crate) fn take(&mut self) -> Scan<u8> {
+    pub(super) fn take(&mut self) -> Scan<u8> {
         let byte = self.peek()?;
         self.at += 1;
         Ok(byte)
     }
 
     #[inline]
-    pub(crate) fn expect(&mut self, byte: u8) -> Scan<()> {
+    pub(super) fn expect(&mut self, byte: u8) -> Scan<()> {
         if self.take()? == byte { Ok(()) } else { Err(Malformed) }
     }
 
-    /// Takes a property's name and the colon behind it.
+    /// Takes a property's name and the colon after it.
     #[inline]
-    pub(crate) fn name(&mut self) -> Scan<Quoted> {
+    pub(super) fn name(&mut self) -> Scan<Quoted> {
         if self.peek()? != b'"' {
             return Err(Malformed);
         }
-        let name = self.text()?;
+        let name = self.string()?;
         self.expect(b':')?;
         Ok(name)
     }
 
-    /// Takes a text whose opening quote is next.
+    /// Takes a string whose opening quote is next.
     #[inline]
-    pub(crate) fn text(&mut self) -> Scan<Quoted> {
+    pub(super) fn string(&mut self) -> Scan<Quoted> {
         let start = self.at + 1;
         let mut at = start;
         let mut escaped = false;
         loop {
-            at = self.plain_text_end(at);
+            at = self.plain_end(at);
             match self.bytes.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
@@ -99,9 +99,9 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Finds the first byte from `at` that ends a text, begins an escape, or must not stand in one.
+    /// Finds the first byte from `at` on that ends a string, begins an escape, or is not allowed in a string.
     #[inline]
-    fn plain_text_end(&self, mut at: usize) -> usize {
+    fn plain_end(&self, mut at: usize) -> usize {
         while let Some(word) = self.bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
             let found = special_bytes(u64::from_le_bytes(*word));
             if found != 0 {
@@ -125,12 +125,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes a number whose first byte is next.
-    pub(crate) fn number(&mut self) -> Scan<()> {
+    pub(super) fn number(&mut self) -> Scan<()> {
         let mut at = self.at;
         if self.bytes.get(at) == Some(&b'-') {
             at += 1;
         }
-        // Zeros do not lead: behind one comes no other digit.
+        // A leading zero is the whole integer part.
         at = if self.bytes.get(at) == Some(&b'0') { at + 1 } else { self.digits_end(at)? };
         if self.bytes.get(at) == Some(&b'.') {
             at = self.digits_end(at + 1)?;
@@ -143,11 +143,11 @@ impl<'a> Scanner<'a> {
             at = self.digits_end(at)?;
         }
         self.at = at;
-        // A digit here is one behind a leading zero.
+        // A digit here follows a leading zero.
         if self.bytes.get(at).is_some_and(u8::is_ascii_digit) { Err(Malformed) } else { Ok(()) }
     }
 
-    /// Finds the end of at least one digit.
+    /// Finds the end of a run of at least one digit.
     fn digits_end(&self, at: usize) -> Scan<usize> {
         let digits = self.bytes.get(at..).unwrap_or_default();
         match digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len()) {
@@ -156,42 +156,42 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn word(&mut self, word: &[u8]) -> Scan<()> {
-        if !self.rest().starts_with(word) {
+    fn literal(&mut self, literal: &[u8]) -> Scan<()> {
+        if !self.rest().starts_with(literal) {
             return Err(Malformed);
         }
-        self.at += word.len();
+        self.at += literal.len();
         Ok(())
     }
 
-    /// Takes a value that has no values within it, or begins one that has: `true` for that.
+    /// Takes a string, number or literal. Returns `true`, and takes nothing, where an array or object begins.
     #[inline]
-    fn simple(&mut self) -> Scan<bool> {
+    fn scalar(&mut self) -> Scan<bool> {
         match self.peek()? {
-            b'"' => self.text().map(|_| ())?,
+            b'"' => self.string().map(|_| ())?,
             b'-' | b'0'..=b'9' => self.number()?,
-            b't' => self.word(b"true")?,
-            b'f' => self.word(b"false")?,
-            b'n' => self.word(b"null")?,
+            b't' => self.literal(b"true")?,
+            b'f' => self.literal(b"false")?,
+            b'n' => self.literal(b"null")?,
             b'{' | b'[' => return Ok(true),
             _ => return Err(Malformed),
         }
         Ok(false)
     }
 
-    /// Takes a value that may be nested `depth` deep, at most 128.
+    /// Takes a value whose arrays and objects may be nested `depth` deep, at most 128.
     #[inline]
-    pub(crate) fn value(&mut self, depth: usize) -> Scan<()> {
-        if self.simple()? { self.nested(depth) } else { Ok(()) }
+    pub(super) fn value(&mut self, depth: usize) -> Scan<()> {
+        if self.scalar()? { self.nested(depth) } else { Ok(()) }
     }
 
-    /// Takes an array or object. What is open is kept in bits, an object as 1, so that no input can exhaust the
-    /// stack.
+    /// Takes an array or object. It does not recurse, so that no input can exhaust the stack: one bit of `objects` for
+    /// each level that is open says whether it is an object (1) or an array (0).
     fn nested(&mut self, depth: usize) -> Scan<()> {
         let mut objects: u128 = 0;
         let mut open = 0;
         loop {
-            if self.simple()? {
+            if self.scalar()? {
                 let object = self.take()? == b'{';
                 open += 1;
                 if open > depth {
@@ -205,7 +205,7 @@ impl<'a> Scanner<'a> {
                     continue;
                 }
             }
-            // A value has ended, and with it perhaps those that hold it.
+            // A value has ended; close all levels that end with it.
             loop {
                 if open == 0 {
                     return Ok(());
@@ -233,8 +233,8 @@ fn closing(object: bool) -> u8 {
     if object { b'}' } else { b']' }
 }
 
-/// Marks with its highest bit the lowest byte of a word that is a quote, a backslash or a control character. Bytes
-/// above that one may be marked wrongly, because of borrows; nobody looks at them.
+/// Finds quotes, backslashes and control characters in eight bytes at once: the highest bit is set in each byte that is
+/// one. Only the lowest marked byte is reliable, because the subtractions borrow from the bytes above it.
 #[inline]
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;

@@ -1,31 +1,35 @@
-//! Writing JSON messages, in the order of properties that ASP.NET Core uses. The separator is part of the message.
+//! Writes JSON messages, their properties in the order that ASP.NET Core uses, and the separator after each.
 
 use std::io::Write;
 
 use serde::Serialize;
 
-use super::SEPARATOR;
-use crate::{Arguments, EncodeError};
+use super::split::SEPARATOR;
+use super::value;
+use crate::error::EncodeError;
+use crate::message::arguments::Arguments;
+use crate::message::message_type::MessageType;
+use crate::protocol::Protocol;
 
 pub(crate) fn write_call<A: Arguments + ?Sized>(
     out: &mut Vec<u8>,
-    kind: u8,
+    message_type: MessageType,
     id: Option<&str>,
     target: &str,
     arguments: &A,
     stream_ids: &[&str],
 ) -> Result<(), EncodeError> {
-    open(out, kind);
+    open(out, message_type);
     if let Some(id) = id {
-        text(out, b",\"invocationId\":", id);
+        invocation_id(out, id);
     }
-    text(out, b",\"target\":", target);
+    string(out, b",\"target\":", target);
     out.extend_from_slice(b",\"arguments\":");
-    arguments.encode(crate::Protocol::Json, out)?;
+    arguments.encode(Protocol::Json, out)?;
     if !stream_ids.is_empty() {
         let mut lead: &[u8] = b",\"streamIds\":[";
         for id in stream_ids {
-            text(out, lead, id);
+            string(out, lead, id);
             lead = b",";
         }
         out.push(b']');
@@ -39,10 +43,10 @@ pub(crate) fn write_stream_item<T: Serialize + ?Sized>(
     id: &str,
     item: &T,
 ) -> Result<(), EncodeError> {
-    open(out, 2);
-    text(out, b",\"invocationId\":", id);
+    open(out, MessageType::StreamItem);
+    invocation_id(out, id);
     out.extend_from_slice(b",\"item\":");
-    write_value(out, item)?;
+    value::write(out, item)?;
     end(out);
     Ok(())
 }
@@ -52,37 +56,37 @@ pub(crate) fn write_completion<T: Serialize + ?Sized>(
     id: &str,
     result: &T,
 ) -> Result<(), EncodeError> {
-    open(out, 3);
-    text(out, b",\"invocationId\":", id);
+    open(out, MessageType::Completion);
+    invocation_id(out, id);
     out.extend_from_slice(b",\"result\":");
-    write_value(out, result)?;
+    value::write(out, result)?;
     end(out);
     Ok(())
 }
 
 pub(crate) fn write_completion_void(out: &mut Vec<u8>, id: &str) {
-    open(out, 3);
-    text(out, b",\"invocationId\":", id);
+    open(out, MessageType::Completion);
+    invocation_id(out, id);
     end(out);
 }
 
 pub(crate) fn write_completion_error(out: &mut Vec<u8>, id: &str, error: &str) {
-    open(out, 3);
-    text(out, b",\"invocationId\":", id);
-    text(out, b",\"error\":", error);
+    open(out, MessageType::Completion);
+    invocation_id(out, id);
+    string(out, b",\"error\":", error);
     end(out);
 }
 
 pub(crate) fn write_cancel_invocation(out: &mut Vec<u8>, id: &str) {
-    open(out, 5);
-    text(out, b",\"invocationId\":", id);
+    open(out, MessageType::CancelInvocation);
+    invocation_id(out, id);
     end(out);
 }
 
 pub(crate) fn write_close(out: &mut Vec<u8>, error: Option<&str>, allow_reconnect: bool) {
-    open(out, 7);
+    open(out, MessageType::Close);
     if let Some(error) = error {
-        text(out, b",\"error\":", error);
+        string(out, b",\"error\":", error);
     }
     if allow_reconnect {
         out.extend_from_slice(b",\"allowReconnect\":true");
@@ -90,38 +94,39 @@ pub(crate) fn write_close(out: &mut Vec<u8>, error: Option<&str>, allow_reconnec
     end(out);
 }
 
-pub(crate) fn write_numbered(out: &mut Vec<u8>, kind: u8, sequence_id: u64) {
-    open(out, kind);
+pub(crate) fn write_sequence_id(out: &mut Vec<u8>, message_type: MessageType, sequence_id: u64) {
+    open(out, message_type);
     // Writing into a Vec does not fail.
     let _ = write!(out, ",\"sequenceId\":{sequence_id}");
     end(out);
 }
 
 pub(crate) fn write_handshake_request(out: &mut Vec<u8>, protocol: &str, version: u32) {
-    text(out, b"{\"protocol\":", protocol);
+    string(out, b"{\"protocol\":", protocol);
     let _ = write!(out, ",\"version\":{version}");
     end(out);
 }
 
 pub(crate) fn write_handshake_error(out: &mut Vec<u8>, error: &str) {
-    text(out, b"{\"error\":", error);
+    string(out, b"{\"error\":", error);
     end(out);
 }
 
-pub(crate) fn write_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), EncodeError> {
-    serde_json::to_writer(out, value).map_err(EncodeError::Json)
-}
-
-fn open(out: &mut Vec<u8>, kind: u8) {
+fn open(out: &mut Vec<u8>, message_type: MessageType) {
     out.extend_from_slice(b"{\"type\":");
-    out.push(b'0' + kind);
+    // All numbers have one digit.
+    out.push(b'0' + message_type.number());
 }
 
-/// Writes what leads to a text, and the text.
-fn text(out: &mut Vec<u8>, lead: &[u8], text: &str) {
+fn invocation_id(out: &mut Vec<u8>, id: &str) {
+    string(out, b",\"invocationId\":", id);
+}
+
+/// Writes `lead` and then a string in quotes.
+fn string(out: &mut Vec<u8>, lead: &[u8], string: &str) {
     out.extend_from_slice(lead);
-    // A text has a form in JSON, and writing into a Vec does not fail.
-    let _ = serde_json::to_writer(out, text);
+    // Every string has a JSON form, and writing into a Vec does not fail.
+    let _ = serde_json::to_writer(out, string);
 }
 
 fn end(out: &mut Vec<u8>) {

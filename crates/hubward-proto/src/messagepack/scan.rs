@@ -1,34 +1,35 @@
-//! Walking over MessagePack without building anything: integers and texts in any of their encodings, and where values
-//! end. No declared length is trusted before the bytes are there.
+//! Scans MessagePack without building anything: integers and strings in any of their encodings, and where values end.
+//! No declared length is trusted before the bytes are there.
 
-use super::NIL;
+/// The byte of nil.
+pub(super) const NIL: u8 = 0xC0;
 
-/// The bytes are not MessagePack, not what was asked for, or nested too deep.
+/// The bytes are not MessagePack, not of the expected type, or nested too deep.
 #[derive(Debug)]
-pub(crate) struct Malformed;
+pub(super) struct Malformed;
 
 type Scan<T> = Result<T, Malformed>;
 
-/// A place in MessagePack.
-pub(crate) struct Scanner<'a> {
+/// A position in MessagePack.
+pub(super) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    pub(crate) fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    pub(crate) fn bytes_from(&self, start: usize) -> &'a [u8] {
+    pub(super) fn bytes_from(&self, start: usize) -> &'a [u8] {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    pub(crate) fn rest(&self) -> &'a [u8] {
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
@@ -63,7 +64,7 @@ impl<'a> Scanner<'a> {
 
     /// Takes an integer.
     #[inline]
-    pub(crate) fn integer(&mut self) -> Scan<i64> {
+    pub(super) fn integer(&mut self) -> Scan<i64> {
         Ok(match self.byte()? {
             byte @ 0x00..=0x7F => i64::from(byte),
             byte @ 0xE0..=0xFF => i64::from(byte.cast_signed()),
@@ -79,9 +80,9 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Takes a text or nil.
+    /// Takes a string; `None` is nil.
     #[inline]
-    pub(crate) fn text(&mut self) -> Scan<Option<&'a str>> {
+    pub(super) fn string(&mut self) -> Scan<Option<&'a str>> {
         let len = match self.byte()? {
             byte @ 0xA0..=0xBF => usize::from(byte & 0x1F),
             0xD9 => self.len::<1>()?,
@@ -93,7 +94,7 @@ impl<'a> Scanner<'a> {
         str::from_utf8(self.advance(len)?).map(Some).map_err(|_| Malformed)
     }
 
-    pub(crate) fn boolean(&mut self) -> Scan<bool> {
+    pub(super) fn boolean(&mut self) -> Scan<bool> {
         match self.byte()? {
             0xC2 => Ok(false),
             0xC3 => Ok(true),
@@ -101,9 +102,9 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes the head of an array: how many items follow.
+    /// Takes the header of an array, and returns how many items follow.
     #[inline]
-    pub(crate) fn array(&mut self) -> Scan<usize> {
+    pub(super) fn array(&mut self) -> Scan<usize> {
         match self.byte()? {
             byte @ 0x90..=0x9F => Ok(usize::from(byte & 0x0F)),
             0xDC => self.len::<2>(),
@@ -112,9 +113,9 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes the head of a map: how many pairs follow.
+    /// Takes the header of a map, and returns how many pairs follow.
     #[inline]
-    pub(crate) fn map(&mut self) -> Scan<usize> {
+    pub(super) fn map(&mut self) -> Scan<usize> {
         match self.byte()? {
             byte @ 0x80..=0x8F => Ok(usize::from(byte & 0x0F)),
             0xDE => self.len::<2>(),
@@ -123,17 +124,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes a value that may be nested `depth` deep, at most 128. Its texts are not checked for UTF-8.
-    pub(crate) fn value(&mut self, depth: usize) -> Scan<()> {
+    /// Takes a value whose arrays and maps may be nested `depth` deep, at most 128, since it recurses. Strings are not
+    /// checked for UTF-8.
+    pub(super) fn value(&mut self, depth: usize) -> Scan<()> {
         let len = match self.byte()? {
             0x00..=0x7F | 0xE0..=0xFF | NIL | 0xC2 | 0xC3 => 0,
             0xC1 => return Err(Malformed),
             byte @ 0xA0..=0xBF => usize::from(byte & 0x1F),
-            // Bytes and texts.
+            // Bytes and strings.
             0xC4 | 0xD9 => self.len::<1>()?,
             0xC5 | 0xDA => self.len::<2>()?,
             0xC6 | 0xDB => self.len::<4>()?,
-            // Extensions: a byte for their type comes before what they hold.
+            // Extensions: a byte for their type comes before their content.
             0xC7 => self.len::<1>()? + 1,
             0xC8 => self.len::<2>()? + 1,
             0xC9 => self.len::<4>()? + 1,
@@ -157,7 +159,7 @@ impl<'a> Scanner<'a> {
         self.advance(len).map(|_| ())
     }
 
-    /// Takes what an array or map holds. Each item takes a byte at least, so a length that lies ends with the input.
+    /// Takes the items of an array or map. Each needs at least one byte, so a false length ends with the input.
     fn items(&mut self, len: usize, depth: usize) -> Scan<()> {
         let depth = depth.checked_sub(1).ok_or(Malformed)?;
         for _ in 0..len {

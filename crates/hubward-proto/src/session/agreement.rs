@@ -1,14 +1,17 @@
-//! What a server makes of a handshake request, in ASP.NET Core's words. It changes nothing; the session does.
+//! Whether a server agrees to a handshake request, and if not, why, in ASP.NET Core's words. It decides only; the session
+//! acts on it.
 
-use crate::{HandshakeRequest, Protocol, SessionConfig};
+use super::config::SessionConfig;
+use crate::message::handshake::HandshakeRequest;
+use crate::protocol::Protocol;
 
-/// The answer to a handshake that is too long or too late.
+/// The error of a handshake that is too long or too late.
 pub(super) const CANCELED: &str = "Handshake was canceled.";
-/// The version that has Ack and Sequence, and the highest there is.
+/// The protocol version with stateful reconnect, and the highest there is.
 pub(super) const STATEFUL_VERSION: u32 = 2;
 
-/// Finds the protocol and version to speak, or the text of the refusal.
-pub(super) fn answer(config: &SessionConfig, record: &[u8]) -> Result<(Protocol, u32), String> {
+/// Returns the protocol and version to speak, or the error of the response.
+pub(super) fn agree(config: &SessionConfig, record: &[u8]) -> Result<(Protocol, u32), String> {
     let request = HandshakeRequest::decode(record, &config.limits).map_err(|error| {
         let text = "An unexpected error occurred during connection handshake.";
         if config.detailed_errors {
@@ -21,7 +24,7 @@ pub(super) fn answer(config: &SessionConfig, record: &[u8]) -> Result<(Protocol,
     let protocol = Protocol::from_name(name)
         .filter(|protocol| config.protocols.contains(*protocol))
         .ok_or_else(|| format!("The protocol '{name}' is not supported."))?;
-    // ASP.NET Core takes all versions below its own, negative ones too.
+    // ASP.NET Core accepts all versions below its own, negative ones too.
     let version = u32::try_from(request.version).unwrap_or(0);
     if version > STATEFUL_VERSION {
         return Err(format!("The server does not support version {version} of the '{name}' protocol."));

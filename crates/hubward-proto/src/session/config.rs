@@ -1,17 +1,18 @@
-//! How a session is set up. One configuration is shared by all sessions of a kind; it holds nothing of a single one.
+//! The settings of sessions. Many sessions share one configuration; it holds nothing about a single one.
 
 use std::time::Duration;
 
-use crate::{Limits, Protocols};
+use crate::limits::Limits;
+use crate::protocol::Protocols;
 
 /// The settings of a session, with SignalR's defaults.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// The protocols that a client may choose. Both by default.
     pub protocols: Protocols,
-    /// Whether the transport carries binary; `true` by default. Server-sent events do not.
+    /// Whether the transport carries binary data. `true` by default; server-sent events do not.
     pub binary: bool,
-    /// What one message may hold.
+    /// How much one message may hold.
     pub limits: Limits,
     /// How long the handshake may take. 15 s by default.
     pub handshake_timeout: Duration,
@@ -19,11 +20,11 @@ pub struct SessionConfig {
     /// 15 s by default.
     pub keep_alive_interval: Option<Duration>,
     /// How long the peer may be silent: for a server from the client's first ping on, for a client from the
-    /// handshake on. `None` sets no bound. 30 s by default.
+    /// handshake on. `None` for no limit. 30 s by default.
     pub client_timeout: Option<Duration>,
-    /// Whether the answer to a handshake that fails says why. `false` by default.
+    /// Whether the response to a malformed handshake says what was wrong. `false` by default.
     pub detailed_errors: bool,
-    /// Stateful reconnect, where both sides agreed on it in negotiation. `None` by default.
+    /// Stateful reconnect, if both sides have agreed on it in negotiation. `None` by default.
     pub stateful: Option<StatefulConfig>,
 }
 
@@ -45,15 +46,15 @@ impl Default for SessionConfig {
 /// The settings of stateful reconnect.
 #[derive(Clone, Debug)]
 pub struct StatefulConfig {
-    /// Bytes of sent messages that may be kept until they are acknowledged; with so many kept, nothing more is
-    /// sent. 100,000 by default, as in ASP.NET Core.
+    /// How many bytes of sent messages may be kept until they are acknowledged. While the buffer is full, nothing more
+    /// is sent. 100,000 by default, as in ASP.NET Core.
     pub buffer_bytes: usize,
-    /// How long what is received may wait for its acknowledgement. 1 s by default.
+    /// How long a received message may wait for its Ack. 1 s by default.
     pub ack_interval: Duration,
-    /// How long a full buffer is borne. 5 s by default: a peer that answers pings but no longer acknowledges would
-    /// otherwise hold the buffer for good.
+    /// How long the buffer may stay full. 5 s by default: a peer that pings but no longer acknowledges would otherwise
+    /// hold the buffer forever.
     pub ack_timeout: Duration,
-    /// How long the session waits for another transport. 15 s by default.
+    /// How long the session waits to be resumed on another transport. 15 s by default.
     pub reconnect_timeout: Duration,
 }
 

@@ -1,13 +1,15 @@
-//! What comes out of a session: how far it has read, what has happened, and what went wrong.
+//! What comes out of a session: how much input it has consumed, what has happened, and what went wrong.
 
-use crate::{CancelInvocation, Close, Completion, Invocation, Protocol, ProtocolError, StreamItem};
+use crate::error::ProtocolError;
+use crate::message::{CancelInvocation, Close, Completion, Invocation, StreamItem};
+use crate::protocol::Protocol;
 
-/// What came of some input.
+/// What a session has made of some input.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
-    /// Bytes to drop from the front of the input; 0 means that more must come.
+    /// How many bytes to drop from the front of the input; 0 if a message is not complete yet.
     pub consumed: usize,
-    /// What happened, if it is the owner's matter.
+    /// What happened, if the owner is to act on it.
     pub event: Option<Event<'a>>,
 }
 
@@ -16,7 +18,7 @@ pub struct Progress<'a> {
 pub enum Event<'a> {
     /// The handshake is done.
     Handshake {
-        /// The protocol to speak.
+        /// The protocol that was agreed on.
         protocol: Protocol,
         /// Its version.
         version: u32,
@@ -25,32 +27,32 @@ pub enum Event<'a> {
     Invocation {
         /// The call.
         call: Invocation<'a>,
-        /// Whether the peer wants a stream for an answer.
+        /// Whether the peer expects a stream as the result.
         streaming: bool,
     },
-    /// A value of a stream has come.
+    /// An item of a stream has arrived.
     StreamItem(StreamItem<'a>),
     /// A call or an uploaded stream has ended.
     Completion(Completion<'a>),
-    /// The peer wants no more of a stream.
+    /// The peer wants no more items of a stream.
     CancelInvocation(CancelInvocation<'a>),
-    /// The peer ends the connection; the session is no longer stateful.
+    /// The peer closes the connection; the session is no longer stateful.
     Close(Close<'a>),
 }
 
-/// Why a session cannot go on. Exhaustive on purpose: whoever closes connections has a reason for each.
+/// Why a session cannot continue. Exhaustive on purpose: whoever closes connections has a reason for each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// The handshake failed. A server has its answer among its output.
+    /// The handshake failed. The output of a server has the response.
     #[error("{message}")]
     Handshake {
-        /// What is said about it on the wire.
+        /// The error of the response.
         message: String,
     },
-    /// The handshake did not come in time. A server has its answer among its output.
+    /// The handshake did not arrive in time. The output of a server has the response.
     #[error("Handshake was canceled.")]
     HandshakeTimeout,
-    /// The peer breaks the protocol.
+    /// The peer broke the protocol.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
     /// The peer has been silent for too long.
@@ -59,7 +61,7 @@ pub enum SessionError {
     /// The peer has left a full buffer unacknowledged for too long.
     #[error("Messages were not acknowledged in time.")]
     AckTimeout,
-    /// No transport took up the session in time.
+    /// The session was not resumed on another transport in time.
     #[error("The connection was not resumed in time.")]
     ReconnectTimeout,
 }

@@ -1,51 +1,52 @@
-//! What lets a session outlive its transport. Each side numbers the counted messages that it sends from 1, keeps them
-//! until the peer has acknowledged them, and drops what it has had before. Transports and their loss are the
-//! session's matter.
+//! Stateful reconnect: what lets a session outlive its transport. Both sides number the counted messages that they send,
+//! from 1 on; the numbers themselves are not sent, since the other side counts along. A sender keeps each message until an
+//! Ack says that it arrived. On a new transport it first sends a Sequence, which says with which number it continues, and
+//! then again all that it has kept; the receiver drops what it has already had. Transports are the session's matter.
 
-use std::{collections::VecDeque, time::Instant};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use super::{
-    SessionError, StatefulConfig,
-    timers::{earlier, is_due},
-};
-use crate::{Frame, Message, Protocol, ProtocolError, encode};
+use super::config::StatefulConfig;
+use super::event::SessionError;
+use super::timer::{Timer, TimerTable};
+use crate::encode;
+use crate::error::ProtocolError;
+use crate::frame::Frame;
+use crate::message::Message;
+use crate::protocol::Protocol;
 
 #[derive(Debug)]
 pub(super) struct Stateful {
     buffer_bytes: usize,
-    ack_interval: std::time::Duration,
+    ack_interval: Duration,
+    ack_timeout: Duration,
 
     /// The id of the latest message sent.
     sent: u64,
     /// The id of the latest message that the peer has acknowledged.
     acknowledged: u64,
-    /// The messages in between.
+    /// The messages from `acknowledged + 1` to `sent`.
     kept: VecDeque<Frame>,
     kept_bytes: usize,
-    fullness: Fullness,
-    /// Sequence is still to be polled.
+    /// Whether [`Timer::AckTimeout`] is the end of the wait for an Ack; if not, it only asks for the time at which the
+    /// wait starts.
+    ack_wait_started: bool,
+    /// Whether a Sequence is the next output.
     sequence_due: bool,
-    /// The messages that are still to be sent again: the id of the next, and the latest when the transport came.
+    /// The id of the next message to send again. None is left once it exceeds `replay_last`, which is the latest message
+    /// that was sent before the new transport came.
     replay_next: u64,
     replay_last: u64,
 
-    /// The id of the latest message received.
+    /// The id of the latest message received, on any transport.
     received: u64,
-    /// The id of the message that comes next on this transport.
+    /// The id of the next message on this transport; up to `received` it is a duplicate.
     expected: u64,
-    /// Whether the peer's Sequence must come before anything counts.
+    /// Whether the peer's Sequence has not arrived on this transport. The ids of messages before it are not known, and
+    /// the peer will send them again.
     awaits_sequence: bool,
-    ack_deadline: Option<Instant>,
+    /// Whether an Ack is to be sent.
     ack_due: bool,
-}
-
-/// How much is kept, and since when too much.
-#[derive(Clone, Copy, Debug)]
-enum Fullness {
-    Room,
-    /// Full since a moment that is not yet known, because recording is not told the time.
-    Full,
-    FullUntil(Instant),
 }
 
 impl Stateful {
@@ -53,40 +54,44 @@ impl Stateful {
         Self {
             buffer_bytes: config.buffer_bytes,
             ack_interval: config.ack_interval,
+            ack_timeout: config.ack_timeout,
             sent: 0,
             acknowledged: 0,
             kept: VecDeque::new(),
             kept_bytes: 0,
-            fullness: Fullness::Room,
+            ack_wait_started: false,
             sequence_due: false,
             replay_next: 1,
             replay_last: 0,
             received: 0,
             expected: 1,
             awaits_sequence: false,
-            ack_deadline: None,
             ack_due: false,
         }
     }
 
-    pub(super) fn record(&mut self, frame: Frame) {
+    /// Numbers and keeps a message. Tells whether that has filled the buffer, so that the wait for an Ack is to start.
+    pub(super) fn record(&mut self, frame: Frame) -> bool {
+        let was_full = self.is_full();
         self.sent += 1;
         self.kept_bytes += frame.message().len();
         self.kept.push_back(frame);
-        if matches!(self.fullness, Fullness::Room) && self.kept_bytes >= self.buffer_bytes {
-            self.fullness = Fullness::Full;
+        let filled = self.is_full() && !was_full;
+        if filled {
+            self.ack_wait_started = false;
         }
+        filled
     }
 
     pub(super) fn can_send(&self) -> bool {
-        matches!(self.fullness, Fullness::Room) && !self.sequence_due && self.replay_next > self.replay_last
+        !self.is_full() && !self.sequence_due && self.replay_next > self.replay_last
     }
 
-    pub(super) fn awaits_sequence(&self) -> bool {
-        self.awaits_sequence
+    fn is_full(&self) -> bool {
+        self.kept_bytes >= self.buffer_bytes && !self.kept.is_empty()
     }
 
-    /// Takes Sequence, and then what is to be sent again.
+    /// Takes the Sequence, and then the messages to send again.
     pub(super) fn poll_replay(&mut self, protocol: Protocol) -> Option<Frame> {
         if std::mem::take(&mut self.sequence_due) {
             return Some(encode::sequence(protocol, self.acknowledged + 1));
@@ -94,29 +99,30 @@ impl Stateful {
         if self.replay_next > self.replay_last {
             return None;
         }
-        // Nothing below `replay_next` is kept that has been acknowledged since: `acknowledge` moves it along.
+        // `replay_next` is never an acknowledged message, because `handle_ack` moves it on: its frame is kept.
         let index = usize::try_from(self.replay_next - self.acknowledged - 1).ok()?;
         self.replay_next += 1;
         self.kept.get(index).cloned()
     }
 
-    /// Takes the id to acknowledge, if it is time.
+    /// Takes the id to acknowledge, if an Ack is due.
     pub(super) fn poll_ack(&mut self) -> Option<u64> {
         std::mem::take(&mut self.ack_due).then_some(self.received)
     }
 
-    /// Tells whether a message is new and the owner's matter.
-    pub(super) fn admit(&mut self, now: Instant, message: &Message<'_>) -> Result<bool, ProtocolError> {
+    /// Handles what a message says about numbers, and tells whether it is new and for the owner.
+    pub(super) fn admit(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        timers: &mut TimerTable,
+    ) -> Result<bool, ProtocolError> {
         match *message {
-            Message::Sequence { sequence_id } => self.continue_at(sequence_id).map(|()| false),
-            Message::Ack { sequence_id } => self.acknowledge(sequence_id).map(|()| false),
+            Message::Sequence { sequence_id } => self.handle_sequence(sequence_id, timers).map(|()| false),
+            Message::Ack { sequence_id } => self.handle_ack(sequence_id, timers).map(|()| false),
             _ if self.awaits_sequence => Ok(false),
-            Message::Ping | Message::Close(_) => Ok(true),
-            Message::Invocation(_)
-            | Message::StreamItem(_)
-            | Message::Completion(_)
-            | Message::StreamInvocation(_)
-            | Message::CancelInvocation(_) => Ok(self.count(now)),
+            _ if message.message_type().is_counted() => Ok(self.count(now, timers)),
+            _ => Ok(true),
         }
     }
 
@@ -124,71 +130,59 @@ impl Stateful {
         self.replay_last = 0;
         self.sequence_due = false;
         self.ack_due = false;
-        self.ack_deadline = None;
     }
 
-    pub(super) fn take_transport(&mut self, now: Instant, config: &StatefulConfig) {
+    pub(super) fn resume(&mut self, now: Instant, timers: &mut TimerTable) {
         self.awaits_sequence = true;
         self.sequence_due = true;
         self.replay_next = self.acknowledged + 1;
         self.replay_last = self.sent;
-        // Nobody could acknowledge anything meanwhile.
-        if matches!(self.fullness, Fullness::FullUntil(_)) {
-            self.fullness = Fullness::Full;
+        // Without a transport the peer could not acknowledge anything: the wait for its Ack starts again.
+        if self.is_full() {
+            self.start_ack_wait(now, timers);
         }
         // The latest Ack may have been lost with the old transport.
         if self.received > 0 {
-            self.ack_deadline = now.checked_add(config.ack_interval);
+            timers.set(Timer::Ack, now.checked_add(self.ack_interval));
         }
     }
 
-    /// Returns the nearest deadline; `past` is a moment that has passed.
-    pub(super) fn deadline(&self, past: Instant) -> Option<Instant> {
-        let full = match self.fullness {
-            Fullness::Room => None,
-            Fullness::Full => Some(past),
-            Fullness::FullUntil(deadline) => Some(deadline),
-        };
-        earlier(self.ack_deadline, full)
+    pub(super) fn handle_ack_timer(&mut self) {
+        self.ack_due = true;
     }
 
-    pub(super) fn handle_timeout(
+    pub(super) fn handle_ack_timeout(
         &mut self,
         now: Instant,
-        config: &StatefulConfig,
+        timers: &mut TimerTable,
     ) -> Result<(), SessionError> {
-        if is_due(self.ack_deadline, now) {
-            self.ack_deadline = None;
-            self.ack_due = true;
+        if self.ack_wait_started {
+            return Err(SessionError::AckTimeout);
         }
-        match self.fullness {
-            Fullness::Full => {
-                // A timeout beyond what the clock can say is none.
-                self.fullness =
-                    now.checked_add(config.ack_timeout).map_or(Fullness::Room, Fullness::FullUntil);
-                Ok(())
-            }
-            Fullness::FullUntil(deadline) if deadline <= now => {
-                self.fullness = Fullness::Full;
-                Err(SessionError::AckTimeout)
-            }
-            Fullness::Room | Fullness::FullUntil(_) => Ok(()),
-        }
+        self.start_ack_wait(now, timers);
+        Ok(())
     }
 
-    fn continue_at(&mut self, sequence_id: u64) -> Result<(), ProtocolError> {
+    fn start_ack_wait(&mut self, now: Instant, timers: &mut TimerTable) {
+        self.ack_wait_started = true;
+        timers.set(Timer::AckTimeout, now.checked_add(self.ack_timeout));
+    }
+
+    fn handle_sequence(&mut self, sequence_id: u64, timers: &mut TimerTable) -> Result<(), ProtocolError> {
         if !self.awaits_sequence || sequence_id == 0 {
             return Err(ProtocolError::UnexpectedSequence);
         }
+        // A gap would mean that the peer has dropped messages that were never acknowledged.
         if sequence_id > self.received + 1 {
             return Err(ProtocolError::SequenceBeyondReceived);
         }
         self.awaits_sequence = false;
         self.expected = sequence_id;
+        timers.stop(Timer::Connect);
         Ok(())
     }
 
-    fn acknowledge(&mut self, sequence_id: u64) -> Result<(), ProtocolError> {
+    fn handle_ack(&mut self, sequence_id: u64, timers: &mut TimerTable) -> Result<(), ProtocolError> {
         if sequence_id > self.sent {
             return Err(ProtocolError::AckBeyondSent);
         }
@@ -198,22 +192,22 @@ impl Stateful {
             self.kept_bytes = self.kept_bytes.saturating_sub(len);
         }
         self.replay_next = self.replay_next.max(self.acknowledged + 1);
-        if self.kept_bytes < self.buffer_bytes {
-            self.fullness = Fullness::Room;
+        if !self.is_full() {
+            timers.stop(Timer::AckTimeout);
         }
         Ok(())
     }
 
-    /// Counts a message, and tells whether it is new. A duplicate is acknowledged too: that it came says that the
-    /// earlier Ack did not.
-    fn count(&mut self, now: Instant) -> bool {
+    /// Counts a message, and tells whether it is new. A duplicate is acknowledged too: the peer sent it again because an
+    /// earlier Ack has not reached it.
+    fn count(&mut self, now: Instant, timers: &mut TimerTable) -> bool {
         let id = self.expected;
         self.expected += 1;
-        if self.ack_deadline.is_none() {
-            self.ack_deadline = now.checked_add(self.ack_interval);
+        if timers.get(Timer::Ack).is_none() {
+            timers.set(Timer::Ack, now.checked_add(self.ack_interval));
         }
-        let new = id > self.received;
+        let is_new = id > self.received;
         self.received = self.received.max(id);
-        new
+        is_new
     }
 }

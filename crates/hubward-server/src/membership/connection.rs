@@ -146,3 +146,6 @@ pub(crate) fn stop_delivering(engine: &Engine, connection: &ConnectionHandle, gr
         engine.context.subscriptions.remove(&Topic::Group(engine.name().clone(), group.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests;

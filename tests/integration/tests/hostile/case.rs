@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hubward_tests::{Http, PATIENCE, Random, masked, token};
+use hubward_tests::{Http, Random, TIMEOUT, masked, token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Runs a case.
 pub(crate) async fn run(address: SocketAddr, number: usize) {
     let mut random = Random::new(number as u64);
-    let done = tokio::time::timeout(PATIENCE, Case { address, random: &mut random }.run()).await;
+    let done = tokio::time::timeout(TIMEOUT, Case { address, random: &mut random }.run()).await;
     assert!(done.is_ok(), "the server did not let go of case {number}");
 }
 
@@ -123,7 +123,7 @@ impl Case<'_> {
         let mut http = Http::connect(self.address).await;
         let query = "negotiateVersion=1&useStatefulReconnect=true";
         http.send("POST", &format!("{path}/negotiate?{query}"), &[("Authorization", &bearer)], b"").await;
-        let negotiated = http.answer().await.json();
+        let negotiated = http.response().await.json();
         let connection = negotiated["connectionToken"].as_str().unwrap();
         let mut target = format!("{path}?id={connection}&access_token={}", &bearer[7..]);
         if self.random.once_in(24) {

@@ -1,23 +1,23 @@
-//! Groups, streams, messages, bodies and times, each up to its bound.
+//! Groups, streams, messages, bodies and timeouts, each up to its limit.
 
 use std::time::Duration;
 
 use hubward::{Hubward, TransportOptions};
-use hubward_tests::{Http, Opcode, TestNode, frame};
+use hubward_tests::{HANDSHAKE, Http, Opcode, TestNode, frame};
 use serde_json::json;
 
-use crate::{UNEXPECTED, hub, node, with};
+use crate::{UNEXPECTED, hub, node_with};
 
 #[tokio::test]
 async fn a_connection_is_in_as_many_groups_as_the_hub_allows() {
-    let node = with(|options| options.groups_per_connection = 3).await;
+    let node = node_with(|options| options.groups_per_connection = 3).await;
     let mut client = node.client("/hub").open().await;
     for group in ["a", "b", "c"] {
         client.result("Join", json!([group])).await;
     }
     assert_eq!(client.error("Join", json!(["d"])).await, format!("{UNEXPECTED} 'Join' on the server."));
     client.result("Join", json!(["a"])).await;
-    let groups = node.hubs.hub("hub").unwrap().groups().clone();
+    let groups = node.handle().groups().clone();
     assert_eq!(groups.count("d").await.unwrap(), 0, "what failed is not recorded");
     client.result("Leave", json!(["a"])).await;
     client.result("Join", json!(["d"])).await;
@@ -26,7 +26,7 @@ async fn a_connection_is_in_as_many_groups_as_the_hub_allows() {
 
 #[tokio::test]
 async fn a_groups_name_is_as_long_as_the_hub_allows() {
-    let node = with(|options| options.group_name_bytes = 8).await;
+    let node = node_with(|options| options.group_name_bytes = 8).await;
     let mut client = node.client("/hub").open().await;
     client.result("Join", json!(["12345678"])).await;
     assert_eq!(
@@ -36,8 +36,8 @@ async fn a_groups_name_is_as_long_as_the_hub_allows() {
 }
 
 #[tokio::test]
-async fn a_group_that_the_rule_refuses_is_refused_with_a_text() {
-    let node = node(hub().may_join(|_, group| group.as_str() != "secret")).await;
+async fn a_group_that_the_rule_refuses_is_an_error_with_its_name() {
+    let node = TestNode::with_hub(hub().may_join(|_, group| group.as_str() != "secret")).await;
     let mut client = node.client("/hub").open().await;
     assert_eq!(
         client.error("Join", json!(["secret"])).await,
@@ -47,13 +47,13 @@ async fn a_group_that_the_rule_refuses_is_refused_with_a_text() {
     );
     client.result("Join", json!(["open"])).await;
     node.hubs.hub("hub").unwrap().clients().groups(["secret", "open"]).send("N", ()).await.unwrap();
-    client.called("N").await;
+    client.invoked("N").await;
     assert!(client.has_nothing_after("Echo", json!(["x"])).await, "it is not in the other group");
 }
 
 #[tokio::test]
 async fn a_connection_has_as_many_streams_as_the_hub_allows() {
-    let node = with(|options| options.streams_per_connection = 2).await;
+    let node = node_with(|options| options.streams_per_connection = 2).await;
     let mut client = node.client("/hub").open().await;
     let first = client.begin_stream("Endless", json!([])).await;
     client.begin_stream("Endless", json!([])).await;
@@ -65,8 +65,11 @@ async fn a_connection_has_as_many_streams_as_the_hub_allows() {
         )
     );
     client.send(&json!({ "type": 5, "invocationId": first })).await;
-    assert!(client.completion(&first).await.get("error").is_none(), "a cancelled stream ends in good order");
-    // The place is free when the end of the cancelled stream is told, not before; so this is asked once.
+    assert!(
+        client.completion(&first).await.get("error").is_none(),
+        "a cancelled stream ends without an error"
+    );
+    // The cancelled stream no longer counts once its completion has come, so this must succeed at the first try.
     let fourth = client.begin_stream("Endless", json!([])).await;
     let item = json!({ "type": 2, "invocationId": fourth, "item": 0 });
     loop {
@@ -81,7 +84,7 @@ async fn a_connection_has_as_many_streams_as_the_hub_allows() {
 #[tokio::test]
 async fn a_message_is_as_long_as_the_hub_allows() {
     for detailed in [false, true] {
-        let node = with(|options| {
+        let node = node_with(|options| {
             options.maximum_receive_message_bytes = Some(1024);
             options.detailed_errors = detailed;
         })
@@ -113,33 +116,31 @@ async fn a_post_is_as_long_as_the_hub_allows() {
     let options = TransportOptions { post_body_bytes: 2048, ..TransportOptions::default() };
     let hubs = Hubward::builder().hub_with_options("/hub", hub(), options).build().unwrap();
     let node = TestNode::start(hubs).await;
-    let negotiated = node.client("/hub").negotiate().await.json();
-    let target = format!("/hub?id={}", negotiated["connectionToken"].as_str().unwrap());
-    assert_eq!(node.ask("GET", &target, &[], b"").await.status, 200);
-    let handshake = b"{\"protocol\":\"json\",\"version\":1}\x1e";
-    assert_eq!(node.ask("POST", &target, &[], handshake).await.status, 200);
-    assert_eq!(node.ask("GET", &target, &[], b"").await.body, b"{}\x1e");
+    let target = format!("/hub?id={}", node.client("/hub").connection_token().await);
+    assert_eq!(node.request("GET", &target, &[], b"").await.status, 200);
+    assert_eq!(node.request("POST", &target, &[], HANDSHAKE).await.status, 200);
+    assert_eq!(node.request("GET", &target, &[], b"").await.body, b"{}\x1e");
 
-    assert_eq!(node.ask("POST", &target, &[], &[b' '; 2049]).await.status, 413);
+    assert_eq!(node.request("POST", &target, &[], &[b' '; 2049]).await.status, 413);
     let mut http = Http::connect(node.address).await;
     let head = format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     http.write(head.as_bytes()).await;
     for _ in 0..3 {
         http.write(format!("400\r\n{}\r\n", " ".repeat(1024)).as_bytes()).await;
     }
-    assert_eq!(http.answer().await.status, 413, "a length that is not declared is counted");
+    assert_eq!(http.response().await.status, 413, "a length that is not declared is counted");
 
     let call = json!({ "type": 1, "invocationId": "1", "target": "Echo", "arguments": ["x"] });
-    assert_eq!(node.ask("POST", &target, &[], format!("{call}\x1e").as_bytes()).await.status, 200);
-    let poll = node.ask("GET", &target, &[], b"").await;
+    assert_eq!(node.request("POST", &target, &[], format!("{call}\x1e").as_bytes()).await.status, 200);
+    let poll = node.request("GET", &target, &[], b"").await;
     assert_eq!(poll.text(), "{\"type\":3,\"invocationId\":\"1\",\"result\":\"x\"}\x1e");
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_is_not_waited_for() {
-    let node = with(|options| options.handshake_timeout = Duration::from_millis(50)).await;
+async fn a_handshake_that_does_not_come_times_out() {
+    let node = node_with(|options| options.handshake_timeout = Duration::from_millis(50)).await;
     for begun in [&b""[..], b"{\"protocol\":"] {
-        let mut client = node.client("/hub").open_quietly().await;
+        let mut client = node.client("/hub").open_web_socket().await;
         client.send_text(begun).await;
         assert_eq!(client.receive().await, json!({ "error": "Handshake was canceled." }));
         let ended = client.ended().await;
@@ -148,9 +149,9 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_silent_client_that_has_pinged_is_not_waited_for() {
-    let node = with(|options| options.client_timeout = Duration::from_millis(100)).await;
-    let mut quiet = node.client("/hub").open().await;
+async fn a_silent_client_times_out_once_it_has_pinged() {
+    let node = node_with(|options| options.client_timeout = Duration::from_millis(100)).await;
+    let mut silent = node.client("/hub").open().await;
     let mut pinging = node.client("/hub").open().await;
     pinging.send(&json!({ "type": 6 })).await;
     let close = pinging.ended().await.close.unwrap();
@@ -158,21 +159,21 @@ async fn a_silent_client_that_has_pinged_is_not_waited_for() {
         close,
         json!({ "type": 7, "error": "Connection closed with an error.", "allowReconnect": true })
     );
-    assert_eq!(quiet.result("Echo", json!(["never pinged"])).await, "never pinged");
+    assert_eq!(silent.result("Echo", json!(["never pinged"])).await, "never pinged");
 }
 
 #[tokio::test]
-async fn pings_of_the_web_socket_are_answered_and_the_hubs_own_are_sent() {
-    let node = with(|options| options.keep_alive_interval = Duration::from_millis(50)).await;
+async fn pings_of_the_web_socket_get_a_pong_and_the_hubs_own_are_sent() {
+    let node = node_with(|options| options.keep_alive_interval = Duration::from_millis(50)).await;
     let connect = node.client("/hub");
     let mut http = connect.upgrade(None).await.unwrap();
-    http.write(&frame(Opcode::Text, b"{\"protocol\":\"json\",\"version\":1}\x1e")).await;
+    http.write(&frame(Opcode::Text, HANDSHAKE)).await;
     assert_eq!(http.frame().await, Some((0x81, b"{}\x1e".to_vec())));
     http.write(&frame(Opcode::Ping, b"?")).await;
-    let (mut answered, mut pinged) = (false, false);
-    while !(answered && pinged) {
+    let (mut ponged, mut pinged) = (false, false);
+    while !(ponged && pinged) {
         match http.frame().await.unwrap() {
-            (0x8A, payload) if payload == b"?" => answered = true,
+            (0x8A, payload) if payload == b"?" => ponged = true,
             (0x81, payload) if payload == b"{\"type\":6}\x1e" => pinged = true,
             other => panic!("{other:?}"),
         }

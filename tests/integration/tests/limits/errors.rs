@@ -1,12 +1,12 @@
-//! What a caller is told of a call that failed.
+//! Which error a caller receives of a call that failed.
 
 use serde_json::{Value, json};
 
-use crate::{UNEXPECTED, with};
+use crate::{UNEXPECTED, node_with};
 
 #[tokio::test]
 async fn hidden_errors_are_shown_only_where_details_are_on() {
-    let node = with(|_| {}).await;
+    let node = node_with(|_| {}).await;
     let mut client = node.client("/hub").open().await;
     assert_eq!(client.result("Divide", json!([6, 3])).await, 2);
     assert_eq!(client.error("Divide", json!([1, 0])).await, format!("{UNEXPECTED} 'Divide' on the server."));
@@ -23,7 +23,7 @@ async fn hidden_errors_are_shown_only_where_details_are_on() {
         "Failed to invoke 'Nothing' due to an error on the server. HubException: Method does not exist."
     );
 
-    let node = with(|options| options.detailed_errors = true).await;
+    let node = node_with(|options| options.detailed_errors = true).await;
     let mut client = node.client("/hub").open().await;
     assert_eq!(
         client.error("Divide", json!([1, 0])).await,
@@ -41,7 +41,7 @@ async fn hidden_errors_are_shown_only_where_details_are_on() {
 
 #[tokio::test]
 async fn a_panic_ends_its_call_and_nothing_else() {
-    let node = with(|_| {}).await;
+    let node = node_with(|_| {}).await;
     let mut client = node.client("/hub").open().await;
     for text in ["at once", "late"] {
         assert_eq!(
@@ -55,15 +55,15 @@ async fn a_panic_ends_its_call_and_nothing_else() {
         client.completion(&failing).await["error"],
         "An error occurred on the server while streaming results. HubException: No more."
     );
-    // One that wants no answer gets none.
+    // A call without an id has no completion.
     client.send(&json!({ "type": 1, "target": "Panics", "arguments": ["silent"] })).await;
     client.receive().await; // the item before the failure
     assert!(client.has_nothing_after("Echo", json!(["x"])).await);
 }
 
 #[tokio::test]
-async fn a_call_of_the_wrong_kind_is_told_so() {
-    let node = with(|_| {}).await;
+async fn a_call_of_the_wrong_kind_fails_with_an_error_that_says_so() {
+    let node = node_with(|_| {}).await;
     let mut client = node.client("/hub").open().await;
     assert_eq!(
         client.error("Endless", json!([])).await,
@@ -84,10 +84,10 @@ async fn a_call_of_the_wrong_kind_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_call_without_an_id_is_never_answered() {
-    let node = with(|_| {}).await;
+async fn a_call_without_an_id_never_has_a_completion() {
+    let node = node_with(|_| {}).await;
     let mut client = node.client("/hub").open().await;
-    let silent = [
+    let without_id = [
         json!({ "type": 1, "target": "Echo", "arguments": ["x"] }),
         json!({ "type": 1, "target": "Echo", "arguments": [] }),
         json!({ "type": 1, "target": "Divide", "arguments": [1, 0] }),
@@ -95,7 +95,7 @@ async fn a_call_without_an_id_is_never_answered() {
         json!({ "type": 1, "target": "Endless", "arguments": [] }),
         json!({ "type": 1, "invocationId": "", "target": "Echo", "arguments": [Value::Null] }),
     ];
-    for call in &silent {
+    for call in &without_id {
         client.send(call).await;
     }
     assert!(client.has_nothing_after("Echo", json!(["x"])).await);

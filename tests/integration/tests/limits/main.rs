@@ -1,13 +1,13 @@
-//! Every bound does what the guide says of it, and what goes wrong in one call stays there.
+//! Every limit does what the guide says of it, and a failure in one call does not reach another.
 
 mod bounds;
+mod cancellation;
 mod errors;
-mod leaving;
 mod parallel;
 mod uploads;
 
 use futures_util::{Stream, StreamExt, stream};
-use hubward::{Hub, HubContext, HubError, HubOptions, Hubward};
+use hubward::{Hub, HubContext, HubError, HubOptions};
 use hubward_tests::TestNode;
 
 async fn echo(text: String) -> String {
@@ -60,14 +60,10 @@ pub(crate) fn hub() -> Hub {
         .stream("Failing", failing)
 }
 
-pub(crate) async fn node(hub: Hub) -> TestNode {
-    TestNode::start(Hubward::builder().hub("/hub", hub).build().unwrap()).await
-}
-
-pub(crate) async fn with(change: impl FnOnce(&mut HubOptions)) -> TestNode {
+pub(crate) async fn node_with(change: impl FnOnce(&mut HubOptions)) -> TestNode {
     let mut options = HubOptions::default();
     change(&mut options);
-    node(hub().options(options)).await
+    TestNode::with_hub(hub().options(options)).await
 }
 
 pub(crate) const UNEXPECTED: &str = "An unexpected error occurred invoking";

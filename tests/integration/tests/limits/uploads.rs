@@ -1,61 +1,64 @@
-//! Streams from a client: how they end, and whom they hold up.
+//! Streams from a client: how they end, and which calls they hold up.
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use hubward::{Hub, HubOptions, Upload};
-use hubward_tests::{Client, within};
+use hubward_tests::{TestClient, TestNode, events};
 use serde_json::json;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
-use crate::{hub, node};
+use crate::hub;
 
 #[tokio::test]
 async fn an_upload_ends_with_an_error_when_its_client_leaves() {
-    let (tell, mut story) = mpsc::unbounded_channel();
+    let (recorder, mut events) = events::<Result<i64, String>>();
     let hub = Hub::new("hub").method("Collect", move |mut items: Upload<i64>| {
-        let tell = tell.clone();
+        let recorder = recorder.clone();
         async move {
             while let Some(item) = items.next_item().await {
-                tell.send(item.map_err(|error| error.to_string())).unwrap();
+                recorder.record(item.map_err(|error| error.to_string()));
             }
-            tell.send(Err("the end".to_owned())).unwrap();
+            recorder.record(Err("the end".to_owned()));
         }
     });
-    let node = node(hub).await;
-    let upload = async |client: &mut Client| {
+    let node = TestNode::with_hub(hub).await;
+    let upload = async |client: &mut TestClient| {
         let (id, upload) = client.begin_upload("Collect", json!([])).await;
         client.send(&json!({ "type": 2, "invocationId": upload, "item": 7 })).await;
         (id, upload)
     };
-    let mut told = async || within("the upload", story.recv()).await.unwrap();
 
     let mut client = node.client("/hub").open().await;
     upload(&mut client).await;
-    assert_eq!(told().await, Ok(7));
+    assert_eq!(events.next().await, Ok(7));
     drop(client);
-    assert!(told().await.unwrap_err().ends_with("The underlying connection was closed."));
-    assert_eq!(told().await, Err("the end".to_owned()));
+    assert!(events.next().await.unwrap_err().ends_with("The underlying connection was closed."));
+    assert_eq!(events.next().await, Err("the end".to_owned()));
 
     let mut client = node.client("/hub").open().await;
     let (id, first) = upload(&mut client).await;
     client.send(&json!({ "type": 3, "invocationId": first })).await;
-    assert_eq!(told().await, Ok(7));
-    assert_eq!(told().await, Err("the end".to_owned()), "an upload that is complete ends in good order");
+    assert_eq!(events.next().await, Ok(7));
+    assert_eq!(
+        events.next().await,
+        Err("the end".to_owned()),
+        "an upload that is complete ends without an error"
+    );
     client.completion(&id).await;
 
     let (id, second) = upload(&mut client).await;
     client.send(&json!({ "type": 3, "invocationId": second, "error": "My disk is full." })).await;
-    assert_eq!(told().await, Ok(7));
-    assert_eq!(told().await, Err("My disk is full.".to_owned()));
-    assert_eq!(told().await, Err("the end".to_owned()));
+    assert_eq!(events.next().await, Ok(7));
+    assert_eq!(events.next().await, Err("My disk is full.".to_owned()));
+    assert_eq!(events.next().await, Err("the end".to_owned()));
     client.completion(&id).await;
 
     let (id, third) = upload(&mut client).await;
-    client.send(&json!({ "type": 2, "invocationId": third, "item": "no number" })).await;
-    assert_eq!(told().await, Ok(7));
-    assert_eq!(told().await, Err("Failed to bind Stream message.".to_owned()));
-    assert_eq!(told().await, Err("the end".to_owned()));
+    client.send(&json!({ "type": 2, "invocationId": third, "item": "not a number" })).await;
+    assert_eq!(events.next().await, Ok(7));
+    assert_eq!(events.next().await, Err("Failed to bind Stream message.".to_owned()));
+    assert_eq!(events.next().await, Err("the end".to_owned()));
     client.completion(&id).await;
 }
 
@@ -73,7 +76,7 @@ async fn an_upload_that_nobody_reads_holds_up_its_own_client_only() {
             }
         },
     );
-    let node = node(hub).await;
+    let node = TestNode::with_hub(hub).await;
     let (mut client, mut other) = (node.client("/hub").open().await, node.client("/hub").open().await);
     let (collect, upload) = client.begin_upload("Collect", json!([])).await;
     for item in 0..20 {
@@ -83,7 +86,7 @@ async fn an_upload_that_nobody_reads_holds_up_its_own_client_only() {
     let echo = client.begin("Echo", json!(["behind"])).await;
     assert_eq!(other.result("Echo", json!(["free"])).await, "free");
     gate.notify_one();
-    // Read in the order in which they were sent, whatever order they are answered in.
+    // Messages are read in the order in which they were sent, whatever order the calls complete in.
     assert_eq!(client.completion(&echo).await["result"], "behind");
     assert_eq!(client.completion(&collect).await["result"], json!((0..20).collect::<Vec<_>>()));
 }

@@ -1,5 +1,7 @@
 //! Sessions that outlive their transport: nothing is lost, nothing comes twice, and nobody can lie about numbers.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::{Pair, SECOND, SessionConfig, SessionError, Side, calls, stateful};
@@ -229,6 +231,29 @@ fn while_there_is_no_transport_a_full_buffer_is_borne() {
 }
 
 #[test]
+fn a_buffer_that_fills_without_a_transport_does_not_shorten_the_wait_for_one() {
+    let mut pair = Pair::new(small_buffer(), Protocol::Json, 2);
+    pair.cut();
+    let frame = encode::invocation(Protocol::Json, None, "m", &("x".repeat(100),)).unwrap();
+    pair.server.session.record(&frame);
+    assert_eq!(pair.server.session.poll_timeout(), Some(pair.now + 15 * SECOND));
+    pair.advance(10 * SECOND);
+    pair.server.session.reconnected(pair.now);
+    assert_eq!(pair.server.session.poll_timeout(), Some(pair.now + 5 * SECOND), "an Ack is due");
+}
+
+#[test]
+fn without_an_ack_timeout_a_full_buffer_waits_as_long_as_it_must() {
+    let stateful = StatefulConfig { ack_timeout: Duration::MAX, ..small_buffer().stateful.unwrap() };
+    let config = SessionConfig { keep_alive_interval: None, stateful: Some(stateful), ..small_buffer() };
+    let mut pair = Pair::new(config, Protocol::Json, 2);
+    while pair.send(Side::Server, 1) {}
+    pair.server.session.handle_timeout(pair.now).unwrap();
+    assert_eq!(pair.server.session.poll_timeout(), None);
+    assert!(!pair.server.session.can_send());
+}
+
+#[test]
 fn the_wait_for_a_transport_is_bounded() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.advance(SECOND);
@@ -328,7 +353,7 @@ proptest! {
                     pair.cut();
                     pair.resume();
                 }
-                Step::Advance(milliseconds) => pair.advance(std::time::Duration::from_millis(milliseconds)),
+                Step::Advance(milliseconds) => pair.advance(Duration::from_millis(milliseconds)),
             }
         }
         pair.pump();

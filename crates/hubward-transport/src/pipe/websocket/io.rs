@@ -14,8 +14,13 @@ use tokio::net::TcpStream;
 
 pub(crate) enum Io {
     Tcp(TcpStream),
-    Other(Box<TokioIo<Upgraded>>),
+    Other(Box<dyn ByteStream>),
 }
+
+/// Any other stream of bytes.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 macro_rules! each {
     ($self:expr, $io:ident => $do:expr) => {

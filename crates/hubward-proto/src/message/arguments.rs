@@ -3,7 +3,10 @@
 
 use serde::Serialize;
 
-use crate::{EncodeError, Protocol, json, messagepack};
+use crate::error::EncodeError;
+use crate::json::value as json;
+use crate::messagepack::value as messagepack;
+use crate::protocol::Protocol;
 
 /// The arguments of a call: a tuple of up to twelve values, `(value,)` for one, `()` for none, or a [`List`] of values of
 /// one type. A reference to a tuple is the same as the tuple.
@@ -34,15 +37,15 @@ pub trait Arguments {
     /// Returns how many arguments there are.
     fn count(&self) -> usize;
 
-    /// Appends them to `out` as an array in the form of `protocol`.
+    /// Appends the arguments to `out` as an array, encoded in `protocol`.
     ///
     /// # Errors
     ///
-    /// Where a value cannot be written in that form.
+    /// If a value cannot be encoded in that protocol.
     fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 }
 
-/// As many arguments of one type as there are items.
+/// Arguments of one type, one for each item: for methods with a varying number of parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T>(pub Vec<T>);
 
@@ -93,9 +96,9 @@ impl<'a> Array<'a> {
                 if std::mem::replace(&mut self.started, true) {
                     self.out.push(b',');
                 }
-                json::write_value(self.out, value)
+                json::write(self.out, value)
             }
-            Protocol::MessagePack => messagepack::write_value(self.out, value),
+            Protocol::MessagePack => messagepack::write(self.out, value),
         }
     }
 

@@ -1,13 +1,17 @@
-//! Values that are not yet decoded: which bytes they are is known, and that they are well formed, but not what type
-//! they have. They are decoded where the method's types are known.
+//! Values that are not decoded yet: their bytes are known to be well formed, but not their types. They are decoded where
+//! the types of the method's parameters are known.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-use crate::{DecodeError, Limits, Protocol, ProtocolError, json, messagepack};
+use crate::error::{DecodeError, ProtocolError};
+use crate::json::value as json;
+use crate::limits::Limits;
+use crate::messagepack::value as messagepack;
+use crate::protocol::Protocol;
 
-/// One value of a message, as the bytes of its protocol.
+/// One value of a message, still encoded.
 ///
 /// ```
 /// use hubward_proto::{Protocol, RawValue};
@@ -23,13 +27,12 @@ pub struct RawValue<'a> {
 }
 
 impl<'a> RawValue<'a> {
-    /// Takes `bytes` for a value. They are not checked; what is wrong with them shows in
-    /// [`deserialize`](Self::deserialize).
+    /// Wraps the bytes of a value. They are not checked; malformed ones fail to [`deserialize`](Self::deserialize).
     pub fn new(protocol: Protocol, bytes: &'a [u8]) -> Self {
         Self { protocol, bytes }
     }
 
-    /// Returns the protocol whose form the value has.
+    /// Returns the protocol that the value is encoded in.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
@@ -39,39 +42,35 @@ impl<'a> RawValue<'a> {
         self.bytes
     }
 
-    /// Decodes the value; texts may borrow from it.
+    /// Decodes the value; strings may borrow from it.
     ///
     /// # Errors
     ///
-    /// Where the value is not of this type.
+    /// If the value does not have this type.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
         match self.protocol {
-            Protocol::Json => serde_json::from_slice(self.bytes).map_err(DecodeError::Json),
-            Protocol::MessagePack => {
-                let mut deserializer = rmp_serde::Deserializer::from_read_ref(self.bytes);
-                deserializer.set_max_depth(Limits::DEEPEST);
-                T::deserialize(&mut deserializer).map_err(DecodeError::MessagePack)
-            }
+            Protocol::Json => json::read(self.bytes),
+            Protocol::MessagePack => messagepack::read(self.bytes),
         }
     }
 
     /// Tells whether the value is null (JSON) or nil (MessagePack).
     pub fn is_null(&self) -> bool {
         match self.protocol {
-            Protocol::Json => self.bytes == b"null",
-            Protocol::MessagePack => self.bytes == [messagepack::NIL],
+            Protocol::Json => json::is_null(self.bytes),
+            Protocol::MessagePack => messagepack::is_null(self.bytes),
         }
     }
 }
 
-/// Shows protocol and length only: values are the users' and belong in no log.
+/// Shows protocol and length only: values are user data, which no log may hold.
 impl fmt::Debug for RawValue<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "RawValue({}, {} bytes)", self.protocol.name(), self.bytes.len())
     }
 }
 
-/// The arguments of a call, as the bytes of an array.
+/// The arguments of a call, still encoded as an array.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RawArguments<'a> {
     protocol: Protocol,
@@ -80,11 +79,11 @@ pub struct RawArguments<'a> {
 }
 
 impl<'a> RawArguments<'a> {
-    /// Takes an array of values, brackets or array header included.
+    /// Checks and wraps the bytes of an array of values, with its brackets or array header.
     ///
     /// # Errors
     ///
-    /// Where it is no array, is malformed, or exceeds `limits`.
+    /// If the bytes are not an array, are malformed, or exceed `limits`.
     pub fn new(protocol: Protocol, bytes: &'a [u8], limits: &Limits) -> Result<Self, ProtocolError> {
         let len = match protocol {
             Protocol::Json => json::check_arguments(bytes, limits)?,
@@ -93,12 +92,12 @@ impl<'a> RawArguments<'a> {
         Ok(Self { protocol, bytes, len })
     }
 
-    /// Takes what a decoder has already checked.
+    /// Wraps an array that a decoder has already checked.
     pub(crate) fn checked(protocol: Protocol, bytes: &'a [u8], len: usize) -> Self {
         Self { protocol, bytes, len }
     }
 
-    /// Returns how many there are.
+    /// Returns the number of arguments.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -108,7 +107,7 @@ impl<'a> RawArguments<'a> {
         self.len == 0
     }
 
-    /// Returns the protocol whose form they have.
+    /// Returns the protocol that they are encoded in.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
@@ -118,10 +117,10 @@ impl<'a> RawArguments<'a> {
         self.bytes
     }
 
-    /// Iterates over the values.
+    /// Iterates over the arguments.
     pub fn iter(&self) -> ArgumentIter<'a> {
         let rest = match self.protocol {
-            Protocol::Json => self.bytes.get(1..).unwrap_or_default(),
+            Protocol::Json => json::array_items(self.bytes),
             Protocol::MessagePack => messagepack::array_items(self.bytes),
         };
         ArgumentIter { protocol: self.protocol, rest, left: self.len }
@@ -144,14 +143,14 @@ impl<'a> IntoIterator for RawArguments<'a> {
     }
 }
 
-/// Shows protocol, count and length only: values are the users' and belong in no log.
+/// Shows protocol, count and length only: values are user data, which no log may hold.
 impl fmt::Debug for RawArguments<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "RawArguments({}, {}, {} bytes)", self.protocol.name(), self.len, self.bytes.len())
     }
 }
 
-/// The arguments of a call, one after the other.
+/// An iterator over the arguments of a call.
 #[derive(Clone, Debug)]
 pub struct ArgumentIter<'a> {
     protocol: Protocol,

@@ -1,11 +1,12 @@
-//! The headers of a message: a small map of texts in the order of arrival. SignalR itself gives them no meaning;
+//! The headers of a message: a small map of strings in the order of arrival. SignalR itself gives them no meaning;
 //! clients put trace context there.
 
 use std::borrow::Cow;
 
-use crate::{Limits, ProtocolError};
+use crate::error::ProtocolError;
+use crate::limits::Limits;
 
-/// The headers of a hub message. Costs no allocation where there are none.
+/// The headers of a hub message. An empty map costs no allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -15,7 +16,7 @@ impl<'a> Headers<'a> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
 
-    /// Returns how many there are.
+    /// Returns the number of headers.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -30,7 +31,7 @@ impl<'a> Headers<'a> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Sets a header; of two with the same name the later stays.
+    /// Sets a header; a later value replaces an earlier one of the same name.
     pub(crate) fn insert(
         &mut self,
         name: Cow<'a, str>,

@@ -1,0 +1,128 @@
+//! What is delivered, to whom, and in which order.
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::recorder::{HUB, NewBackplane, check_nothing_came, fence, start, two, ward};
+use crate::backplane::BackplaneError;
+use crate::envelope::MAX_ENVELOPE_BYTES;
+use crate::topic::Topic;
+
+pub async fn what_is_published_after_a_subscription_arrives(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    for number in 0..100 {
+        let topic = ward(number);
+        there.subscribe(&topic).await;
+        here.publish(&topic, "vitals").await;
+        there.expect(&topic, "vitals").await;
+    }
+}
+
+pub async fn what_nobody_is_subscribed_to_is_not_delivered(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    here.publish(&ward(7), "vitals").await;
+    check_nothing_came(&here, &there).await;
+}
+
+pub async fn a_publisher_does_not_receive_its_own_envelopes(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    here.subscribe(&ward(7)).await;
+    here.subscribe(&fence()).await;
+    here.publish(&ward(7), "vitals").await;
+    check_nothing_came(&here, &there).await;
+    // What the other node publishes after it is the first that is received.
+    there.publish(&ward(7), "reply").await;
+    here.expect(&ward(7), "reply").await;
+}
+
+pub async fn every_other_subscriber_receives_an_envelope_once(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    let third = start(new, "third").await;
+    third.subscribe(&fence()).await;
+    here.publish(&fence(), "one").await;
+    here.publish(&fence(), "two").await;
+    for node in [&there, &third] {
+        node.expect(&fence(), "one").await;
+        node.expect(&fence(), "two").await;
+    }
+}
+
+pub async fn the_order_of_a_publisher_is_kept_across_the_topics_of_a_hub(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    let topics = [
+        fence(),
+        ward(7),
+        ward(8),
+        Topic::User(HUB.into(), "alice".into()),
+        Topic::Connection(HUB.into(), "c1".into()),
+    ];
+    for topic in &topics {
+        there.subscribe(topic).await;
+    }
+    let in_turn = || topics.iter().cycle().zip(0..2_000);
+    join_all(in_turn().map(|(topic, number)| here.publish(topic, number.to_string()))).await;
+    for (topic, number) in in_turn() {
+        there.expect(topic, number.to_string()).await;
+    }
+}
+
+pub async fn the_order_is_that_of_calls_and_not_of_polls(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    let calls: Vec<_> =
+        (0..50).map(|number| here.backplane.publish(&fence(), Bytes::from(number.to_string()))).collect();
+    for call in calls.into_iter().rev() {
+        call.await.expect("the envelope is sent");
+    }
+    for number in 0..50 {
+        there.expect(&fence(), number.to_string()).await;
+    }
+}
+
+pub async fn a_dropped_publication_is_still_sent(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    drop(here.backplane.publish(&fence(), Bytes::from_static(b"one")));
+    here.publish(&fence(), "two").await;
+    there.expect(&fence(), "one").await;
+    there.expect(&fence(), "two").await;
+}
+
+pub async fn envelopes_of_any_size_and_content_arrive_unchanged(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 8 << 20] {
+        let envelope: Bytes = (0..size).map(|at: u32| (at ^ (at >> 8)) as u8).collect();
+        here.publish(&fence(), envelope.clone()).await;
+        // Not compared by assert_eq, which would print eight million bytes.
+        let (_, received) = there.next().await;
+        assert!(received == envelope, "an envelope of {size} bytes came as {} bytes", received.len());
+    }
+    let hostile: &[u8] = b"*3\r\n$7\r\nmessage\r\n\0\xff";
+    here.publish(&fence(), hostile).await;
+    there.expect(&fence(), hostile).await;
+}
+
+pub async fn an_envelope_over_the_bound_is_refused(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    let refused = here.backplane.publish(&fence(), Bytes::from(vec![0; MAX_ENVELOPE_BYTES + 1])).await;
+    assert!(matches!(refused, Err(BackplaneError::TooLarge { .. })), "{refused:?}");
+    check_nothing_came(&here, &there).await;
+}
+
+pub async fn counts_are_right_if_they_are_known(new: &NewBackplane) {
+    let (here, there) = two(new).await;
+    let third = start(new, "third").await;
+    let check = async |receivers: usize| {
+        let count = here.publish(&ward(7), "vitals").await;
+        assert!(count.is_none_or(|count| count == receivers), "{count:?} nodes received it, not {receivers}");
+    };
+    check(0).await;
+    here.subscribe(&ward(7)).await;
+    check(0).await;
+    there.subscribe(&ward(7)).await;
+    check(1).await;
+    third.subscribe(&ward(7)).await;
+    check(2).await;
+    here.unsubscribe(&ward(7)).await;
+    check(2).await;
+    there.unsubscribe(&ward(7)).await;
+    check(1).await;
+}

@@ -1,0 +1,7 @@
+//! What every group store must do.
+
+pub mod expiry;
+pub mod hub_store;
+pub mod membership;
+pub mod names;
+pub mod paging;

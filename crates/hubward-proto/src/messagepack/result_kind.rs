@@ -1,0 +1,28 @@
+//! What a MessagePack Completion says of the call: an item of its own, where JSON has the properties `error` and `result`.
+
+/// The kind of a call's result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum ResultKind {
+    /// An error follows.
+    Error = 1,
+    /// Nothing follows.
+    Void = 2,
+    /// A value follows.
+    Value = 3,
+}
+
+impl ResultKind {
+    pub(super) fn from_number(number: i32) -> Option<Self> {
+        Some(match number {
+            1 => Self::Error,
+            2 => Self::Void,
+            3 => Self::Value,
+            _ => return None,
+        })
+    }
+
+    pub(super) const fn number(self) -> u8 {
+        self as u8
+    }
+}
