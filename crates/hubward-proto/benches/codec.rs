@@ -1,34 +1,35 @@
-//! What the codecs cost: an invocation and a completion that carry a text of 64 bytes, in both protocols, alone and
-//! through a session. Transports are not measured here.
+//! What the codecs cost: an invocation and a completion with a string of 64 bytes, in both protocols, alone and through a
+//! session. Transports are not measured here.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail")]
+#![allow(clippy::disallowed_methods, reason = "a session takes any moment as its time, and waits for none")]
 
 use divan::{Bencher, black_box};
 use hubward_proto::{Frame, Limits, Protocol, Session, SessionConfig, decode, encode, split};
 
-const TEXT: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const STRING: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 fn main() {
     divan::main();
 }
 
 fn invocation(protocol: Protocol) -> Frame {
-    encode::invocation(protocol, Some("1"), "Echo", &(TEXT,)).expect("a text can be written")
+    encode::invocation(protocol, Some("1"), "Echo", &(STRING,)).expect("a string can be encoded")
 }
 
 fn completion(protocol: Protocol) -> Frame {
-    encode::completion(protocol, "1", TEXT).expect("a text can be written")
+    encode::completion(protocol, "1", STRING).expect("a string can be encoded")
 }
 
 #[divan::bench(args = Protocol::ALL)]
 fn encode_invocation(protocol: Protocol) -> Frame {
-    encode::invocation(black_box(protocol), Some("1"), "Echo", &(black_box(TEXT),))
-        .expect("a text can be written")
+    encode::invocation(black_box(protocol), Some("1"), "Echo", &(black_box(STRING),))
+        .expect("a string can be encoded")
 }
 
 #[divan::bench(args = Protocol::ALL)]
 fn encode_completion(protocol: Protocol) -> Frame {
-    encode::completion(black_box(protocol), "1", black_box(TEXT)).expect("a text can be written")
+    encode::completion(black_box(protocol), "1", black_box(STRING)).expect("a string can be encoded")
 }
 
 #[divan::bench(args = Protocol::ALL)]
@@ -51,7 +52,7 @@ fn decode_invocation_and_argument(bencher: Bencher, protocol: Protocol) {
             split(protocol, black_box(frame.message()), &limits).ok().flatten().map(|(record, _)| record);
         let message = decode(protocol, record.expect("complete"), &limits).ok().flatten().expect("known");
         let hubward_proto::Message::Invocation(call) = message else { panic!("an invocation") };
-        call.arguments.iter().next().expect("one").deserialize::<&str>().expect("a text").len()
+        call.arguments.iter().next().expect("one").deserialize::<&str>().expect("a string").len()
     });
 }
 
@@ -61,7 +62,7 @@ fn session_invocation(bencher: Bencher, protocol: Protocol) {
     let frame = invocation(protocol);
     let now = std::time::Instant::now();
     let mut session = Session::server(SessionConfig::default(), now);
-    session.handle_input(now, encode::handshake_request(protocol, 1).message()).expect("agreed");
+    session.handle_input(now, encode::handshake_request(protocol, 1).message()).expect("a valid handshake");
     bencher.bench_local(|| {
         let progress = session.handle_input(now, black_box(frame.message())).expect("well formed");
         black_box(progress.event).is_some()

@@ -1,5 +1,5 @@
-//! What must hold for any bytes. The fuzz targets look for bytes for which it does not; `tests/corpus.rs` replays the
-//! committed ones.
+//! Properties that must hold for any input. The fuzz targets look for input for which they do not; `tests/corpus.rs`
+//! replays the committed corpus.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use hubward_proto::{
 };
 use serde::de::IgnoredAny;
 
-/// Whatever is taken for a JSON message is JSON to another reader too.
+/// Whatever is accepted as a JSON message is JSON to another reader too.
 pub fn json(data: &[u8]) {
     let mut rest = data;
     while let Ok(Some((record, consumed))) = split(Protocol::Json, rest, &Limits::default()) {
@@ -28,7 +28,7 @@ fn check_json(record: &[u8]) {
     }
 }
 
-/// Whatever is taken for a MessagePack message can be taken apart.
+/// The arguments and values of any MessagePack message that is accepted can be read.
 pub fn messagepack(data: &[u8]) {
     let mut rest = data;
     while let Ok(Some((record, consumed))) = split(Protocol::MessagePack, rest, &Limits::default()) {
@@ -59,13 +59,13 @@ fn check_arguments(arguments: &RawArguments<'_>) {
 }
 
 fn check_value(value: &RawValue<'_>) {
-    // Whether it is of some type is not the decoder's matter; that asking does not panic is.
+    // It may have any type, but deserializing it must not panic.
     let _ = value.deserialize::<serde_json::Value>();
     let _ = value.deserialize::<(i32, &str)>();
     assert!(!value.bytes().is_empty());
 }
 
-/// A server takes a handshake or says why not.
+/// A server agrees to a handshake or responds with an error.
 pub fn handshake(data: &[u8]) {
     let _ = HandshakeRequest::decode(data, &Limits::default());
     let _ = HandshakeResponse::decode(data, &Limits::default());
@@ -84,8 +84,8 @@ pub fn handshake(data: &[u8]) {
     let _ = client.handle_input(now, data);
 }
 
-/// A session that is sent anything, while anything befalls it, keeps its contract. The first byte chooses the session;
-/// then a byte chooses each step, and for input also how much of what follows comes at once.
+/// A session keeps its contract, whatever it receives and whatever happens to it. The first byte chooses the session;
+/// after that, a byte chooses each step, and for input also how much of what follows arrives at once.
 pub fn session(data: &[u8]) {
     let Some((kind, mut steps)) = data.split_first() else { return };
     let mut now = Instant::now();
@@ -126,9 +126,9 @@ pub fn session(data: &[u8]) {
     }
 }
 
-/// Lets the session do all that it can; `false` once it has ended with an error.
+/// Lets the session do all that it can. Returns `false` once it has ended with an error.
 fn read_and_write(session: &mut Session, now: Instant, input: &mut Vec<u8>) -> bool {
-    let timely = session.handle_timeout(now).is_ok();
+    let in_time = session.handle_timeout(now).is_ok();
     let readable = loop {
         match session.handle_input(now, input) {
             Ok(progress) if progress.consumed == 0 => {
@@ -142,14 +142,14 @@ fn read_and_write(session: &mut Session, now: Instant, input: &mut Vec<u8>) -> b
             Err(_) => break false,
         }
     };
-    if !(timely && readable) {
+    if !(in_time && readable) {
         session.close(Some("x"), false);
     }
-    // The kept messages, and one of each kind that the session has of its own.
+    // At most the kept messages, and one of each type that the session sends by itself.
     for _ in 0..40 {
         if session.poll_output().is_none() {
-            return timely && readable;
+            return in_time && readable;
         }
     }
-    panic!("the output does not end");
+    panic!("the output is endless");
 }

@@ -13,7 +13,7 @@ use crate::protocol::Protocol;
 ///
 /// # Errors
 ///
-/// [`ProtocolError::MessageTooLarge`] as soon as it is known that the message exceeds the limit.
+/// [`ProtocolError::MessageTooLarge`] as soon as it is certain that the message exceeds the limit.
 pub fn split<'a>(
     protocol: Protocol,
     input: &'a [u8],
@@ -43,7 +43,7 @@ pub(crate) fn split_from<'a>(
 ///
 /// # Errors
 ///
-/// Where the record is malformed, lacks what its type must have, or exceeds `limits`.
+/// If the record is malformed, lacks what its type requires, or exceeds `limits`.
 pub fn decode<'a>(
     protocol: Protocol,
     record: &'a [u8],

@@ -26,7 +26,7 @@ const CAPACITY_BYTES: usize = 256;
 ///
 /// # Errors
 ///
-/// Where an argument cannot be written in this protocol.
+/// If an argument cannot be encoded in this protocol.
 pub fn invocation<A: Arguments + ?Sized>(
     protocol: Protocol,
     id: Option<&str>,
@@ -40,7 +40,7 @@ pub fn invocation<A: Arguments + ?Sized>(
 ///
 /// # Errors
 ///
-/// Where an argument cannot be written in this protocol.
+/// If an argument cannot be encoded in this protocol.
 pub fn invocation_with_streams<A: Arguments + ?Sized>(
     protocol: Protocol,
     id: Option<&str>,
@@ -55,7 +55,7 @@ pub fn invocation_with_streams<A: Arguments + ?Sized>(
 ///
 /// # Errors
 ///
-/// Where an argument cannot be written in this protocol.
+/// If an argument cannot be encoded in this protocol.
 pub fn stream_invocation<A: Arguments + ?Sized>(
     protocol: Protocol,
     id: &str,
@@ -70,7 +70,7 @@ pub fn stream_invocation<A: Arguments + ?Sized>(
 ///
 /// # Errors
 ///
-/// Where the item cannot be written in this protocol.
+/// If the item cannot be encoded in this protocol.
 pub fn stream_item<T: Serialize + ?Sized>(
     protocol: Protocol,
     id: &str,
@@ -88,7 +88,7 @@ pub fn stream_item<T: Serialize + ?Sized>(
 ///
 /// # Errors
 ///
-/// Where the result cannot be written in this protocol.
+/// If the result cannot be encoded in this protocol.
 pub fn completion<T: Serialize + ?Sized>(
     protocol: Protocol,
     id: &str,

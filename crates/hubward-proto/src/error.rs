@@ -1,11 +1,11 @@
-//! What can be wrong with bytes from outside and values from inside. Each says it in ASP.NET Core's words where there
-//! are such, so that what a client is told in detailed mode reads the same. Session errors are with the session.
+//! Errors in what peers send, and in the values that a program sends. Texts that ASP.NET Core has too are the same to the
+//! byte, because clients see them in detailed mode. The errors of a session are in `session/event.rs`.
 
-use crate::Protocol;
+use crate::protocol::Protocol;
 
 const INVALID_DATA: &str = "InvalidDataException";
 
-/// A message breaks the protocol. The peer is at fault, and the connection cannot go on.
+/// A message that breaks the protocol. The peer is at fault, and the connection cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -14,126 +14,126 @@ pub enum ProtocolError {
         "The maximum message size of {limit}B was exceeded. The message size can be configured in AddHubOptions."
     )]
     MessageTooLarge {
-        /// The bound in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// A MessagePack length prefix is none, or says more than 2 GiB.
+    /// A MessagePack length prefix is malformed, or declares more than 2 GiB.
     #[error("Messages over 2GB in size are not supported.")]
     InvalidLengthPrefix,
-    /// A record is no JSON, or deeper than the limit.
+    /// A record is not JSON, or is nested deeper than the limit.
     #[error("Error reading JSON.")]
     MalformedJson,
-    /// A record is JSON, but no object.
+    /// A record is JSON, but not an object.
     #[error("Unexpected JSON Token Type '{found}'. Expected a JSON Object.")]
     NotAnObject {
-        /// What it is instead.
+        /// The type that it has.
         found: &'static str,
     },
-    /// A property that the message must have is not there.
+    /// A required property is missing.
     #[error("Missing required property '{property}'.")]
     MissingProperty {
-        /// Its name.
+        /// The name of the property.
         property: &'static str,
     },
-    /// A property has a value of a wrong type.
+    /// A property has a value of the wrong type.
     #[error("Expected '{property}' to be of type {expected}.")]
     WrongType {
-        /// Its name.
+        /// The name of the property.
         property: &'static str,
         /// The type that it should have.
         expected: &'static str,
     },
-    /// A property is neither true nor false.
+    /// A property is not a boolean.
     #[error("Expected '{property}' to be true or false.")]
     NotBoolean {
-        /// Its name.
+        /// The name of the property.
         property: &'static str,
     },
-    /// A header's value is no text.
+    /// The value of a header is not a string.
     #[error("Expected header '{name}' to be of type String.")]
     HeaderNotAString {
-        /// The header's name.
+        /// The name of the header.
         name: String,
     },
-    /// A list of stream ids holds something else.
+    /// A stream id is not a string.
     #[error("Cannot get the value of a token type '{found}' as a string.")]
     NotAString {
-        /// What it holds.
+        /// The type that it has.
         found: &'static str,
     },
-    /// A list of stream ids holds null.
+    /// An item of a list is null.
     #[error("Null value for '{property}' is not valid.")]
     NullItem {
-        /// The list.
+        /// The name of the list.
         property: &'static str,
     },
-    /// A number is not whole or not in range.
+    /// A number is not an integer, or is out of range.
     #[error("Either the JSON value is not in a supported format, or is out of bounds for an Int{bits}.")]
     InvalidNumber {
-        /// The width that it must fit, in bits.
+        /// The width of the integer type, in bits.
         bits: u8,
     },
-    /// A text holds the first half of a surrogate pair without the second.
+    /// A string has a high surrogate without a low one after it.
     #[error("Cannot read incomplete UTF-16 JSON text as string with missing low surrogate.")]
     MissingLowSurrogate,
-    /// A text holds the second half of a surrogate pair where none may be.
-    #[error("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{half:X}'.")]
+    /// A string has a surrogate, or another character, where none or a low surrogate must be.
+    #[error("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{unit:X}'.")]
     InvalidSurrogate {
-        /// The half.
-        half: u16,
+        /// The UTF-16 code unit.
+        unit: u16,
     },
-    /// A completion has both.
+    /// A completion has both an error and a result.
     #[error("The 'error' and 'result' properties are mutually exclusive.")]
     ErrorAndResult,
-    /// A MessagePack message is no array.
+    /// A MessagePack message is not an array.
     #[error("Reading the array of the message failed.")]
     NotAnArray,
-    /// A MessagePack item is not there, or not of its type.
+    /// An item of a MessagePack message is missing, or has the wrong type.
     #[error("Reading '{field}' as {expected} failed.")]
     Unreadable {
-        /// The item.
+        /// The name of the item.
         field: &'static str,
         /// The type that it should have.
         expected: &'static str,
     },
-    /// The length of a MessagePack array or map is not there.
+    /// An item of a MessagePack message that must be an array or map is missing, or is something else.
     #[error("Reading {kind} length for '{field}' failed.")]
     UnreadableLength {
         /// `array` or `map`.
         kind: &'static str,
-        /// The item.
+        /// The name of the item.
         field: &'static str,
     },
-    /// A MessagePack text that must say something does not.
+    /// A string in a MessagePack message is nil or empty, and must not be.
     #[error("Null or empty {what}.")]
     NullOrEmpty {
-        /// The text.
+        /// What the string is.
         what: &'static str,
     },
-    /// A MessagePack completion is of no known kind.
+    /// The result kind of a MessagePack completion is unknown.
     #[error("Invalid invocation result kind.")]
     InvalidResultKind,
-    /// A MessagePack value is malformed, or deeper than the limit.
+    /// A value in a MessagePack message is malformed, or nested deeper than the limit.
     #[error("Reading the value of '{field}' failed.")]
     MalformedValue {
-        /// The item that holds it.
+        /// The name of the item that holds it.
         field: &'static str,
     },
-    /// A message has more of something than the limits allow.
+    /// A message exceeds one of the [`Limits`](crate::Limits).
     #[error("The message exceeds the limit of {limit} for {what}.")]
     LimitExceeded {
-        /// What there is too much of.
+        /// What is limited.
         what: &'static str,
-        /// The bound.
+        /// The limit.
         limit: usize,
     },
-    /// An Ack names a message that has not been sent.
+    /// An Ack is for a message that has not been sent.
     #[error("Ack ID greater than amount of messages we've sent.")]
     AckBeyondSent,
-    /// A Sequence skips messages.
+    /// A Sequence skips messages that have not been received.
     #[error("Sequence ID greater than amount of messages we've received.")]
     SequenceBeyondReceived,
-    /// A Sequence came that is not the first message of a transport which takes up a session, or names no message.
+    /// A Sequence is not the first message on a transport that resumes a session, or its id is below 1.
     #[error("Sequence message was not expected.")]
     UnexpectedSequence,
 }
@@ -155,25 +155,25 @@ impl ProtocolError {
     }
 }
 
-/// A handshake cannot be understood.
+/// A malformed handshake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// It is no JSON.
+    /// The record is not JSON.
     #[error("The handshake is not valid JSON.")]
     MalformedJson,
-    /// It is JSON, but not what a handshake must be.
+    /// The record is JSON, but not the object that it must be.
     #[error("{0}")]
     Protocol(ProtocolError),
-    /// A property that it must have is not there.
+    /// A required property is missing.
     #[error("Missing required property '{property}'. Message content: {content}")]
     MissingProperty {
-        /// Its name.
+        /// The name of the property.
         property: &'static str,
-        /// What was received instead.
+        /// The record.
         content: String,
     },
-    /// What should be the answer to a handshake is a hub message.
+    /// The response to a handshake is a hub message.
     #[error("Expected a handshake response from the server.")]
     NotAResponse,
 }
@@ -198,32 +198,32 @@ impl HandshakeError {
     }
 }
 
-/// A value cannot be written. The program that sends it is at fault.
+/// A value that cannot be encoded. The program that sends it is at fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// It has no form in JSON.
+    /// The value cannot be encoded as JSON.
     #[error("a value cannot be written as JSON")]
     Json(#[source] serde_json::Error),
-    /// It has no form in MessagePack.
+    /// The value cannot be encoded as MessagePack.
     #[error("a value cannot be written as MessagePack")]
     MessagePack(#[source] rmp_serde::encode::Error),
 }
 
-/// A value is not of the type that is asked for. Whoever sent it is at fault.
+/// A value that does not have the expected type. Its sender is at fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// JSON does not fit the type.
+    /// The JSON value does not have the type.
     #[error("a JSON value does not fit its type")]
     Json(#[source] serde_json::Error),
-    /// MessagePack does not fit the type.
+    /// The MessagePack value does not have the type.
     #[error("a MessagePack value does not fit its type")]
     MessagePack(#[source] rmp_serde::decode::Error),
 }
 
 impl DecodeError {
-    /// Returns the protocol whose value it was.
+    /// Returns the protocol that the value was encoded in.
     pub fn protocol(&self) -> Protocol {
         match self {
             Self::Json(_) => Protocol::Json,

@@ -39,12 +39,12 @@ impl Frame {
         self.bytes.len()
     }
 
-    /// Tells whether there are no bytes. No frame is empty.
+    /// Returns whether there are no bytes. No frame is empty.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Tells whether stateful reconnect counts the message, as it does types 1 to 5.
+    /// Returns whether stateful reconnect counts the message, as it does types 1 to 5.
     pub fn is_counted(&self) -> bool {
         self.counted
     }

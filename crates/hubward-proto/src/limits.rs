@@ -11,16 +11,16 @@ pub struct Limits {
     /// How deep arrays and objects may be nested, the message itself included. 64, the default of .NET's JSON
     /// reader. Values above 128 count as 128, because decoding a value into a type is recursive.
     pub depth: usize,
-    /// Headers of a message. 32: tracing needs three, and people add a few.
+    /// Headers of a message. 32: tracing needs three, and applications add a few.
     pub headers: usize,
     /// Bytes of all header names and values of a message together. 8 KiB, what HTTP servers allow a request.
     pub header_bytes: usize,
-    /// Bytes of an invocation or stream id. 256: clients count or use UUIDs, and the server keeps ids while a
-    /// call runs.
+    /// Bytes of an invocation or stream id. 256: clients use counters or UUIDs, and the server keeps an id as
+    /// long as its call runs.
     pub id_bytes: usize,
-    /// Bytes of a method's name. 256: longer than any name that people write.
+    /// Bytes of a method's name. 256: longer than any sensible name.
     pub target_bytes: usize,
-    /// Streams that one call may upload. 16: one for each stream parameter, and no method has more.
+    /// Streams that one call may upload. 16: one for each stream parameter, and no sensible method has more.
     pub stream_ids: usize,
     /// Arguments of a call. 64: several times as many as a readable method has.
     pub arguments: usize,

@@ -26,7 +26,7 @@ impl Protocol {
         Self::ALL.into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(name))
     }
 
-    /// Tells whether the transport must carry arbitrary bytes.
+    /// Returns whether the transport must carry arbitrary bytes.
     pub fn is_binary(self) -> bool {
         matches!(self, Protocol::MessagePack)
     }
@@ -53,7 +53,7 @@ impl Protocols {
         Self(1 << protocol.index())
     }
 
-    /// Tells whether `protocol` is in the set.
+    /// Returns whether `protocol` is in the set.
     pub fn contains(self, protocol: Protocol) -> bool {
         self.0 & (1 << protocol.index()) != 0
     }

@@ -195,7 +195,7 @@ impl Session {
         std::mem::take(&mut self.ping_due).then(|| encode::ping(self.protocol))
     }
 
-    /// Tells whether a message may be sent now. It may not before the handshake is done, without a transport, before
+    /// Returns whether a message may be sent now. It may not before the handshake is done, without a transport, before
     /// kept messages have been sent again, or while the buffer of unacknowledged ones is full (backpressure).
     pub fn can_send(&self) -> bool {
         self.phase == Phase::Connected && self.stateful.as_ref().is_none_or(|stateful| stateful.can_send())
@@ -209,7 +209,7 @@ impl Session {
         self.end();
     }
 
-    /// Tells whether the session can outlive its transport.
+    /// Returns whether the session can outlive its transport.
     pub fn is_stateful(&self) -> bool {
         self.stateful.is_some() && self.phase != Phase::Closed
     }
@@ -303,7 +303,7 @@ impl Session {
         Ok(Progress { consumed, event })
     }
 
-    /// Tells whether a message is to be acted on, after stateful reconnect has handled it.
+    /// Returns whether a message is to be acted on, after stateful reconnect has handled it.
     #[inline]
     fn admit(&mut self, now: Instant, message: &Message<'_>) -> Result<bool, ProtocolError> {
         match &mut self.stateful {

@@ -1,7 +1,8 @@
-//! Replays the committed fuzz corpora, so that what once was found stays found.
+//! Replays the committed fuzz corpora, so that what a fuzzer has found once is checked in every test run.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
-#![allow(unreachable_pub, reason = "the fuzz targets are crates that use them")]
+#![allow(unreachable_pub, reason = "the fuzz targets are crates of their own, which use the properties")]
+#![allow(clippy::disallowed_methods, reason = "a session takes any moment as its time, and waits for none")]
 
 #[path = "../fuzz/properties.rs"]
 mod properties;
@@ -16,28 +17,28 @@ fn replay(target: &str, property: fn(&[u8])) {
     for input in inputs {
         let bytes = fs::read(&input).unwrap();
         property(&bytes);
-        // Halves of what is interesting are interesting too.
+        // Halves of an interesting input are interesting too.
         property(&bytes[..bytes.len() / 2]);
         property(&bytes[bytes.len() / 2..]);
     }
 }
 
 #[test]
-fn json_corpus() {
+fn the_json_corpus_holds() {
     replay("json", properties::json);
 }
 
 #[test]
-fn messagepack_corpus() {
+fn the_messagepack_corpus_holds() {
     replay("messagepack", properties::messagepack);
 }
 
 #[test]
-fn handshake_corpus() {
+fn the_handshake_corpus_holds() {
     replay("handshake", properties::handshake);
 }
 
 #[test]
-fn session_corpus() {
+fn the_session_corpus_holds() {
     replay("session", properties::session);
 }

@@ -1,7 +1,7 @@
-//! What is written is read again as it was, whatever it says, whole or cut anywhere; and no bytes make a decoder
-//! panic.
+//! Whatever is written is read again as it was, whole or in pieces; and no bytes make a decoder panic.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::disallowed_methods, reason = "a session takes any moment as its time, and waits for none")]
 
 use hubward_proto::{
     CompletionResult, Event, Frame, Limits, List, Message, Protocol, RawArguments, Session, SessionConfig,
@@ -51,7 +51,7 @@ fn values(arguments: &RawArguments<'_>) -> Vec<Value> {
     arguments.iter().map(|value| value.deserialize().unwrap()).collect()
 }
 
-/// Tells an event by what was sent, to be compared.
+/// Returns the number that was sent with a call.
 fn number(event: &Event<'_>) -> Option<usize> {
     match event {
         Event::Invocation { call, .. } => Some(call.arguments.iter().next()?.deserialize().unwrap()),
@@ -59,7 +59,7 @@ fn number(event: &Event<'_>) -> Option<usize> {
     }
 }
 
-/// What JSON is made of, and some that it is not.
+/// Pieces of JSON, and some that look like it but are not.
 const TOKENS: [&str; 26] = [
     "[",
     "]",
@@ -91,7 +91,7 @@ const TOKENS: [&str; 26] = [
 
 proptest! {
     #[test]
-    fn calls(
+    fn calls_are_read_as_they_were_written(
         protocol in protocol(),
         id in prop::option::of(id()),
         target in "\\PC{1,30}",
@@ -117,7 +117,12 @@ proptest! {
     }
 
     #[test]
-    fn answers(protocol in protocol(), id in id(), value in value(), text: String) {
+    fn items_completions_and_closes_are_read_as_they_were_written(
+        protocol in protocol(),
+        id in id(),
+        value in value(),
+        error: String,
+    ) {
         let frame = encode::stream_item(protocol, &id, &value).unwrap();
         let Message::StreamItem(item) = read(protocol, &frame) else { panic!("a stream item") };
         prop_assert_eq!(&item.invocation_id, &id);
@@ -130,19 +135,19 @@ proptest! {
         prop_assert_eq!(result.is_null(), value.is_null());
         prop_assert_eq!(result.deserialize::<Value>().unwrap(), value);
 
-        let frame = encode::completion_error(protocol, &id, &text);
+        let frame = encode::completion_error(protocol, &id, &error);
         let Message::Completion(completion) = read(protocol, &frame) else { panic!("a completion") };
-        let CompletionResult::Error(error) = completion.result else { panic!("an error") };
-        prop_assert_eq!(&error, &text);
+        let CompletionResult::Error(received) = completion.result else { panic!("an error") };
+        prop_assert_eq!(&received, &error);
 
-        let frame = encode::close(protocol, Some(&text), true);
+        let frame = encode::close(protocol, Some(&error), true);
         let Message::Close(close) = read(protocol, &frame) else { panic!("a close") };
-        prop_assert_eq!(close.error.as_deref(), Some(&*text));
+        prop_assert_eq!(close.error.as_deref(), Some(&*error));
         prop_assert!(close.allow_reconnect);
     }
 
     #[test]
-    fn numbers(protocol in protocol(), number in 0..=i64::MAX as u64) {
+    fn acks_and_sequences_are_read_as_they_were_written(protocol in protocol(), number in 0..=i64::MAX as u64) {
         let frame = encode::ack(protocol, number);
         let Message::Ack { sequence_id } = read(protocol, &frame) else { panic!("an ack") };
         prop_assert_eq!(sequence_id, number);
@@ -152,12 +157,16 @@ proptest! {
     }
 
     #[test]
-    fn input_may_be_cut_anywhere(protocol in protocol(), count in 1..8usize, mut cuts in prop::collection::vec(0..1000usize, 0..10)) {
+    fn input_may_be_cut_anywhere(
+        protocol in protocol(),
+        count in 1..8usize,
+        mut cuts in prop::collection::vec(0..1000usize, 0..10),
+    ) {
         let mut input = encode::handshake_request(protocol, 1).message().to_vec();
         for number in 0..count {
             input.extend_from_slice(encode::ping(protocol).message());
-            let text = "x".repeat(number * 40);
-            input.extend_from_slice(encode::invocation(protocol, None, "m", &(number, text)).unwrap().message());
+            let string = "x".repeat(number * 40);
+            input.extend_from_slice(encode::invocation(protocol, None, "m", &(number, string)).unwrap().message());
         }
         cuts.push(input.len());
         cuts.sort_unstable();
@@ -180,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn json_is_taken_for_json_exactly_where_another_reader_does(
+    fn json_is_accepted_exactly_where_another_reader_accepts_it(
         tokens in prop::collection::vec(prop::sample::select(&TOKENS[..]), 0..12),
     ) {
         let array = format!("[{}]", tokens.concat());

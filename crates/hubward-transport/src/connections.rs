@@ -1,4 +1,4 @@
-//! The connections that live on this node, by the id inside their token.
+//! The connections that live on this node: who they are, by the id inside their token, and what others hold of them.
 
 pub(crate) mod connection;
 pub(crate) mod manager;

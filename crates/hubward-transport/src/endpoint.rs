@@ -1,18 +1,17 @@
-//! A mounted path: its settings, and the router that serves it.
+//! The settings of a mounted path. What serves it stands in `http/`.
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::any;
 use hubward_auth::{Authenticator, Cors, Policy};
 use hubward_types::HubName;
 
-use crate::http::routes;
-use crate::{Acceptor, ConnectionManager, TransportOptions};
+use crate::connections::connection::Acceptor;
+use crate::connections::manager::ConnectionManager;
+use crate::options::TransportOptions;
 
-/// A path on which connections are opened. Without settings it is open to everyone, with all transports.
+/// A path on which connections are opened. By default it is open to everyone, over all transports.
 pub struct Endpoint {
-    path: String,
+    pub(crate) path: String,
     pub(crate) hub: HubName,
     pub(crate) acceptor: Arc<dyn Acceptor>,
     pub(crate) manager: Arc<ConnectionManager>,
@@ -43,7 +42,7 @@ impl Endpoint {
         }
     }
 
-    /// Sets bounds and switches.
+    /// Sets limits, timeouts and switches.
     pub fn options(mut self, options: TransportOptions) -> Self {
         self.options = Arc::new(options);
         self
@@ -65,24 +64,5 @@ impl Endpoint {
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = cors;
         self
-    }
-
-    /// Makes the router that serves the path and the path's `/negotiate`, each with or without a slash at its end, to
-    /// be merged into another.
-    ///
-    /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()` for hubs to know remote addresses.
-    ///
-    /// # Panics
-    /// As [`Router::route`] does, where the path is not one, such as one without a slash in front.
-    pub fn router(self) -> Router {
-        let path = self.path.trim_end_matches('/');
-        let mut router = Router::new()
-            .route(&format!("{path}/"), any(routes::serve_connection))
-            .route(&format!("{path}/negotiate"), any(routes::serve_negotiate))
-            .route(&format!("{path}/negotiate/"), any(routes::serve_negotiate));
-        if !path.is_empty() {
-            router = router.route(path, any(routes::serve_connection));
-        }
-        router.with_state(Arc::new(self))
     }
 }

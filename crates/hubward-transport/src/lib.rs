@@ -28,6 +28,8 @@ mod options;
 mod pipe;
 mod refusal;
 mod request_info;
+#[cfg(test)]
+mod test_support;
 mod transport;
 
 pub mod raw;
@@ -40,6 +42,7 @@ pub use connections::registration::Registration;
 pub use endpoint::Endpoint;
 pub use error::PipeError;
 pub use options::TransportOptions;
-pub use pipe::{Pipe, Received, TransportEnd};
+pub use pipe::Pipe;
+pub use pipe::received::{Received, TransportEnd};
 pub use request_info::RequestInfo;
 pub use transport::Transport;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::transport::Transport;
+
 /// The options of one mounted path. Defaults are ASP.NET Core SignalR's where it has the option; the caps that it lacks
 /// are marked so.
 ///
@@ -34,7 +36,8 @@ pub struct TransportOptions {
     /// How long a graceful close may take: until the Close message is delivered and a WebSocket's peer has closed too.
     /// Default: 5 s.
     pub close_timeout: Duration,
-    /// How long a write may make no progress before the connection is closed. Default: 10 s.
+    /// How long a write may make no progress before the client counts as a slow consumer and the connection is closed.
+    /// Default: 10 s.
     pub send_timeout: Duration,
     /// Cap: the largest body of one POST, in bytes; a larger one is answered 413. Default: 1 MiB, because the official
     /// clients put all that was queued during a POST into the next one: 32 messages of the default limit.
@@ -43,6 +46,17 @@ pub struct TransportOptions {
     pub application_buffer_bytes: usize,
     /// Whether a connection is closed when its bearer token expires. Default: yes (ASP.NET Core: no).
     pub close_on_authentication_expiration: bool,
+}
+
+impl TransportOptions {
+    /// Tells whether a transport is offered.
+    pub(crate) fn offers(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::WebSockets => self.web_sockets,
+            Transport::ServerSentEvents => self.server_sent_events,
+            Transport::LongPolling => self.long_polling,
+        }
+    }
 }
 
 impl Default for TransportOptions {

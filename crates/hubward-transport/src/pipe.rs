@@ -1,10 +1,13 @@
 //! One pipe of bytes, whatever carries it. It holds no task and no timer: its owner polls it, keeps one sleep for
-//! [`Pipe::deadline`] among its other deadlines, and hands frames over from its own queue.
+//! [`Pipe::deadline`] among its other deadlines, and passes frames to it from its own queue.
 
+mod deadline;
 pub(crate) mod inbox;
 pub(crate) mod long_polling;
-pub(crate) mod scratch;
+pub(crate) mod received;
+mod scratch;
 pub(crate) mod sse;
+pub(crate) mod wakers;
 pub(crate) mod websocket;
 
 use std::collections::VecDeque;
@@ -13,42 +16,17 @@ use std::task::{Context, Poll};
 use hubward_proto::Frame;
 use tokio::time::Instant;
 
-use crate::{PipeError, Transport};
+use crate::error::PipeError;
+use crate::transport::Transport;
 use long_polling::LongPollingPipe;
+use received::Received;
 use sse::ServerSentEventsPipe;
 use websocket::WebSocketPipe;
 
-/// What came in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Received {
-    /// Bytes were appended to the input.
-    Data,
-    /// Nothing will come any more; asked again, the pipe says the same again.
-    End(TransportEnd),
-}
-
-/// How the peer's bytes ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TransportEnd {
-    /// The peer said goodbye: a WebSocket close frame (with its code, where it had one), a DELETE, or the end of an
-    /// event stream's request.
-    Closed {
-        /// The code of the close frame.
-        code: Option<u16>,
-    },
-    /// There was no goodbye: a stateful connection may be resumed.
-    Lost,
-    /// The peer broke the transport's rules; [`Pipe::poll_close`] will tell it so with this code.
-    Violated {
-        /// The WebSocket close code: 1002 or 1007.
-        code: u16,
-    },
-}
-
 /// The bytes of one connection, both ways.
-pub struct Pipe(Kind);
+pub struct Pipe(Form);
 
-enum Kind {
+enum Form {
     WebSocket(WebSocketPipe),
     ServerSentEvents(ServerSentEventsPipe),
     LongPolling(LongPollingPipe),
@@ -57,21 +35,21 @@ enum Kind {
 macro_rules! each {
     ($self:expr, $pipe:ident => $do:expr) => {
         match $self {
-            Kind::WebSocket($pipe) => $do,
-            Kind::ServerSentEvents($pipe) => $do,
-            Kind::LongPolling($pipe) => $do,
+            Form::WebSocket($pipe) => $do,
+            Form::ServerSentEvents($pipe) => $do,
+            Form::LongPolling($pipe) => $do,
         }
     };
 }
 
 impl Pipe {
-    /// Appends what has come to `input`: payload only, where a peer's frame or request ends means nothing.
+    /// Appends what has come to `input`: payload only. Where the peer's frames or requests end has no meaning.
     pub fn poll_receive(&mut self, cx: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<Received> {
         each!(&mut self.0, pipe => pipe.poll_receive(cx, input))
     }
 
     /// Writes frames from the front of the queue, as many in one system call as there are. Ready when the queue is
-    /// empty and all of it is handed on; until then the queue holds what is not yet written.
+    /// empty and all of it is written; until then the queue holds what is not, which is the owner's backpressure.
     ///
     /// # Errors
     /// [`PipeError::Lost`] when the transport is gone, [`PipeError::Closed`] after [`Pipe::poll_close`].
@@ -83,22 +61,23 @@ impl Pipe {
         each!(&mut self.0, pipe => pipe.poll_write(cx, frames))
     }
 
-    /// Ends it. A WebSocket is told `code` (or, where the peer broke the rules, which) and gets up to the close timeout
-    /// to answer; an event stream ends; a long poll, pending or next, gets what is left,
-    /// and then 204. Ready when nothing is left to do. Frames still in the owner's queue are not written.
+    /// Closes the transport gracefully. A WebSocket sends a close frame with `code` (or, where the peer violated the
+    /// protocol, with the code for that) and waits for the peer's, up to the close timeout; an event stream ends; a
+    /// long poll, pending or next, gets what is left, and the one after it 204. Ready when nothing is left to do.
+    /// Frames still in the owner's queue are not written.
     pub fn poll_close(&mut self, cx: &mut Context<'_>, code: u16) -> Poll<()> {
         each!(&mut self.0, pipe => pipe.poll_close(cx, code))
     }
 
-    /// Returns when [`Pipe::handle_deadline`] wants to be called. May have changed after any other call.
+    /// Returns when [`Pipe::handle_deadline`] has to be called. May have changed after any other call.
     pub fn deadline(&self) -> Option<Instant> {
         each!(&self.0, pipe => pipe.deadline())
     }
 
-    /// Looks at the pipe's timeouts. Calling too early does no harm.
+    /// Checks the pipe's timeouts. Calling too early does no harm.
     ///
     /// # Errors
-    /// The timeout that has passed: the pipe is of no more use then.
+    /// The timeout that has expired: the pipe cannot be used any more.
     pub fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
         each!(&mut self.0, pipe => pipe.handle_deadline(now))
     }
@@ -106,38 +85,28 @@ impl Pipe {
     /// Returns how the bytes travel.
     pub fn transport(&self) -> Transport {
         match &self.0 {
-            Kind::WebSocket(_) => Transport::WebSockets,
-            Kind::ServerSentEvents(_) => Transport::ServerSentEvents,
-            Kind::LongPolling(_) => Transport::LongPolling,
+            Form::WebSocket(_) => Transport::WebSockets,
+            Form::ServerSentEvents(_) => Transport::ServerSentEvents,
+            Form::LongPolling(_) => Transport::LongPolling,
         }
-    }
-
-    /// Tells whether bytes that are not text can be sent.
-    pub fn carries_binary(&self) -> bool {
-        self.transport().carries_binary()
-    }
-
-    /// Tells whether the transport notices a dead peer by itself, so that pings would be waste.
-    pub fn keeps_itself_alive(&self) -> bool {
-        self.transport().keeps_itself_alive()
     }
 }
 
 impl From<WebSocketPipe> for Pipe {
     fn from(pipe: WebSocketPipe) -> Self {
-        Self(Kind::WebSocket(pipe))
+        Self(Form::WebSocket(pipe))
     }
 }
 
 impl From<ServerSentEventsPipe> for Pipe {
     fn from(pipe: ServerSentEventsPipe) -> Self {
-        Self(Kind::ServerSentEvents(pipe))
+        Self(Form::ServerSentEvents(pipe))
     }
 }
 
 impl From<LongPollingPipe> for Pipe {
     fn from(pipe: LongPollingPipe) -> Self {
-        Self(Kind::LongPolling(pipe))
+        Self(Form::LongPolling(pipe))
     }
 }
 

@@ -12,9 +12,15 @@ use hubward_proto::Frame;
 use hubward_types::{ConnectionId, HubName, Principal};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep};
+use tokio_util::task::TaskTracker;
 
-use crate::pipe::websocket::encode_message_header;
-use crate::{Acceptor, Connection, Pipe, PipeError, Received, Registration, RequestInfo, Transport};
+use crate::connections::connection::{Acceptor, Connection};
+use crate::connections::registration::Registration;
+use crate::error::PipeError;
+use crate::pipe::Pipe;
+use crate::pipe::received::Received;
+use crate::request_info::RequestInfo;
+use crate::transport::Transport;
 
 /// Sent when a handler has ended (RFC 6455 §7.4.1).
 const NORMAL_CLOSURE: u16 = 1000;
@@ -45,7 +51,7 @@ pub struct RawHandler<F> {
 }
 
 impl<F> RawHandler<F> {
-    /// Sends WebSocket messages as binary; without this they are text, which must be UTF-8.
+    /// Sends WebSocket messages as binary. Default: as text, which must be UTF-8.
     pub fn binary(mut self, binary: bool) -> Self {
         self.binary = binary;
         self
@@ -60,10 +66,10 @@ where
     fn accept(&self, connection: Connection) {
         let connection = RawConnection::new(connection, self.binary);
         let tasks = connection.tasks();
-        let ended = (self.run)(connection);
+        let running = (self.run)(connection);
         tasks.spawn(async move {
-            if let Err(error) = ended.await {
-                tracing::debug!(%error, "raw handler ended");
+            if let Err(error) = running.await {
+                tracing::debug!(%error, "A raw handler failed.");
             }
         });
     }
@@ -79,15 +85,16 @@ pub struct RawConnection {
     pub principal: Principal,
     /// The request that opened it.
     pub request: Arc<RequestInfo>,
-    line: Line,
-    /// Only empty once it is being dropped.
+    pipe: TimedPipe,
+    /// Absent only while this is being dropped.
     registration: Option<Registration>,
     frames: VecDeque<Frame>,
     binary: bool,
 }
 
 /// The pipe with the one sleep that its deadlines need.
-struct Line {
+struct TimedPipe {
+    /// Absent only while the connection is being dropped.
     pipe: Option<Pipe>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -96,13 +103,12 @@ impl RawConnection {
     fn new(connection: Connection, binary: bool) -> Self {
         let Connection { id, hub, principal, request, pipe, registration, .. } = connection;
         registration.forbid_resume();
-        let line = Line { pipe: Some(pipe), sleep: None };
         Self {
             id,
             hub,
             principal,
             request,
-            line,
+            pipe: TimedPipe { pipe: Some(pipe), sleep: None },
             registration: Some(registration),
             frames: VecDeque::new(),
             binary,
@@ -111,16 +117,16 @@ impl RawConnection {
 
     /// Returns how the bytes travel.
     pub fn transport(&self) -> Option<Transport> {
-        self.line.pipe.as_ref().map(Pipe::transport)
+        self.pipe.pipe.as_ref().map(Pipe::transport)
     }
 
-    /// Waits for bytes: what has come so far, whatever messages it came in. None at the end, however that came
-    /// about, and when the node is draining. Cancelling it loses nothing.
+    /// Waits for bytes: all that has come so far, however the peer divided it into messages. Returns `None` at the
+    /// end, however the connection ended, and when the node is draining. Cancelling it loses nothing.
     pub async fn receive(&mut self) -> Option<Bytes> {
         let draining =
             self.registration.as_ref().map(|registration| registration.manager().draining().clone())?;
         let mut input = Vec::new();
-        let received = self.line.drive(|pipe, cx| pipe.poll_receive(cx, &mut input));
+        let received = self.pipe.drive(|pipe, cx| pipe.poll_receive(cx, &mut input));
         tokio::select! {
             biased;
             received = received => matches!(received, Ok(Received::Data)).then(|| input.into()),
@@ -128,21 +134,19 @@ impl RawConnection {
         }
     }
 
-    /// Sends bytes as one message, and waits until they are on their way.
+    /// Sends bytes as one message, and waits until they are written. Sending no bytes does nothing.
     ///
     /// # Errors
     /// When the connection is gone or its peer does not read.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), PipeError> {
         let bytes = bytes.as_ref();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.frames.push_back(frame(bytes, self.binary).ok_or(PipeError::Frame)?);
+        let Some(frame) = Frame::from_payload(bytes, self.binary) else { return Ok(()) };
+        self.frames.push_back(frame);
         let frames = &mut self.frames;
-        self.line.drive(|pipe, cx| pipe.poll_write(cx, frames)).await?
+        self.pipe.drive(|pipe, cx| pipe.poll_write(cx, frames)).await?
     }
 
-    fn tasks(&self) -> tokio_util::task::TaskTracker {
+    fn tasks(&self) -> TaskTracker {
         self.registration
             .as_ref()
             .map(|registration| registration.manager().tasks().clone())
@@ -151,14 +155,15 @@ impl RawConnection {
 }
 
 impl Drop for RawConnection {
-    /// Says goodbye, which takes a while. Outside of a runtime there is nobody to say it.
+    /// Closes the connection gracefully, which takes time and therefore a task. Outside of a runtime there can be
+    /// none, and the transport is dropped.
     fn drop(&mut self) {
         let tasks = self.tasks();
         let registration = self.registration.take();
-        let mut line = Line { pipe: self.line.pipe.take(), sleep: self.line.sleep.take() };
+        let mut pipe = TimedPipe { pipe: self.pipe.pipe.take(), sleep: self.pipe.sleep.take() };
         if let Ok(runtime) = Handle::try_current() {
             let close = async move {
-                let _ = line.drive(|pipe, cx| pipe.poll_close(cx, NORMAL_CLOSURE)).await;
+                let _ = pipe.drive(|pipe, cx| pipe.poll_close(cx, NORMAL_CLOSURE)).await;
                 drop(registration);
             };
             tasks.spawn_on(close, &runtime);
@@ -166,8 +171,8 @@ impl Drop for RawConnection {
     }
 }
 
-impl Line {
-    /// Waits for what a poll of the pipe gives, for as long as the pipe's deadlines allow.
+impl TimedPipe {
+    /// Polls the pipe until it is ready, for as long as the pipe's deadlines allow.
     async fn drive<T>(
         &mut self,
         mut poll: impl FnMut(&mut Pipe, &mut Context<'_>) -> Poll<T>,
@@ -179,7 +184,6 @@ impl Line {
                     return Poll::Ready(Ok(value));
                 }
                 let Some(deadline) = pipe.deadline() else { return Poll::Pending };
-
                 let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
                 if sleep.deadline() != deadline {
                     sleep.as_mut().reset(deadline);
@@ -190,11 +194,4 @@ impl Line {
         })
         .await
     }
-}
-
-fn frame(bytes: &[u8], binary: bool) -> Option<Frame> {
-    let mut message = Vec::with_capacity(bytes.len() + 10);
-    encode_message_header(&mut message, binary, bytes.len());
-    message.extend_from_slice(bytes);
-    Frame::from_websocket(message.into())
 }

@@ -1,17 +1,18 @@
-//! Every answer that is not what was asked for, with its status and text as ASP.NET Core gives them. Clients show
-//! these texts and tests look for them.
+//! Why a request is refused, with the status and the body that ASP.NET Core gives it. Clients show these bodies and
+//! tests look for them. What an operator learns besides is in the log line, not here.
 
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
+use hubward_auth::BearerTokenError;
 
-use crate::Transport;
+use crate::transport::Transport;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Refusal {
-    Unauthenticated {
-        token_shown: bool,
-    },
+    /// With why the bearer token was refused, where one was shown. That is for the log: to the client all refused
+    /// tokens are the same.
+    Unauthenticated(Option<BearerTokenError>),
     Forbidden,
     OriginNotAllowed,
     MethodNotAllowed,
@@ -21,8 +22,8 @@ pub(crate) enum Refusal {
     TransportChanged,
     AlreadyActive,
     UserChanged,
-    /// The connection ended while the request was on its way.
-    Gone,
+    /// The connection ended while the request was being read.
+    ConnectionEnded,
     PostOnWebSocket,
     BodyAborted,
     BodyTooLarge,
@@ -34,12 +35,13 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Returns the status.
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::OriginNotAllowed | Self::UserChanged => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed | Self::PostOnWebSocket => StatusCode::METHOD_NOT_ALLOWED,
-            Self::UnknownId | Self::TransportDisabled(_) | Self::Gone => StatusCode::NOT_FOUND,
+            Self::UnknownId | Self::TransportDisabled(_) | Self::ConnectionEnded => StatusCode::NOT_FOUND,
             Self::AlreadyActive => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyWaiting | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
@@ -52,7 +54,8 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn text(self) -> &'static str {
+    /// Returns the body.
+    pub(crate) fn body(self) -> &'static str {
         match self {
             Self::IdRequired => "Connection ID required",
             Self::UnknownId => "No Connection with that ID",
@@ -73,11 +76,11 @@ impl Refusal {
         }
     }
 
-    /// A word for the log, where there is no text for the client.
+    /// Returns the reason for the log: the body, or another string where that is empty.
     pub(crate) fn reason(self) -> &'static str {
         match self {
-            Self::Unauthenticated { token_shown: true } => "the token does not hold",
-            Self::Unauthenticated { token_shown: false } => "no token",
+            Self::Unauthenticated(Some(_)) => "the token was refused",
+            Self::Unauthenticated(None) => "no token",
             Self::Forbidden => "a policy forbids it",
             Self::OriginNotAllowed => "the origin is not allowed",
             Self::UserChanged => "the user changed",
@@ -85,22 +88,23 @@ impl Refusal {
             Self::TooManyWaiting => "too many connections wait for their first GET",
             Self::AlreadyActive => "the connection is active",
             Self::MethodNotAllowed => "the method is not allowed",
-            Self::Gone => "the connection ended",
+            Self::ConnectionEnded => "the connection ended",
             Self::BodyAborted => "the body was aborted",
             Self::BodyTooLarge => "the body is too large",
             Self::WebSocketVersion => "not WebSocket version 13",
             Self::WebSocketHandshake => "not a WebSocket handshake",
-            _ => self.text(),
+            _ => self.body(),
         }
     }
 
+    /// Makes the whole response.
     pub(crate) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.text()));
+        let mut response = Response::new(Body::from(self.body()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         match self {
-            Self::Unauthenticated { token_shown } => {
-                let challenge = if token_shown { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            Self::Unauthenticated(error) => {
+                let challenge = if error.is_some() { "Bearer error=\"invalid_token\"" } else { "Bearer" };
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
                 return response;
             }

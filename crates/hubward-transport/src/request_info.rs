@@ -2,8 +2,8 @@
 //! allocation. It never holds a token: `Authorization`, `access_token` and the connection token, `id`, are left out when
 //! it is made.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod query;
+
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -11,21 +11,23 @@ use axum::extract::ConnectInfo;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 
+pub(crate) use query::query_value;
+
 /// The names of the query parameters that are tokens.
-const TOKENS: [&str; 2] = ["access_token", "id"];
+const TOKEN_PARAMETERS: [&str; 2] = ["access_token", "id"];
 
 /// What a hub may know of the request that opened its connection.
 ///
-/// With long polling it is the first poll; later requests of the connection do not show.
+/// With long polling that is the first poll; nothing is kept of later requests.
 pub struct RequestInfo {
     /// Records one after another: kind (1 byte), length of the name (4 bytes), length of the value (4 bytes), name,
-    /// value. A header map of the usual dozen headers takes eight times as much.
+    /// value. A header map of the usual dozen headers takes eight times as much memory.
     packed: Box<[u8]>,
     remote: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum RecordKind {
     Path = 0,
     Query = 1,
     Header = 2,
@@ -34,15 +36,15 @@ enum Kind {
 impl RequestInfo {
     pub(crate) fn new(parts: &Parts) -> Self {
         let mut packed = Vec::with_capacity(512);
-        push(&mut packed, Kind::Path, b"", parts.uri.path().as_bytes());
-        for (name, value) in distinct_pairs(parts.uri.query()) {
-            if !TOKENS.iter().any(|token| name.eq_ignore_ascii_case(token)) {
-                push(&mut packed, Kind::Query, name.as_bytes(), value.as_bytes());
+        push(&mut packed, RecordKind::Path, b"", parts.uri.path().as_bytes());
+        for (name, value) in query::distinct_pairs(parts.uri.query()) {
+            if !TOKEN_PARAMETERS.iter().any(|token| name.eq_ignore_ascii_case(token)) {
+                push(&mut packed, RecordKind::Query, name.as_bytes(), value.as_bytes());
             }
         }
         for (name, value) in &parts.headers {
             if !is_left_out(name) {
-                push(&mut packed, Kind::Header, name.as_str().as_bytes(), value.as_bytes());
+                push(&mut packed, RecordKind::Header, name.as_str().as_bytes(), value.as_bytes());
             }
         }
         let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
@@ -51,7 +53,10 @@ impl RequestInfo {
 
     /// Returns the path of the request.
     pub fn path(&self) -> &str {
-        self.records(Kind::Path).next().and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or("/")
+        self.records(RecordKind::Path)
+            .next()
+            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+            .unwrap_or("/")
     }
 
     /// Returns the value of a query parameter, decoded. Names are matched without regard to case; the values of one that
@@ -60,21 +65,21 @@ impl RequestInfo {
         self.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Returns all query parameters as name and value, decoded, in the order of their names' first coming.
+    /// Returns all query parameters as name and value, decoded, in the order in which their names came first.
     pub fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.texts(Kind::Query)
+        self.strings(RecordKind::Query)
     }
 
-    /// Returns the first value of a header that is text. Names are matched without regard to case.
+    /// Returns the first value of a header that is a string. Names are matched without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Returns all headers that are text, as lower-case name and value.
+    /// Returns all headers whose value is a string, as lower-case name and value.
     ///
-    /// Those that only served the hop or the WebSocket handshake are not among them, nor is `Authorization`.
+    /// Headers of the hop, of the WebSocket handshake and of authorization are left out.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.texts(Kind::Header)
+        self.strings(RecordKind::Header)
     }
 
     /// Returns the value of a cookie as it was sent.
@@ -87,19 +92,18 @@ impl RequestInfo {
             .map(|(_, value)| value)
     }
 
-    /// Returns the address of the peer, where the server was set up with connect info. Behind a proxy this is the
-    /// proxy's.
+    /// Returns the address of the peer, where the server provides connect info. Behind a proxy this is the proxy's.
     pub fn remote_address(&self) -> Option<SocketAddr> {
         self.remote
     }
 
-    fn texts(&self, kind: Kind) -> impl Iterator<Item = (&str, &str)> {
+    fn strings(&self, kind: RecordKind) -> impl Iterator<Item = (&str, &str)> {
         self.records(kind).filter_map(|(name, value)| {
             Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
         })
     }
 
-    fn records(&self, kind: Kind) -> impl Iterator<Item = (&[u8], &[u8])> {
+    fn records(&self, kind: RecordKind) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut rest = &*self.packed;
         std::iter::from_fn(move || take(&mut rest))
             .filter(move |(found, _, _)| *found == kind as u8)
@@ -108,86 +112,13 @@ impl RequestInfo {
 }
 
 impl fmt::Debug for RequestInfo {
-    /// Shows the path only: queries and headers are the user's.
+    /// Shows the path only: query and headers are user data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestInfo").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
-/// Returns the value of a query parameter, decoded; names are matched without regard to case. Of one that comes several
-/// times the values are joined by commas, as ASP.NET Core has them: no check can read another than what is used.
-pub(crate) fn query_value<'a>(query: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
-    let values = query_pairs(query).filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-    values.reduce(joined)
-}
-
-/// Joins the values of a parameter that comes twice; an empty one is left out.
-fn joined<'a>(mut all: Cow<'a, str>, next: Cow<'a, str>) -> Cow<'a, str> {
-    match (&*all, &*next) {
-        ("", _) => next,
-        (_, "") => all,
-        _ => {
-            all.to_mut().push(',');
-            all.to_mut().push_str(&next);
-            all
-        }
-    }
-}
-
-/// Returns the decoded pairs of a query string.
-pub(crate) fn query_pairs(query: Option<&str>) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    query.unwrap_or("").split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(name), decode(value))
-    })
-}
-
-/// Returns the decoded pairs of a query string, each name once.
-fn distinct_pairs(query: Option<&str>) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-    let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
-    let mut places = HashMap::new();
-    for (name, value) in query_pairs(query) {
-        let place = *places.entry(name.to_ascii_lowercase()).or_insert(pairs.len());
-        match pairs.get_mut(place) {
-            Some((_, known)) => *known = joined(std::mem::take(known), value),
-            None => pairs.push((name, value)),
-        }
-    }
-    pairs
-}
-
-/// Undoes percent-encoding and `+`. What is not valid stays as it is, what is not UTF-8 is replaced.
-fn decode(text: &str) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match (byte, after) {
-            (b'+', _) => bytes.push(b' '),
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    bytes.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => bytes.push(byte),
-            },
-            _ => bytes.push(byte),
-        }
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Cow::Owned(text),
-        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    }
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// What gives access, and what was spent on the way here.
+/// Whether a header gives access, or has done its work when the connection is open.
 fn is_left_out(name: &HeaderName) -> bool {
     const LEFT_OUT: [HeaderName; 8] = [
         header::AUTHORIZATION,
@@ -202,8 +133,8 @@ fn is_left_out(name: &HeaderName) -> bool {
     LEFT_OUT.contains(name)
 }
 
-/// Appends a record. A request head is far below the 4 GiB that a length can say.
-fn push(packed: &mut Vec<u8>, kind: Kind, name: &[u8], value: &[u8]) {
+/// Appends a record. A request head is far below the 4 GiB that a length can express.
+fn push(packed: &mut Vec<u8>, kind: RecordKind, name: &[u8], value: &[u8]) {
     let (Ok(name_length), Ok(value_length)) = (u32::try_from(name.len()), u32::try_from(value.len())) else {
         return;
     };
@@ -250,8 +181,6 @@ mod tests {
         let info = info("/hub?a=1&b=&A=2&a&a=3", &[]);
         assert_eq!(info.query("a"), Some("1,2,3"));
         assert_eq!(info.query_pairs().count(), 2);
-        assert_eq!(query_value(Some("x=1&X=0"), "x").as_deref(), Some("1,0"));
-        assert_eq!(query_value(Some("x=&x=1"), "x").as_deref(), Some("1"));
     }
 
     #[test]

@@ -1,20 +1,23 @@
-//! The three ways to carry a connection. What each can do is said here; how it does it, in its own file.
+//! The three transports and what each can do. How it does it stands in its own file, in `pipe/`.
 
 use std::fmt;
 
 /// How a connection's bytes travel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Transport {
-    /// One socket, both ways.
+    /// One socket for both directions.
     WebSockets,
-    /// A response that never ends one way, POST the other. Text only.
+    /// A response that does not end for what is sent, POSTs for what is received. Text only.
     ServerSentEvents,
-    /// A response for each batch one way, POST the other.
+    /// A response for each batch of what is sent, POSTs for what is received.
     LongPolling,
 }
 
 impl Transport {
-    /// Returns the name as it stands in a negotiate answer: `WebSockets`, `ServerSentEvents` or `LongPolling`.
+    /// All transports, in the order in which negotiate lists them.
+    pub(crate) const ALL: [Self; 3] = [Self::WebSockets, Self::ServerSentEvents, Self::LongPolling];
+
+    /// Returns the name as it stands in a negotiate response: `WebSockets`, `ServerSentEvents` or `LongPolling`.
     pub fn name(self) -> &'static str {
         match self {
             Self::WebSockets => "WebSockets",
@@ -28,7 +31,7 @@ impl Transport {
         !matches!(self, Self::ServerSentEvents)
     }
 
-    /// Tells whether the transport notices a dead peer by itself, so that pings would be waste.
+    /// Tells whether the transport notices a dead peer by itself, so that keep-alive pings are not needed.
     pub fn keeps_itself_alive(self) -> bool {
         matches!(self, Self::LongPolling)
     }

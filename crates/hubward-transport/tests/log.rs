@@ -3,38 +3,31 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "helpers of tests may fail as tests do"
 )]
 
-#[path = "http/support.rs"]
-#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "support/support.rs"]
+#[allow(dead_code, unused_imports, reason = "the other tests use the rest")]
 mod support;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hubward_auth::{DevelopmentIssuer, Policy};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hubward_auth::{Authenticator, DevelopmentIssuer, JwtConfig, JwtKey, Policy};
 use parking_lot::Mutex;
 
-use support::Server;
+use support::tokens::token_of;
+use support::{HttpResponse, Server, bearer, issuer, token};
 
-fn issuer() -> DevelopmentIssuer {
-    DevelopmentIssuer::new("a-secret-of-at-least-32-bytes-for-tests", "issuer", "hubs").unwrap()
-}
-
-fn bearer(user: &str, role: &str) -> String {
-    let roles = [role.to_owned()];
-    let token = issuer().mint(user, &roles, &[], Duration::from_secs(60), SystemTime::now()).unwrap();
-    format!("Bearer {}", token.expose())
-}
+const SECRET: &str = "a-secret-of-at-least-32-bytes-for-tests";
 
 #[tokio::test]
 async fn what_was_accepted_or_refused_is_one_line_without_tokens() {
-    let written = Written::default();
-    let writer = written.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (written, _guard) = Written::start();
     let server = Server::echo(|endpoint| {
         endpoint.authenticator(issuer().authenticator()).policies(vec![Policy::any_role(["doctor"])])
     })
@@ -45,11 +38,11 @@ async fn what_was_accepted_or_refused_is_one_line_without_tokens() {
     server.request("GET", &target, &[("Authorization", &bearer("n", "nurse"))], b"").await;
     server.request("GET", &target, &[("Authorization", &doctor)], b"").await;
 
-    let log = String::from_utf8(written.0.lock().clone()).unwrap();
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("hubward_transport")).collect();
+    let log = written.take();
+    let lines: Vec<_> = log.lines().collect();
     assert_eq!(lines.len(), 3, "{log}");
     assert!(lines[0].contains("WARN") && lines[0].contains("A connection was refused."), "{log}");
-    assert!(lines[0].contains("reason=\"the token does not hold\""), "{log}");
+    assert!(lines[0].contains("reason=\"the token was refused\""), "{log}");
     assert!(lines[1].contains("INFO") && lines[1].contains("user=\"n\""), "{log}");
     assert!(
         lines[2].contains("A connection was accepted.") && lines[2].contains("transport=\"LongPolling\""),
@@ -60,9 +53,113 @@ async fn what_was_accepted_or_refused_is_one_line_without_tokens() {
     assert!(secrets.iter().all(|secret| !log.contains(secret)), "{log}");
 }
 
+/// Checks tokens of [`issuer`], by a key that has a name.
+fn authenticator() -> Authenticator {
+    Authenticator::jwt(JwtConfig {
+        issuers: vec!["issuer".into()],
+        audiences: vec!["hubs".into()],
+        ..JwtConfig::new([JwtKey::hmac(SECRET).unwrap().with_id("known")])
+    })
+    .unwrap()
+}
+
+/// Bearer tokens with how the label of their error ends.
+fn refused_tokens() -> [(String, &'static str); 6] {
+    let now = SystemTime::now();
+    let of = |secret, name, audience| {
+        token_of(&DevelopmentIssuer::new(secret, name, audience).unwrap(), "d", "doctor", now)
+    };
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT","kid":"unknown"}"#);
+    let valid = token("d", "doctor");
+    [
+        (token_of(&issuer(), "d", "doctor", now - Duration::from_secs(120)), "expired"),
+        (of("another-secret-of-at-least-32-bytes", "issuer", "hubs"), "signature"),
+        (of(SECRET, "issuer", "others"), "audience"),
+        (of(SECRET, "another", "hubs"), "issuer"),
+        (format!("{header}.{}", valid.split_once('.').unwrap().1), "unknown_key"),
+        ("x.y.z".into(), "malformed"),
+    ]
+}
+
+/// Returns the value of a field of a log line.
+fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let (_, value) = line.split_once(&format!(" {name}=\""))?;
+    value.split_once('"').map(|(value, _)| value)
+}
+
+#[tokio::test]
+async fn why_a_token_was_refused_reaches_the_log_and_not_the_client() {
+    let (written, _guard) = Written::start();
+    let server = Server::echo(|endpoint| {
+        endpoint.authenticator(authenticator()).policies(vec![Policy::authenticated()])
+    })
+    .await;
+    let mut responses = Vec::new();
+    for (token, label) in refused_tokens() {
+        let authorization = format!("Bearer {token}");
+        let headers = [("Authorization", authorization.as_str())];
+        responses.push(server.request("POST", "/hub/negotiate", &headers, b"").await);
+        let log = written.take();
+        assert!(log.contains("WARN") && log.contains("A connection was refused."), "{log}");
+        assert_eq!(field(&log, "reason"), Some("the token was refused"));
+        assert!(field(&log, "token_error").is_some_and(|error| error.ends_with(label)), "{label}: {log}");
+        assert!(token.split('.').all(|part| part.len() == 1 || !log.contains(part)), "{log}");
+    }
+    for HttpResponse { status, headers, body } in &mut responses {
+        headers.remove("date");
+        let challenge = headers["www-authenticate"].as_str();
+        assert_eq!((*status, challenge, body.len()), (401, "Bearer error=\"invalid_token\"", 0));
+    }
+    assert!(responses.iter().all(|response| response.headers == responses[0].headers));
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_no_token_error() {
+    let (written, _guard) = Written::start();
+    let server = Server::echo(|endpoint| {
+        endpoint.authenticator(authenticator()).policies(vec![Policy::authenticated()])
+    })
+    .await;
+    assert_eq!(server.post("/hub/negotiate", b"").await.status, 401);
+    let log = written.take();
+    assert_eq!((field(&log, "reason"), field(&log, "token_error")), (Some("no token"), None), "{log}");
+}
+
+#[tokio::test]
+async fn a_connection_that_a_refused_token_made_anonymous_is_accepted_with_its_error() {
+    let (written, _guard) = Written::start();
+    let server = Server::echo(|endpoint| endpoint.authenticator(authenticator())).await;
+    let refused = [("Authorization", "Bearer x.y.z")];
+    let target = server.negotiated_with("", &refused).await;
+    assert_eq!(server.request("GET", &target, &refused, b"").await.status, 200);
+    let log = written.take();
+    assert!(log.contains("A connection was accepted."), "{log}");
+    assert_eq!((field(&log, "token_error"), field(&log, "user")), (Some("malformed"), None), "{log}");
+}
+
 /// Collects what is logged.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    /// Begins to collect what this thread logs.
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let written = Self::default();
+        let writer = written.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        (written, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// Returns the lines of the transport since this was last called.
+    fn take(&self) -> String {
+        let log = String::from_utf8(std::mem::take(&mut self.0.lock())).unwrap();
+        log.lines()
+            .filter(|line| line.contains("hubward_transport"))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+}
 
 impl std::io::Write for Written {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

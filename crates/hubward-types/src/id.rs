@@ -1,5 +1,5 @@
-//! Names of things. Each is a type of its own, cheap to clone, so that a user can never be passed where a
-//! group is wanted. Lengths are checked where a name enters the system, not here.
+//! Ids and names. Each is a type of its own, cheap to clone, so that a user id can never be passed for a group name.
+//! Lengths are checked where a name enters the system, not here.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -15,27 +15,27 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Returns the name as text.
+            /// Returns the name as a string.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
         impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                Self(text.into())
+            fn from(name: &str) -> Self {
+                Self(name.into())
             }
         }
 
         impl From<String> for $name {
-            fn from(text: String) -> Self {
-                Self(text.into())
+            fn from(name: String) -> Self {
+                Self(name.into())
             }
         }
 
         impl From<&String> for $name {
-            fn from(text: &String) -> Self {
-                Self(text.as_str().into())
+            fn from(name: &String) -> Self {
+                Self(name.as_str().into())
             }
         }
 
@@ -72,13 +72,13 @@ macro_rules! name {
 }
 
 name! {
-    /// The public name of a connection: 22 characters of base64url where Hubward made it. Others may know it;
-    /// what gives access to the connection is its [`ConnectionToken`](crate::ConnectionToken).
+    /// The public id of a connection; Hubward makes ids of 22 characters of base64url. It is not a secret: access to
+    /// the connection needs its [`ConnectionToken`](crate::ConnectionToken).
     ConnectionId
 }
 
 name! {
-    /// The name of a group of connections. Case matters, as in SignalR.
+    /// The name of a group of connections. It is case-sensitive, as in SignalR.
     GroupName
 }
 
@@ -88,12 +88,12 @@ name! {
 }
 
 name! {
-    /// The name of a node, unique in its cluster and new at each start.
+    /// The id of a node: unique in its cluster, and new at each start.
     NodeId
 }
 
 name! {
-    /// The name of a user: what the configured claim of a token says. One user may have many connections.
+    /// The id of a user: the value of the configured claim of a token. One user may have many connections.
     UserId
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_written_as_its_text_and_quoted_for_debugging() {
+    fn a_name_is_displayed_as_it_is_and_debugged_in_quotes() {
         let group = GroupName::from("ward:7");
         assert_eq!(group.to_string(), "ward:7");
         assert_eq!(format!("{group:?}"), "\"ward:7\"");

@@ -1,5 +1,5 @@
-//! The shared vocabulary of Hubward: ids, targets, principals and secrets. It has no logic beyond keeping its
-//! own values valid, does no I/O, and depends on nothing but serde.
+//! The types that all crates of Hubward share: ids, targets, principals and secrets. It has no logic beyond keeping its
+//! own values valid, does no I/O, and depends only on serde.
 
 mod id;
 mod principal;

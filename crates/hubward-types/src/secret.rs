@@ -1,5 +1,5 @@
-//! Texts that give access. They can be compared and handed on, but not printed or serialized, so that none
-//! can reach a log, a trace, a metric or an error by accident.
+//! Strings that give access. They can be compared and passed on, but not printed or serialized, so that none can reach a
+//! log, a trace, a metric or an error by accident.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ macro_rules! secret {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Wraps the text of a secret.
-            pub fn new(text: impl Into<Box<str>>) -> Self {
-                Self(text.into())
+            /// Wraps a secret.
+            pub fn new(secret: impl Into<Box<str>>) -> Self {
+                Self(secret.into())
             }
 
-            /// Returns the text itself: only to check it, or to put it on the wire.
+            /// Returns the secret itself. Only for checking it, and for sending it.
             pub fn expose(&self) -> &str {
                 &self.0
             }
@@ -30,12 +30,12 @@ macro_rules! secret {
 }
 
 secret! {
-    /// A bearer token as a client sent it: a JWT, not yet checked.
+    /// A bearer token as a client sent it: a JWT that is not checked yet.
     AccessToken
 }
 
 secret! {
-    /// What a client must present as `?id=` to reach its connection.
+    /// The token that a client presents as `?id=` to reach its connection.
     ConnectionToken
 }
 

@@ -1,24 +1,24 @@
-//! Whom a message is for.
+//! The recipients of a message.
 
 use crate::{ConnectionId, GroupName, UserId};
 
 /// The recipients of a message, as SignalR's selectors name them.
 ///
-/// Where several connections, groups or users are named, each is served for itself: a connection in two of the
-/// named groups receives the message twice, as with ASP.NET Core.
+/// Several connections, groups or users are independent of each other: a connection in two of the groups receives the
+/// message twice, as in ASP.NET Core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Every connection of the hub.
+    /// All connections of the hub: a broadcast.
     All,
-    /// Every connection of the hub but these.
+    /// All connections of the hub except these.
     AllExcept(Vec<ConnectionId>),
-    /// These connections; those that are gone are passed over.
+    /// These connections. Those that do not exist are skipped.
     Connections(Vec<ConnectionId>),
-    /// The members of one group.
+    /// The members of a group.
     Group(GroupName),
     /// The members of each of these groups.
     Groups(Vec<GroupName>),
-    /// The members of a group but these.
+    /// The members of a group except these.
     GroupExcept(GroupName, Vec<ConnectionId>),
     /// All connections of each of these users.
     Users(Vec<UserId>),

@@ -5,23 +5,23 @@ use tokio::sync::mpsc;
 use crate::wait::within;
 
 /// Makes both ends: a hub's methods and callbacks record, the test reads.
-pub fn events<T>() -> (Recorder<T>, Events<T>) {
+pub fn events<T>() -> (EventRecorder<T>, Events<T>) {
     let (tx, rx) = mpsc::unbounded_channel();
-    (Recorder(tx), Events(rx))
+    (EventRecorder(tx), Events(rx))
 }
 
 /// Records what happens. Clones record into the same sequence.
 #[derive(Debug)]
-pub struct Recorder<T>(mpsc::UnboundedSender<T>);
+pub struct EventRecorder<T>(mpsc::UnboundedSender<T>);
 
-impl<T> Recorder<T> {
+impl<T> EventRecorder<T> {
     /// Records an event. A test that has ended does not read it any more.
     pub fn record(&self, event: impl Into<T>) {
         let _ = self.0.send(event.into());
     }
 }
 
-impl<T> Clone for Recorder<T> {
+impl<T> Clone for EventRecorder<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }

@@ -12,7 +12,7 @@ mod wait;
 
 pub use client::{Ended, Gone, TestClient};
 pub use connect::Connect;
-pub use events::{Events, Recorder, events};
+pub use events::{EventRecorder, Events, events};
 pub use frames::{HANDSHAKE, Opcode, frame, masked};
 pub use http::{Http, Response, UPGRADE, request};
 pub use node::{TestNode, cluster, echo_bytes, issuer, resident_bytes, token};

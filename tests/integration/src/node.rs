@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use hubward::auth::DevelopmentIssuer;
 use hubward::transport::{PipeError, raw::RawConnection};
-use hubward::{Builder, Cluster, Hub, HubHandle, Hubward};
+use hubward::{Builder, Cluster, Hub, HubHandle, Hubward, TransportOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -36,8 +36,13 @@ impl TestNode {
 
     /// Starts a node with one hub, at `/hub`, that accepts the tokens of [`issuer`].
     pub async fn with_hub(hub: Hub) -> Self {
-        let builder = Hubward::builder().auth(issuer().authenticator()).hub("/hub", hub);
-        Self::start(builder.build().unwrap()).await
+        Self::with_hub_and_transports(hub, TransportOptions::default()).await
+    }
+
+    /// The same, with options of the hub's path.
+    pub async fn with_hub_and_transports(hub: Hub, transports: TransportOptions) -> Self {
+        let builder = Hubward::builder().auth(issuer().authenticator());
+        Self::start(builder.hub_with_options("/hub", hub, transports).build().unwrap()).await
     }
 
     /// Begins to connect a client to a hub.

@@ -1,6 +1,6 @@
 //! What is logged of a connection: one line when it is accepted or refused and one when it ends, and no token ever.
 //!
-//! All of it is captured at TRACE, dependencies included; the tests of this binary tell their lines by their hubs.
+//! All of it is captured at TRACE, dependencies included; each test of this binary finds its lines by its hub.
 
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hubward::auth::Policy;
 use hubward::{Hub, HubContext, HubError, Hubward, TransportOptions};
-use hubward_tests::{TestNode, eventually, issuer, token};
+use hubward_tests::{Connect, HANDSHAKE, Http, Opcode, TestNode, eventually, frame, issuer, token};
 use serde_json::{Value, json};
 
 /// What has been written so far.
@@ -110,7 +110,7 @@ async fn a_connection_has_one_line_when_it_is_accepted_and_one_when_it_ends() {
     check(&both[1], "INFO", ENDED, &fields);
     assert_eq!(both[1]["reason"], "client");
 
-    // Somebody unknown, whose connection the hub aborts.
+    // An anonymous user, whose connection the hub aborts.
     let mut client = node.client("/hub").open().await;
     client.begin("Abort", json!([])).await;
     client.ended().await;
@@ -125,7 +125,7 @@ async fn a_connection_has_one_line_when_it_is_accepted_and_one_when_it_ends() {
     let all = lines_are("calm", 6).await;
     check(&all[5], "INFO", ENDED, &json!({ "reason": "transport_closed" }));
     let mut client = node.client("/hub").open().await;
-    client.send_text(b"no json\x1e").await;
+    client.send_text(b"not JSON\x1e").await;
     client.ended().await;
     let all = lines_are("calm", 8).await;
     check(&all[7], "WARN", ENDED, &json!({ "reason": "protocol_error", "connection_id": client.id }));
@@ -142,7 +142,7 @@ async fn every_transport_is_named() {
         let negotiated = connect.negotiate().await.json();
         let target = format!("/hub?id={}", negotiated["connectionToken"].as_str().unwrap());
         let headers = [("Accept", accept), ("Authorization", bearer.as_str())];
-        let mut get = hubward_tests::Http::connect(node.address).await;
+        let mut get = Http::connect(node.address).await;
         get.send("GET", &target, &headers, b"").await;
         assert_eq!(get.head().await.status, 200);
         if name == "LongPolling" {
@@ -160,7 +160,7 @@ async fn every_transport_is_named() {
 }
 
 #[tokio::test]
-async fn who_is_turned_away_has_a_line_with_the_reason() {
+async fn a_refused_connection_has_a_line_with_the_reason() {
     let guarded = node(Hub::new("guarded").authorize("Doctors")).await;
     assert_eq!(guarded.client("/hub").negotiate().await.status, 401);
     assert_eq!(guarded.client("/hub").token("no.token.atall").negotiate().await.status, 401);
@@ -169,7 +169,7 @@ async fn who_is_turned_away_has_a_line_with_the_reason() {
     assert_eq!(upgraded.err().unwrap().status, 401);
     let all = lines_are("guarded", 4).await;
     check(&all[0], "WARN", REFUSED, &json!({ "hub": "guarded", "reason": "no token" }));
-    check(&all[1], "WARN", REFUSED, &json!({ "reason": "the token does not hold" }));
+    check(&all[1], "WARN", REFUSED, &json!({ "reason": "the token was refused" }));
     check(&all[2], "INFO", REFUSED, &json!({ "user": "nina", "reason": "a policy forbids it" }));
     check(&all[3], "WARN", REFUSED, &json!({ "reason": "no token" }));
     assert!(all.iter().all(|line| line["connection_id"].is_null()), "there was no connection yet");
@@ -187,6 +187,64 @@ async fn who_is_turned_away_has_a_line_with_the_reason() {
     check(&all[4], "INFO", REFUSED, &fields);
 }
 
+/// What must not be found: tokens, and the parts of them that give access.
+#[derive(Default)]
+struct Secrets(Vec<String>);
+
+impl Secrets {
+    fn add(&mut self, secret: &str) {
+        self.0.push(secret.to_owned());
+    }
+
+    fn assert_not_in(&self, logged: &str) {
+        for secret in &self.0 {
+            assert!(!logged.contains(secret.as_str()), "a token is in the log: {secret}");
+        }
+    }
+}
+
+/// Connects with a valid token, and uses its connection token a second time and in part.
+async fn use_good_token(connect: &Connect, secrets: &mut Secrets) {
+    let mut client = connect.open().await;
+    secrets.add(&client.token);
+    client.result("Echo", json!(["x"])).await;
+    client.error("Echo", json!(["fail"])).await;
+    client.close().await;
+    // A second use is refused.
+    let token = connect.connection_token().await;
+    secrets.add(&token);
+    connect.upgrade(Some(&token)).await.unwrap();
+    assert!(connect.upgrade(Some(&token)).await.is_err());
+    let malformed = &token[..token.len() / 2];
+    secrets.add(malformed);
+    assert_eq!(connect.upgrade(Some(malformed)).await.err().unwrap().status, 404);
+}
+
+/// Sends a token that does not hold wherever a token may be.
+async fn use_bad_token(node: &TestNode, bad: &str) {
+    node.client("/hub").token(bad).negotiate().await;
+    let in_query = node.client("/hub").query(&format!("access_token={bad}"));
+    in_query.negotiate().await;
+    let _ = in_query.upgrade(Some(bad)).await;
+    for method in ["GET", "POST", "DELETE", "PUT"] {
+        let target = format!("/hub?id={bad}&access_token={bad}");
+        node.request(method, &target, &[("Authorization", bad)], b"").await;
+    }
+}
+
+/// In version 0 of negotiate the public id is the token.
+async fn use_id_as_token(node: &TestNode, secrets: &mut Secrets) {
+    let negotiated = node.request("POST", "/hub/negotiate", &[], b"").await.json();
+    let token = negotiated["connectionId"].as_str().unwrap();
+    secrets.add(token);
+    let mut http = node.client("/hub").upgrade(Some(token)).await.unwrap();
+    http.write(&frame(Opcode::Text, HANDSHAKE)).await;
+    assert_eq!(http.frame().await.unwrap().1, b"{}\x1e");
+    let call = json!({ "type": 1, "invocationId": "1", "target": "Echo", "arguments": ["fail"] });
+    http.write(&frame(Opcode::Text, format!("{call}\x1e").as_bytes())).await;
+    assert!(String::from_utf8(http.frame().await.unwrap().1).unwrap().contains("error"));
+}
+
 #[tokio::test]
 async fn no_token_is_ever_logged() {
     async fn echo(cx: HubContext, text: String) -> Result<String, HubError> {
@@ -196,16 +254,16 @@ async fn no_token_is_ever_logged() {
     let open = node(Hub::new("open").method("Echo", echo)).await;
     let closed = node(Hub::new("closed").authorize("Staff").method("Echo", echo)).await;
     let good = token("alice", &["doctor"]);
-    let (_, signature) = good.rsplit_once('.').unwrap();
-    let bad: Vec<String> = vec![
+    let bad = [
         format!("{good}x"),
         good[..good.len() - 3].to_owned(),
         "malformed-secret-token".to_owned(),
         format!("{}.e30.malformed-secret-part", good.split('.').next().unwrap()),
     ];
-    // What must not be found: tokens, and the parts of them that give access.
-    let mut secrets: Vec<String> = bad.iter().cloned().chain([good.clone(), signature.to_owned()]).collect();
-    let mut used = |token: &str| secrets.push(token.to_owned());
+    let mut secrets = Secrets::default();
+    bad.iter().for_each(|bad| secrets.add(bad));
+    secrets.add(&good);
+    secrets.add(good.rsplit_once('.').unwrap().1);
 
     for node in [&open, &closed] {
         for connect in [
@@ -213,53 +271,17 @@ async fn no_token_is_ever_logged() {
             node.client("/hub").query(&format!("access_token={good}")),
             node.client("/hub").query(&format!("Access_Token={good}")).token(&good),
         ] {
-            let mut client = connect.open().await;
-            used(&client.token);
-            client.result("Echo", json!(["x"])).await;
-            client.error("Echo", json!(["fail"])).await;
-            client.close().await;
-            // Used again, which is refused.
-            let negotiated = connect.negotiate().await.json();
-            let token = negotiated["connectionToken"].as_str().unwrap();
-            used(token);
-            connect.upgrade(Some(token)).await.unwrap();
-            assert!(connect.upgrade(Some(token)).await.is_err());
-            let malformed = &token[..token.len() / 2];
-            used(malformed);
-            assert_eq!(connect.upgrade(Some(malformed)).await.err().unwrap().status, 404);
+            use_good_token(&connect, &mut secrets).await;
         }
         for bad in &bad {
-            node.client("/hub").token(bad).negotiate().await;
-            node.client("/hub").query(&format!("access_token={bad}")).negotiate().await;
-            let _ = node.client("/hub").query(&format!("access_token={bad}")).upgrade(Some(bad)).await;
-            for method in ["GET", "POST", "DELETE", "PUT"] {
-                let target = format!("/hub?id={bad}&access_token={bad}");
-                node.request(method, &target, &[("Authorization", bad)], b"").await;
-            }
+            use_bad_token(node, bad).await;
         }
     }
-
-    // In version 0 of negotiate the public id is the token.
-    let answer = open.request("POST", "/hub/negotiate", &[], b"").await.json();
-    let token = answer["connectionId"].as_str().unwrap();
-    used(token);
-    let mut http = open.client("/hub").upgrade(Some(token)).await.unwrap();
-    http.write(&hubward_tests::frame(
-        hubward_tests::Opcode::Text,
-        b"{\"protocol\":\"json\",\"version\":1}\x1e",
-    ))
-    .await;
-    assert_eq!(http.frame().await.unwrap().1, b"{}\x1e");
-    let call = json!({ "type": 1, "invocationId": "1", "target": "Echo", "arguments": ["fail"] });
-    http.write(&hubward_tests::frame(hubward_tests::Opcode::Text, format!("{call}\x1e").as_bytes())).await;
-    assert!(String::from_utf8(http.frame().await.unwrap().1).unwrap().contains("error"));
-    drop(http);
+    use_id_as_token(&open, &mut secrets).await;
 
     let ends = |hub: &str| lines(hub).iter().filter(|line| line["message"] == ENDED).count();
     eventually("all lines", async || ends("open") == 7 && ends("closed") == 6).await;
     let logged = text();
     assert!(logged.contains("\"DEBUG\""), "nothing was captured");
-    for secret in &secrets {
-        assert!(!logged.contains(secret.as_str()), "a token is in the log: {secret}");
-    }
+    secrets.assert_not_in(&logged);
 }

@@ -1,20 +1,19 @@
-//! A client that does not read is closed, and nobody else notices.
+//! A slow consumer: a client that does not read is closed, and the others notice nothing.
 
 use std::time::Duration;
 
-use hubward::{Disconnected, Hub, HubContext, HubError, HubOptions, Hubward, TransportOptions};
-use hubward_tests::{TestClient, TestNode, eventually, within};
+use hubward::{Disconnected, Hub, HubContext, HubError, HubOptions, TransportOptions};
+use hubward_tests::{TestClient, TestNode, events, eventually, within};
 use serde_json::json;
-use tokio::sync::mpsc;
 
-/// Who reads.
+/// Clients that read.
 const READERS: usize = 20;
 
-/// Messages between two looks at whether all readers have them: half of what a mailbox holds, so that a reader is
-/// never the one who is too slow.
+/// Messages between two checks that all readers have them: half of what a mailbox holds, so that no reader is ever
+/// the slow consumer.
 const BATCH: u64 = 16;
 
-/// A text that makes a message of 4 KiB.
+/// A string that makes a message of 4 KiB.
 const TEXT_BYTES: usize = 4096 - 100;
 
 /// Far more batches than the kernel has room for: 40 MB.
@@ -24,10 +23,10 @@ async fn join(cx: HubContext) -> Result<(), HubError> {
     Ok(cx.groups().add("g").await?)
 }
 
-/// Sends a batch to the group, and takes it from every reader.
+/// Sends a batch to the group, and receives it with every reader.
 async fn pass_batch(node: &TestNode, readers: &mut [TestClient], first: u64) {
     let text = "x".repeat(TEXT_BYTES);
-    let hub = node.hubs.hub("hub").unwrap();
+    let hub = node.handle();
     for number in first..first + BATCH {
         hub.group("g").send("N", (number, &text)).await.unwrap();
     }
@@ -40,52 +39,51 @@ async fn pass_batch(node: &TestNode, readers: &mut [TestClient], first: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
-    let (tell, mut ended) = mpsc::unbounded_channel();
+async fn a_client_that_does_not_read_is_closed_and_the_others_notice_nothing() {
+    let (recorder, mut ended) = events::<(String, Option<String>)>();
     let options = HubOptions { mailbox_bytes: 128 * 1024, ..HubOptions::default() };
     let transports =
         TransportOptions { close_timeout: Duration::from_millis(100), ..TransportOptions::default() };
     let hub = Hub::new("hub").options(options).on_connected(join).on_disconnected(
         move |cx: HubContext, end: Disconnected| {
-            tell.send((cx.connection_id().to_string(), end.error().map(str::to_owned))).unwrap();
+            recorder.record((cx.connection_id().to_string(), end.error().map(str::to_owned)));
             async {}
         },
     );
-    let hubs = Hubward::builder().hub_with_options("/hub", hub, transports).build().unwrap();
-    let node = TestNode::start(hubs).await;
+    let node = TestNode::with_hub_and_transports(hub, transports).await;
     let mut readers = Vec::new();
     for _ in 0..READERS {
         readers.push(node.client("/hub").open().await);
     }
     let mut slow = node.client("/hub").receive_buffer_bytes(4096).open().await;
-    let hub = node.hubs.hub("hub").unwrap();
+    let hub = node.handle();
     eventually("all members", async || hub.groups().count("g").await.unwrap() == READERS as u64 + 1).await;
 
     let mut number = 0;
-    let (who, error) = loop {
+    let (id, error) = loop {
         assert!(number < MANY_BATCHES * BATCH, "the slow client is still there after {number} messages");
         pass_batch(&node, &mut readers, number).await;
         number += BATCH;
-        if let Ok(ended) = ended.try_recv() {
+        if let Some(ended) = ended.try_next() {
             break ended;
         }
     };
-    assert_eq!(who, slow.id);
+    assert_eq!(id, slow.id);
     assert_eq!(error.as_deref(), Some("The client does not read what it is sent."));
-    eventually("the slow one to be forgotten", async || {
+    eventually("the slow consumer to leave its group", async || {
         hub.groups().count("g").await.unwrap() == READERS as u64
     })
     .await;
 
-    // The others go on, and each has missed nothing.
+    // The others go on, and none has missed a message.
     for _ in 0..4 {
         pass_batch(&node, &mut readers, number).await;
         number += BATCH;
     }
     assert_eq!(node.hubs.connection_count("hub"), READERS);
-    assert!(ended.try_recv().is_err(), "nobody else was closed");
+    assert!(ended.try_next().is_none(), "no other connection was closed");
 
-    // What the slow one got before is whole and in order.
+    // What the slow consumer received before is whole and in order.
     let mut expected = 0;
     while let Ok(message) = within("the rest", slow.next()).await {
         assert_eq!(message["arguments"][0], expected);
@@ -95,7 +93,7 @@ async fn a_client_that_does_not_read_is_closed_and_nobody_else_notices() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_waits_for_a_client_that_reads_slowly() {
+async fn backpressure_stops_a_stream_whose_client_does_not_read() {
     use futures_util::stream;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -117,16 +115,16 @@ async fn a_stream_waits_for_a_client_that_reads_slowly() {
                 }))
             }
         });
-    let node = TestNode::start(Hubward::builder().hub("/hub", hub).build().unwrap()).await;
+    let node = TestNode::with_hub(hub).await;
     let mut client = node.client("/hub").receive_buffer_bytes(4096).open().await;
     let id = client.begin_stream("Count", json!([])).await;
     let mut before = u64::MAX;
-    eventually("the stream to rest", async || {
+    eventually("the stream to pause", async || {
         let now = taken.load(Ordering::Relaxed);
         std::mem::replace(&mut before, now) == now && now > 0
     })
     .await;
-    assert!(before < ITEMS - 1, "the stream ran on though nobody read");
+    assert!(before < ITEMS - 1, "the stream ran on though nothing was read");
     for number in 0..ITEMS {
         assert_eq!(client.receive().await["item"][0], number);
     }
@@ -135,21 +133,18 @@ async fn a_stream_waits_for_a_client_that_reads_slowly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_stays_blocked_ends_its_connection() {
-    let (tell, mut ended) = mpsc::unbounded_channel();
-    let options =
+    let (recorder, mut ended) = events::<Option<String>>();
+    let transports =
         TransportOptions { send_timeout: Duration::from_millis(100), ..TransportOptions::default() };
     let hub = Hub::new("hub").on_connected(join).on_disconnected(move |end: Disconnected| {
-        tell.send(end.error().map(str::to_owned)).unwrap();
+        recorder.record(end.error().map(str::to_owned));
         async {}
     });
-    let hubs = Hubward::builder().hub_with_options("/hub", hub, options).build().unwrap();
-    let node = TestNode::start(hubs).await;
+    let node = TestNode::with_hub_and_transports(hub, transports).await;
     let _slow = node.client("/hub").receive_buffer_bytes(4096).open().await;
     let text = "x".repeat(16 << 20);
     // More than the kernel takes; a message alone always fits into a mailbox.
-    eventually("a member", async || node.hubs.hub("hub").unwrap().groups().count("g").await.unwrap() == 1)
-        .await;
-    node.hubs.hub("hub").unwrap().group("g").send("N", (text,)).await.unwrap();
-    let error = within("the end", ended.recv()).await.unwrap();
-    assert_eq!(error.as_deref(), Some("A write to the client stayed blocked for too long."));
+    eventually("a member", async || node.handle().groups().count("g").await.unwrap() == 1).await;
+    node.handle().group("g").send("N", (text,)).await.unwrap();
+    assert_eq!(ended.next().await.as_deref(), Some("A write to the client stayed blocked for too long."));
 }

@@ -3,5 +3,5 @@
 
 pub mod delivery;
 pub mod lifecycle;
-pub mod recorder;
+pub mod recording_node;
 pub mod subscription;

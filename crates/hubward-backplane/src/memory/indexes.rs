@@ -22,14 +22,15 @@ const ADDS_BEFORE_SWEEP: usize = 64;
 #[derive(Default)]
 pub(super) struct Indexes {
     pub(super) groups: DashMap<(HubName, GroupName), Group>,
-    pub(super) connections: DashMap<(HubName, ConnectionId), Connection>,
+    pub(super) connections: DashMap<(HubName, ConnectionId), ConnectionGroups>,
     /// The groups of each user, with the time when the membership expires, if it does.
     pub(super) users: DashMap<(HubName, UserId), HashMap<GroupName, Option<Instant>>>,
     adds_since_sweep: AtomicUsize,
     left_by_sweep: AtomicUsize,
 }
 
-pub(super) struct Connection {
+/// The groups that a connection is in, and the node that it belongs to.
+pub(super) struct ConnectionGroups {
     pub(super) node: NodeId,
     pub(super) groups: HashSet<GroupName>,
 }
@@ -45,7 +46,7 @@ impl Indexes {
         let mut entry = self
             .connections
             .entry((hub.clone(), connection.clone()))
-            .or_insert_with(|| Connection { node: node.clone(), groups: HashSet::new() });
+            .or_insert_with(|| ConnectionGroups { node: node.clone(), groups: HashSet::new() });
         if entry.node != *node {
             entry.node = node.clone();
         }
@@ -71,7 +72,7 @@ impl Indexes {
         &self,
         hub: &HubName,
         connection: &ConnectionId,
-        only_if: impl Fn(&Connection) -> bool,
+        only_if: impl Fn(&ConnectionGroups) -> bool,
     ) {
         let Entry::Occupied(entry) = self.connections.entry((hub.clone(), connection.clone())) else {
             return;

@@ -63,7 +63,7 @@ impl<'a, 'l> Reader<'a, 'l> {
         Ok(self.scanner.value(self.depth)?)
     }
 
-    /// Tells whether nothing but white space is left.
+    /// Returns whether nothing but white space is left.
     pub(super) fn is_at_end(&mut self) -> bool {
         self.scanner.peek().is_err()
     }
@@ -248,10 +248,10 @@ fn surrogate_error(mut text: &[u8]) -> ProtocolError {
             (b'\\', [b'u', ..]) => match (code_unit(text), after.get(5..).unwrap_or_default()) {
                 (Some(0xD800..0xDC00), second) => match code_unit(second) {
                     Some(0xDC00..0xE000) => second.get(6..).unwrap_or_default(),
-                    Some(half) => return ProtocolError::InvalidSurrogate { half },
+                    Some(unit) => return ProtocolError::InvalidSurrogate { unit },
                     None => return ProtocolError::MissingLowSurrogate,
                 },
-                (Some(half @ 0xDC00..0xE000), _) => return ProtocolError::InvalidSurrogate { half },
+                (Some(unit @ 0xDC00..0xE000), _) => return ProtocolError::InvalidSurrogate { unit },
                 (_, rest) => rest,
             },
             (b'\\', [_, rest @ ..]) => rest,

@@ -1,5 +1,5 @@
 //! Scans JSON without building anything: where values begin and end, and whether they follow the grammar. It does not
-//! check UTF-8; whoever hands out strings has checked it before.
+//! check UTF-8; the reader does that before.
 
 /// The bytes are not JSON, or nested too deep.
 #[derive(Debug)]
@@ -7,7 +7,7 @@ pub(super) struct Malformed;
 
 type Scan<T> = Result<T, Malformed>;
 
-/// Where a string stands.
+/// The position of a string.
 #[derive(Clone, Copy)]
 pub(super) struct Quoted {
     /// The position of the first byte after the opening quote.

@@ -1,20 +1,20 @@
-//! JSON messages both ways, and what ASP.NET Core answered to those that are wrong.
+//! JSON messages, written and read.
 
+mod invalid;
 mod limits;
-mod refusals;
 
 use crate::{Frame, Limits, Protocol, encode, split, testing};
 
-/// A frame is written as `wire`, and `wire` is read as `told`.
+/// A frame is written as `wire`, and `wire` is read as `expected`.
 #[track_caller]
-fn check(frame: Frame, wire: &str, told: &str) {
+fn check(frame: Frame, wire: &str, expected: &str) {
     assert_eq!(str::from_utf8(frame.message()).unwrap(), format!("{wire}\u{1e}"));
-    check_read(wire, told);
+    check_read(wire, expected);
 }
 
 #[track_caller]
-fn check_read(wire: &str, told: &str) {
-    assert_eq!(testing::read(Protocol::Json, wire.as_bytes(), &Limits::default()), told);
+fn check_read(wire: &str, expected: &str) {
+    assert_eq!(testing::read(Protocol::Json, wire.as_bytes(), &Limits::default()), expected);
 }
 
 const JSON: Protocol = Protocol::Json;
@@ -49,7 +49,7 @@ fn calls_are_written_and_read() {
 }
 
 #[test]
-fn answers_are_written_and_read() {
+fn items_and_completions_are_written_and_read() {
     check(
         encode::stream_item(JSON, "2", &[1, 2]).unwrap(),
         r#"{"type":2,"invocationId":"2","item":[1,2]}"#,
@@ -114,7 +114,7 @@ fn properties_come_in_any_order_and_unknown_ones_are_skipped() {
 }
 
 #[test]
-fn of_two_properties_with_a_name_the_later_counts() {
+fn of_two_properties_with_the_same_name_the_later_counts() {
     check_read(r#"{"type":1,"type":6}"#, "Ping");
     check_read(
         r#"{"type":1,"target":"Add","target":"Echo","arguments":["a"],"arguments":["b"]}"#,
@@ -123,7 +123,7 @@ fn of_two_properties_with_a_name_the_later_counts() {
 }
 
 #[test]
-fn escapes_are_undone_in_names_and_texts() {
+fn escapes_are_decoded_in_names_and_strings() {
     check_read(
         r#"{"t\u0079pe":1,"invocationId":"\ud83d\ude80\n","target":"Ec\u0068o","arguments":["\u0041"]}"#,
         "Invocation \u{1f680}\n Echo[\"A\"]",
@@ -131,7 +131,7 @@ fn escapes_are_undone_in_names_and_texts() {
 }
 
 #[test]
-fn an_empty_id_is_none() {
+fn an_empty_id_is_absent() {
     check_read(r#"{"type":1,"invocationId":"","target":"Echo","arguments":[]}"#, "Invocation - Echo[]");
 }
 

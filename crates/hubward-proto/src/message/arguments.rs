@@ -34,9 +34,6 @@ use crate::protocol::Protocol;
     note = "pass a tuple of values that implement `serde::Serialize`: `(value,)` for one argument, `()` for none"
 )]
 pub trait Arguments {
-    /// Returns how many arguments there are.
-    fn count(&self) -> usize;
-
     /// Appends the arguments to `out` as an array, encoded in `protocol`.
     ///
     /// # Errors
@@ -50,12 +47,8 @@ pub trait Arguments {
 pub struct List<T>(pub Vec<T>);
 
 impl<T: Serialize> Arguments for List<T> {
-    fn count(&self) -> usize {
-        self.0.len()
-    }
-
     fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let mut array = Array::begin(protocol, self.count(), out);
+        let mut array = Array::begin(protocol, self.0.len(), out);
         for value in &self.0 {
             array.item(value)?;
         }
@@ -65,10 +58,6 @@ impl<T: Serialize> Arguments for List<T> {
 }
 
 impl<A: Arguments + ?Sized> Arguments for &A {
-    fn count(&self) -> usize {
-        (**self).count()
-    }
-
     fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         (**self).encode(protocol, out)
     }
@@ -112,10 +101,6 @@ impl<'a> Array<'a> {
 macro_rules! tuples {
     ($($count:literal: $($name:ident)*;)*) => { $(
         impl<$($name: Serialize),*> Arguments for ($($name,)*) {
-            fn count(&self) -> usize {
-                $count
-            }
-
             fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
                 #[expect(non_snake_case, reason = "each value is named like its type")]
                 let ($($name,)*) = self;
@@ -144,10 +129,6 @@ tuples! {
 }
 
 impl Arguments for () {
-    fn count(&self) -> usize {
-        0
-    }
-
     fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         Array::begin(protocol, 0, out).end();
         Ok(())

@@ -39,7 +39,7 @@ impl MessageType {
         self as u8
     }
 
-    /// Tells whether stateful reconnect numbers messages of this type, keeps them and sends them again.
+    /// Returns whether stateful reconnect numbers messages of this type, keeps them and sends them again.
     #[inline]
     pub(crate) const fn is_counted(self) -> bool {
         match self {

@@ -54,7 +54,7 @@ impl<'a> RawValue<'a> {
         }
     }
 
-    /// Tells whether the value is null (JSON) or nil (MessagePack).
+    /// Returns whether the value is null (JSON) or nil (MessagePack).
     pub fn is_null(&self) -> bool {
         match self.protocol {
             Protocol::Json => json::is_null(self.bytes),
@@ -102,7 +102,7 @@ impl<'a> RawArguments<'a> {
         self.len
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

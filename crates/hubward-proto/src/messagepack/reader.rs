@@ -32,12 +32,12 @@ impl<'a, 'l> Reader<'a, 'l> {
         Self { scanner: Scanner::new(item), left: 1, limits, depth: limits.effective_depth() }
     }
 
-    /// Tells whether no bytes are left.
+    /// Returns whether no bytes are left.
     pub(super) fn is_at_end(&self) -> bool {
         self.scanner.rest().is_empty()
     }
 
-    /// Tells whether the array has another item: later versions of a message have more than earlier ones.
+    /// Returns whether the array has another item: later versions of a message have more than earlier ones.
     pub(super) fn has_more(&self) -> bool {
         self.left > 0
     }

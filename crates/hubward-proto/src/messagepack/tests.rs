@@ -1,7 +1,7 @@
-//! MessagePack messages both ways. The base64 vectors are those of the published protocol.
+//! MessagePack messages, written and read. The base64 vectors are those of the published protocol.
 
+mod invalid;
 mod limits;
-mod refusals;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -9,19 +9,19 @@ use crate::{Frame, Limits, Protocol, decode, encode, split, testing};
 
 const MESSAGE_PACK: Protocol = Protocol::MessagePack;
 
-/// A frame is written as these bytes behind their length, and they are read as `told`.
+/// A frame is written as these bytes after their length, and they are read as `expected`.
 #[track_caller]
-fn check(frame: Frame, base64: &str, told: &str) {
+fn check(frame: Frame, base64: &str, expected: &str) {
     let bytes = BASE64_STANDARD.decode(base64).unwrap();
     let (len, written) = frame.message().split_first().unwrap();
     assert_eq!(usize::from(*len), bytes.len());
     assert_eq!(BASE64_STANDARD.encode(written), base64);
-    check_read(&bytes, told);
+    check_read(&bytes, expected);
 }
 
 #[track_caller]
-fn check_read(record: &[u8], told: &str) {
-    assert_eq!(testing::read(MESSAGE_PACK, record, &Limits::default()), told);
+fn check_read(record: &[u8], expected: &str) {
+    assert_eq!(testing::read(MESSAGE_PACK, record, &Limits::default()), expected);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn calls_are_written_and_read() {
 }
 
 #[test]
-fn answers_are_written_and_read() {
+fn items_and_completions_are_written_and_read() {
     check(encode::stream_item(MESSAGE_PACK, "xyz", &42).unwrap(), "lAKAo3h5eio=", "StreamItem xyz 42");
     check(encode::completion_void(MESSAGE_PACK, "xyz"), "lAOAo3h5egI=", "Completion xyz void");
     check(encode::completion(MESSAGE_PACK, "xyz", &42).unwrap(), "lQOAo3h5egMq", "Completion xyz result 42");
@@ -77,7 +77,7 @@ fn messages_about_the_connection_are_written_and_read() {
 }
 
 #[test]
-fn records_are_maps_and_bytes_are_bytes() {
+fn structs_are_maps_and_bytes_are_binary() {
     #[derive(serde::Serialize)]
     #[serde(rename_all = "PascalCase")]
     struct Reading {
@@ -97,7 +97,7 @@ fn records_are_maps_and_bytes_are_bytes() {
 
 #[test]
 fn shorter_and_longer_arrays_than_usual_are_read() {
-    // An invocation without stream ids, as older clients send it, and one with an item of the future.
+    // An invocation without stream ids, as older clients send it, and one with an item that later versions may add.
     check_read(b"\x95\x01\x80\xa11\xa1t\x90", "Invocation 1 t[]");
     check_read(b"\x97\x01\x80\xa11\xa1t\x90\x90\x81\xa1x\xc1", "Invocation 1 t[]");
     check_read(b"\x92\x07\xc0", "Close None false");
@@ -107,7 +107,7 @@ fn shorter_and_longer_arrays_than_usual_are_read() {
 }
 
 #[test]
-fn integers_and_texts_are_read_in_any_encoding() {
+fn integers_and_strings_are_read_in_any_encoding() {
     for kind in [&b"\x01"[..], b"\xcc\x01", b"\xcd\0\x01", b"\xce\0\0\0\x01", b"\xcf\0\0\0\0\0\0\0\x01"] {
         for id in [&b"\xa11"[..], b"\xd9\x011", b"\xda\0\x011", b"\xdb\0\0\0\x011"] {
             let record = [&b"\x96"[..], kind, b"\x80", id, b"\xa1t\x90\x90"].concat();
@@ -122,7 +122,7 @@ fn integers_and_texts_are_read_in_any_encoding() {
 }
 
 #[test]
-fn nil_or_an_empty_id_is_none() {
+fn a_nil_or_empty_id_is_absent() {
     check_read(b"\x96\x01\x80\xc0\xa1t\x90\x90", "Invocation - t[]");
     check_read(b"\x96\x01\x80\xa0\xa1t\x90\x90", "Invocation - t[]");
 }
@@ -171,14 +171,14 @@ fn values_of_every_kind_are_skipped_as_a_whole() {
 }
 
 #[test]
-fn a_message_comes_behind_its_length() {
+fn a_message_comes_after_its_length() {
     let limits = Limits { message_bytes: None, ..Limits::default() };
     assert_eq!(split(MESSAGE_PACK, b"", &limits), Ok(None));
     assert_eq!(split(MESSAGE_PACK, b"\x02\x91", &limits), Ok(None));
     assert_eq!(split(MESSAGE_PACK, b"\x02\x91\x06\x02", &limits), Ok(Some((&b"\x91\x06"[..], 3))));
     assert_eq!(split(MESSAGE_PACK, b"\x00\x91", &limits), Ok(Some((&b""[..], 1))));
     assert_eq!(split(MESSAGE_PACK, b"\x80", &limits), Ok(None));
-    // A longer prefix than needed is as good.
+    // A longer prefix than necessary is accepted.
     assert_eq!(split(MESSAGE_PACK, b"\x81\x80\x00x", &limits), Ok(Some((&b"x"[..], 4))));
     assert_eq!(split(MESSAGE_PACK, b"\xff\xff\xff\xff\x07", &limits), Ok(None));
 }

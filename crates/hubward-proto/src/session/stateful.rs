@@ -70,7 +70,7 @@ impl Stateful {
         }
     }
 
-    /// Numbers and keeps a message. Tells whether that has filled the buffer, so that the wait for an Ack is to start.
+    /// Numbers and keeps a message. Returns whether that has filled the buffer, so that the wait for an Ack is to start.
     pub(super) fn record(&mut self, frame: Frame) -> bool {
         let was_full = self.is_full();
         self.sent += 1;
@@ -110,7 +110,7 @@ impl Stateful {
         std::mem::take(&mut self.ack_due).then_some(self.received)
     }
 
-    /// Handles what a message says about numbers, and tells whether it is new and for the owner.
+    /// Handles what a message says about numbers, and returns whether it is new and for the owner.
     pub(super) fn admit(
         &mut self,
         now: Instant,
@@ -198,7 +198,7 @@ impl Stateful {
         Ok(())
     }
 
-    /// Counts a message, and tells whether it is new. A duplicate is acknowledged too: the peer sent it again because an
+    /// Counts a message, and returns whether it is new. A duplicate is acknowledged too: the peer sent it again because an
     /// earlier Ack has not reached it.
     fn count(&mut self, now: Instant, timers: &mut TimerTable) -> bool {
         let id = self.expected;

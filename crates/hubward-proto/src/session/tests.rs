@@ -1,4 +1,4 @@
-//! Sessions against each other, in virtual time, over a wire that can be cut anywhere.
+//! Two sessions connected to each other, in virtual time, over a transport that can be cut anywhere.
 
 mod handshake;
 mod keep_alive;
@@ -12,7 +12,7 @@ use crate::{Frame, Protocol, encode, testing};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// One end: its session, what has arrived and is not yet read, and what it has had to say about that.
+/// One end: its session, what has arrived and is not handled yet, and what came of the rest.
 struct End {
     session: Session,
     input: Vec<u8>,
@@ -20,12 +20,12 @@ struct End {
     error: Option<SessionError>,
 }
 
-/// Two ends and the wire between them.
+/// Two ends and the transport between them.
 struct Pair {
     client: End,
     server: End,
     now: Instant,
-    /// Whether what one writes arrives.
+    /// Whether what one end writes arrives at the other.
     up: bool,
 }
 
@@ -49,7 +49,7 @@ impl End {
         while self.error.is_none() {
             match self.session.handle_input(now, &self.input) {
                 Ok(progress) => {
-                    self.events.extend(progress.event.as_ref().map(tell));
+                    self.events.extend(progress.event.as_ref().map(describe));
                     if progress.consumed == 0 {
                         return;
                     }
@@ -66,9 +66,9 @@ impl End {
 }
 
 impl Pair {
-    /// Two ends that have shaken hands.
+    /// Two ends that have done their handshake.
     fn new(config: SessionConfig, protocol: Protocol, version: u32) -> Self {
-        let now = Instant::now();
+        let now = testing::now();
         let mut pair = Self {
             client: End::new(Session::client(config.clone(), protocol, version, now)),
             server: End::new(Session::server(config, now)),
@@ -93,7 +93,7 @@ impl Pair {
         }
     }
 
-    /// Lets both write and read until nothing moves.
+    /// Lets both ends write and read until nothing happens any more.
     fn pump(&mut self) {
         loop {
             let moved = self.flush(Side::Client) | self.flush(Side::Server);
@@ -132,7 +132,7 @@ impl Pair {
         true
     }
 
-    /// Lets time go by, with all that becomes due.
+    /// Moves the time on, and handles each deadline when it comes.
     fn advance(&mut self, by: Duration) {
         let until = self.now + by;
         loop {
@@ -157,7 +157,7 @@ impl Pair {
         }
     }
 
-    /// Loses the transport: what each has of the other's is at most what it has read.
+    /// Loses the transport, and what has arrived but is not handled yet.
     fn cut(&mut self) {
         for end in [&mut self.client, &mut self.server] {
             assert!(end.session.disconnected(self.now), "a stateful session waits");
@@ -173,7 +173,7 @@ impl Pair {
     }
 }
 
-fn tell(event: &Event<'_>) -> String {
+fn describe(event: &Event<'_>) -> String {
     let message = match event.clone() {
         Event::Handshake { protocol, version } => return format!("Handshake {} {version}", protocol.name()),
         Event::Invocation { call, streaming: false } => crate::Message::Invocation(call),
@@ -183,7 +183,7 @@ fn tell(event: &Event<'_>) -> String {
         Event::CancelInvocation(cancel) => crate::Message::CancelInvocation(cancel),
         Event::Close(close) => crate::Message::Close(close),
     };
-    testing::tell(&message)
+    testing::describe(&message)
 }
 
 fn calls(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -208,7 +208,7 @@ fn every_message_becomes_its_event() {
             pair.carry(Side::Client, &frame);
         }
         pair.pump();
-        let told = [
+        let expected = [
             "Invocation 1 a[]",
             "StreamInvocation 2 b[] uploads [\"3\"]",
             "StreamItem 3 1",
@@ -216,7 +216,7 @@ fn every_message_becomes_its_event() {
             "CancelInvocation 2",
             "Close None false",
         ];
-        assert_eq!(pair.server.take_events(), told);
+        assert_eq!(pair.server.take_events(), expected);
         assert_eq!(pair.server.error, None);
     }
 }
@@ -245,7 +245,7 @@ fn input_may_come_in_pieces_of_any_size() {
 }
 
 #[test]
-fn an_unknown_message_is_skipped_and_a_wrong_one_ends_the_session() {
+fn an_unknown_message_is_skipped_and_an_invalid_one_ends_the_session() {
     let mut pair = Pair::new(SessionConfig::default(), Protocol::Json, 1);
     pair.server.input.extend_from_slice(b"{\"type\":42}\x1e{\"type\":1}\x1e{\"type\":6}\x1e");
     pair.pump();
@@ -259,7 +259,7 @@ fn an_unknown_message_is_skipped_and_a_wrong_one_ends_the_session() {
 }
 
 #[test]
-fn after_a_close_nothing_is_read_and_nothing_sent() {
+fn after_a_close_nothing_is_handled_and_nothing_sent() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.server.session.close(None, true);
     assert!(!pair.server.session.is_stateful() && !pair.server.session.can_send());
@@ -267,7 +267,7 @@ fn after_a_close_nothing_is_read_and_nothing_sent() {
     pair.pump();
     assert_eq!(pair.server.take_events(), [""; 0]);
     assert_eq!(pair.client.take_events(), ["Close None true"]);
-    assert!(!pair.client.session.is_stateful(), "a Close ends statefulness on both sides");
+    assert!(!pair.client.session.is_stateful(), "after a Close neither end is stateful");
     assert!(!pair.client.session.disconnected(pair.now) && !pair.server.session.disconnected(pair.now));
 }
 

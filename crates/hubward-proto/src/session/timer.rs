@@ -45,7 +45,7 @@ impl TimerTable {
         self.0[timer as usize]
     }
 
-    /// Tells whether a timer runs and its deadline has come.
+    /// Returns whether a timer runs and its deadline has come.
     pub(super) fn is_due(&self, timer: Timer, now: Instant) -> bool {
         self.get(timer).is_some_and(|deadline| deadline <= now)
     }
@@ -58,14 +58,14 @@ impl TimerTable {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::{Timer, TimerTable};
+    use crate::testing;
 
     #[test]
     fn the_earliest_deadline_comes_first_and_a_stopped_one_never() {
-        #[allow(clippy::disallowed_methods, reason = "a session takes any moment as its time")]
-        let now = Instant::now();
+        let now = testing::now();
         let after = |seconds| now.checked_add(Duration::from_secs(seconds));
         let mut table = TimerTable::default();
         assert_eq!(table.next_timeout(), None);

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use hubward_types::{ConnectionId, HubName, Principal};
 
-use crate::{Pipe, Registration, RequestInfo, Transport};
+use crate::connections::registration::Registration;
+use crate::pipe::Pipe;
+use crate::request_info::RequestInfo;
+use crate::transport::Transport;
 
 /// What a mounted path does with an accepted connection: the hub engine, or a [raw handler](crate::raw).
 pub trait Acceptor: Send + Sync + 'static {
@@ -28,6 +31,6 @@ pub struct Connection {
     pub stateful: bool,
     /// The bytes.
     pub pipe: Pipe,
-    /// Its place among the node's connections; given up when this is dropped.
+    /// Its place among the node's connections, which is released when this is dropped.
     pub registration: Registration,
 }

@@ -8,11 +8,12 @@ use hubward_types::NodeId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connections::registry::Registry;
+use super::registry::Registry;
 
-/// A node's name, its keys, its connections by id, and the way it ends.
+/// The connections of a node by their ids, with what they have in common: the node's id, the keys of their tokens,
+/// the signal that the node is draining, and the tracker of their tasks.
 pub struct ConnectionManager {
-    id: NodeId,
+    node_id: NodeId,
     keys: KeyRing,
     draining: CancellationToken,
     tasks: TaskTracker,
@@ -20,29 +21,29 @@ pub struct ConnectionManager {
 }
 
 impl ConnectionManager {
-    /// Makes a node. When `draining` is cancelled, negotiates are answered 503 and raw handlers see the end of
-    /// their input; connections already negotiated go on, since closing them is their owner's to do. Every task
-    /// that an endpoint starts is one of `tasks`.
+    /// Makes the manager of a node's connections. When `draining` is cancelled, negotiates are answered 503 and raw
+    /// handlers see the end of their input; connections already negotiated go on, since closing them is their
+    /// owner's to do. Every task that an endpoint starts is one of `tasks`.
     pub fn new(
-        id: impl Into<NodeId>,
+        node_id: impl Into<NodeId>,
         keys: KeyRing,
         draining: CancellationToken,
         tasks: TaskTracker,
     ) -> Arc<ConnectionManager> {
-        Arc::new(Self { id: id.into(), keys, draining, tasks, registry: Registry::default() })
+        Arc::new(Self { node_id: node_id.into(), keys, draining, tasks, registry: Registry::default() })
     }
 
-    /// Returns the node's name.
+    /// Returns the id of the node that the connections live on.
     pub fn node_id(&self) -> &NodeId {
-        &self.id
+        &self.node_id
     }
 
-    /// Returns what seals connection tokens.
+    /// Returns the keys that seal connection tokens.
     pub fn keys(&self) -> &KeyRing {
         &self.keys
     }
 
-    /// Returns the signal that the node is leaving.
+    /// Returns the signal that the node is draining: it shuts down gracefully and accepts no new connections.
     pub fn draining(&self) -> &CancellationToken {
         &self.draining
     }
@@ -59,6 +60,6 @@ impl ConnectionManager {
 
 impl fmt::Debug for ConnectionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionManager").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("ConnectionManager").field("node_id", &self.node_id).finish_non_exhaustive()
     }
 }

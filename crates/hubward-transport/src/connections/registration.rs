@@ -1,5 +1,5 @@
-//! What the owner of a connection holds of the registry: its place there, and the way by which a stateful client
-//! comes back.
+//! What the owner of a connection holds of the registry: the connection's place there, and the way by which a
+//! stateful client comes back.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,36 +8,39 @@ use std::time::SystemTime;
 use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 
-use crate::connections::resume::Resume;
-use crate::{ConnectionManager, Pipe};
+use super::resume::Resume;
+use crate::connections::manager::ConnectionManager;
+use crate::pipe::Pipe;
 
-/// A connection's place among the node's connections. Dropping it gives the place up: later requests are told that
-/// the connection is unknown.
+/// A connection's place among the node's connections. Dropping it releases the place: to later requests the
+/// connection is unknown.
 pub struct Registration {
     manager: Arc<ConnectionManager>,
-    /// None where the connection was opened without a token, so that no later request can name it.
+    /// Absent where the connection was opened without a token, so that no later request can name it.
     id: Option<ConnectionId>,
-    lapses_at: SystemTime,
+    token_expires_at: SystemTime,
     resume: Option<Arc<Resume>>,
 }
 
 impl Registration {
+    /// Takes the place of a new connection, which the registry has just begun. Nothing may come between the two: the
+    /// place is released only by this.
     pub(crate) fn new(
         manager: Arc<ConnectionManager>,
-        sealed: &ConnectionTokenClaims,
+        claims: &ConnectionTokenClaims,
         resume: Option<Arc<Resume>>,
     ) -> Self {
-        Self { manager, id: Some(sealed.connection_id.clone()), lapses_at: sealed.expires_at, resume }
+        Self { manager, id: Some(claims.connection_id.clone()), token_expires_at: claims.expires_at, resume }
     }
 
     /// For a connection that was opened without a token.
     pub(crate) fn unnamed(manager: Arc<ConnectionManager>) -> Self {
-        Self { manager, id: None, lapses_at: SystemTime::UNIX_EPOCH, resume: None }
+        Self { manager, id: None, token_expires_at: SystemTime::UNIX_EPOCH, resume: None }
     }
 
-    /// Is ready when the client has opened another WebSocket for this connection. The new pipe takes over at once,
-    /// whether or not the old one is known to be dead: drop the old one. Never ready where stateful reconnect was
-    /// not negotiated.
+    /// Is ready when the client has opened another WebSocket to resume this connection. The new pipe takes over at
+    /// once, whether or not the old one is known to be dead: drop the old one. Never ready where stateful reconnect
+    /// was not negotiated.
     pub fn poll_resumed(&mut self, cx: &mut Context<'_>) -> Poll<Pipe> {
         match &self.resume {
             Some(resume) => resume.poll(cx),
@@ -45,19 +48,15 @@ impl Registration {
         }
     }
 
-    /// Refuses to take the connection up again: from now on a reconnect is told that the connection is unknown.
+    /// Refuses to resume the connection: from now on it is unknown to a reconnect.
     pub fn forbid_resume(&self) {
         if let Some(resume) = &self.resume {
             resume.forbid();
         }
     }
 
-    pub(crate) fn is_stateful(&self) -> bool {
-        self.resume.is_some()
-    }
-
-    /// Returns the name that logs may say: none where that is the public id. Where negotiate's version 0 makes one
-    /// text of the public id and the token, it is neither.
+    /// Returns the id inside the connection token, which logs may show. The public id they may not where it is the
+    /// token itself, as with negotiate's version 0. `None` where there was no token: the public id is no secret then.
     pub fn logged_id(&self) -> Option<&ConnectionId> {
         self.id.as_ref()
     }
@@ -72,7 +71,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.forbid_resume();
         if let Some(id) = &self.id {
-            self.manager.registry().end(id, self.lapses_at);
+            self.manager.registry().end(id, self.token_expires_at);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which connections live on this node, by the id inside their token. Negotiating leaves nothing here. A connection
-//! that has ended leaves its id until its token has lapsed, so that no token opens two; that is at most what was
-//! opened within one connect timeout.
+//! that has ended leaves its id until its token has expired, so that no token opens two connections; these are at
+//! most as many as were opened within one connect timeout.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,29 +8,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
+use dashmap::mapref::entry::{Entry, OccupiedEntry};
 use hubward_auth::ConnectionTokenClaims;
-use hubward_types::ConnectionId;
+use hubward_types::{ConnectionId, NodeId};
 use parking_lot::Mutex;
 
 use super::ownership;
-use crate::connections::resume::Resume;
-use crate::pipe::TransportEnd;
+use super::resume::Resume;
 use crate::pipe::inbox::Inbox;
-use crate::pipe::long_polling::LongPoll;
+use crate::pipe::long_polling::PollChannel;
+use crate::pipe::received::TransportEnd;
 use crate::refusal::Refusal;
-use crate::{ConnectionManager, Registration, Transport};
+use crate::transport::Transport;
 
 /// How many connections may have POSTed without a GET: no official client does so, and each may hold a POST body.
 const WAITING_CONNECTIONS: usize = 1024;
 
-/// How many lapsed entries are removed in passing: more than one, so that removing keeps ahead of adding.
+/// How many expired entries each request removes: more than the one that it may add, so that they become fewer.
 const SWEPT_AT_ONCE: usize = 16;
 
 #[derive(Default)]
 pub(crate) struct Registry {
     slots: DashMap<ConnectionId, Slot>,
-    lapsing: Mutex<VecDeque<(SystemTime, ConnectionId)>>,
+    /// The ids of unused slots, with when to remove them.
+    expiring: Mutex<VecDeque<(SystemTime, ConnectionId)>>,
+    /// How many slots are [`Slot::Waiting`].
     waiting: AtomicUsize,
 }
 
@@ -39,107 +41,125 @@ enum Slot {
     Waiting(Arc<Inbox>),
     WebSocket(Option<Arc<Resume>>),
     ServerSentEvents(Arc<Inbox>),
-    LongPolling(Arc<LongPoll>),
+    LongPolling(Arc<PollChannel>),
     /// Used, and not to be used again.
     Ended,
 }
 
-/// A request that names a connection, its token opened.
-pub(crate) struct Named<'a> {
-    pub(crate) manager: &'a Arc<ConnectionManager>,
-    pub(crate) sealed: &'a ConnectionTokenClaims,
+/// A request for a connection, its connection token opened.
+pub(crate) struct ConnectionRequest<'a> {
+    pub(crate) node_id: &'a NodeId,
+    pub(crate) claims: &'a ConnectionTokenClaims,
+    /// Whether the request comes from the user who negotiated the connection.
     pub(crate) same_user: bool,
     pub(crate) now: SystemTime,
 }
 
 /// What a GET found.
-pub(crate) enum Claim {
-    /// The connection begins; what a POST brought before is in the inbox.
-    New { registration: Registration, link: NewTransport },
-    /// A stateful connection is taken up again.
+pub(crate) enum Found {
+    /// The connection begins. The caller makes its [`Registration`](crate::Registration) at once.
+    New(NewTransport),
+    /// A stateful connection is resumed.
     Resumed(Arc<Resume>),
     /// Another poll of a long-polling connection.
-    Poll(Arc<LongPoll>),
+    Poll(Arc<PollChannel>),
 }
 
-/// What carries a new connection, as far as the registry has to know it.
+/// What a new connection's pipe shares with later requests. What a POST brought before is in the inbox.
 pub(crate) enum NewTransport {
-    WebSocket,
+    /// With what a reconnect goes through, where stateful reconnect was negotiated.
+    WebSocket(Option<Arc<Resume>>),
     ServerSentEvents(Arc<Inbox>),
-    LongPolling(Arc<LongPoll>),
+    LongPolling(Arc<PollChannel>),
 }
 
-impl Named<'_> {
+/// Where a POST puts its body.
+pub(crate) struct PostTarget {
+    pub(crate) inbox: Arc<Inbox>,
+    /// Set where the connection has had no GET yet: when that has to have come.
+    pub(crate) get_due: Option<SystemTime>,
+}
+
+impl ConnectionRequest<'_> {
     fn check_user(&self) -> Result<(), Refusal> {
         if self.same_user { Ok(()) } else { Err(Refusal::UserChanged) }
+    }
+
+    fn is_expired(&self) -> bool {
+        self.now >= self.claims.expires_at
     }
 }
 
 impl Registry {
     /// Finds or begins the connection for a GET, in the order of checks that SignalR has.
-    pub(crate) fn claim(
+    pub(crate) fn find_or_begin(
         &self,
-        named: &Named<'_>,
+        request: &ConnectionRequest<'_>,
         transport: Transport,
         enabled: bool,
-    ) -> Result<Claim, Refusal> {
-        self.sweep(named.now);
-        let check_enabled = || if enabled { Ok(()) } else { Err(Refusal::TransportDisabled(transport)) };
-        match self.slots.entry(named.sealed.connection_id.clone()) {
+    ) -> Result<Found, Refusal> {
+        self.sweep(request.now);
+        match self.slots.entry(request.claims.connection_id.clone()) {
             Entry::Vacant(entry) => {
-                ownership::may_begin_here(named.manager, named.sealed, Some(transport), named.now)?;
-                check_enabled()?;
-                named.check_user()?;
-                let (slot, claim) = begin(named, transport, Arc::default());
+                ownership::may_begin_here(request.node_id, request.claims, Some(transport), request.now)?;
+                check_enabled(transport, enabled)?;
+                request.check_user()?;
+                let (slot, new) = begin(request, transport, Arc::default());
                 entry.insert(slot);
-                Ok(claim)
+                Ok(Found::New(new))
             }
-            Entry::Occupied(mut entry) => {
-                if matches!(entry.get(), Slot::Ended) {
-                    return Err(Refusal::UnknownId);
-                }
-                check_enabled()?;
-                match (entry.get(), transport) {
-                    (Slot::WebSocket(None), Transport::WebSockets)
-                    | (Slot::ServerSentEvents(_), Transport::ServerSentEvents) => Err(Refusal::AlreadyActive),
-                    (Slot::WebSocket(Some(resume)), Transport::WebSockets) => {
-                        if resume.is_forbidden() {
-                            return Err(Refusal::UnknownId);
-                        }
-                        named.check_user()?;
-                        Ok(Claim::Resumed(resume.clone()))
-                    }
-                    (Slot::LongPolling(link), Transport::LongPolling) => {
-                        named.check_user()?;
-                        Ok(Claim::Poll(link.clone()))
-                    }
-                    (Slot::Waiting(inbox), Transport::ServerSentEvents | Transport::LongPolling) => {
-                        if named.now >= named.sealed.expires_at {
-                            return Err(Refusal::UnknownId);
-                        }
-                        named.check_user()?;
-                        let (slot, claim) = begin(named, transport, inbox.clone());
-                        entry.insert(slot);
-                        self.waiting.fetch_sub(1, Ordering::Relaxed);
-                        Ok(claim)
-                    }
-                    _ => Err(Refusal::TransportChanged),
-                }
+            Entry::Occupied(entry) if matches!(entry.get(), Slot::Ended) => Err(Refusal::UnknownId),
+            Entry::Occupied(entry) => {
+                check_enabled(transport, enabled)?;
+                self.find(entry, request, transport)
             }
         }
     }
 
-    /// Finds where a POST goes. A connection that has no GET yet gets an inbox that waits for it; the second value
-    /// says so.
-    pub(crate) fn inbox(&self, named: &Named<'_>) -> Result<(Arc<Inbox>, bool), Refusal> {
-        if let Some(slot) = self.slots.get(&named.sealed.connection_id) {
-            return self.inbox_of(&slot, named);
+    fn find(
+        &self,
+        mut entry: OccupiedEntry<'_, ConnectionId, Slot>,
+        request: &ConnectionRequest<'_>,
+        transport: Transport,
+    ) -> Result<Found, Refusal> {
+        match (entry.get(), transport) {
+            (Slot::WebSocket(None), Transport::WebSockets)
+            | (Slot::ServerSentEvents(_), Transport::ServerSentEvents) => Err(Refusal::AlreadyActive),
+            (Slot::WebSocket(Some(resume)), Transport::WebSockets) => {
+                if resume.is_forbidden() {
+                    return Err(Refusal::UnknownId);
+                }
+                request.check_user()?;
+                Ok(Found::Resumed(resume.clone()))
+            }
+            (Slot::LongPolling(channel), Transport::LongPolling) => {
+                request.check_user()?;
+                Ok(Found::Poll(channel.clone()))
+            }
+            (Slot::Waiting(inbox), Transport::ServerSentEvents | Transport::LongPolling) => {
+                if request.is_expired() {
+                    return Err(Refusal::UnknownId);
+                }
+                request.check_user()?;
+                let (slot, new) = begin(request, transport, inbox.clone());
+                entry.insert(slot);
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                Ok(Found::New(new))
+            }
+            _ => Err(Refusal::TransportChanged),
         }
-        self.sweep(named.now);
-        ownership::may_begin_here(named.manager, named.sealed, None, named.now)?;
-        named.check_user()?;
-        match self.slots.entry(named.sealed.connection_id.clone()) {
-            Entry::Occupied(entry) => self.inbox_of(entry.get(), named),
+    }
+
+    /// Finds where a POST goes. A connection that has had no GET yet gets an inbox that waits for it.
+    pub(crate) fn post_target(&self, request: &ConnectionRequest<'_>) -> Result<PostTarget, Refusal> {
+        if let Some(slot) = self.slots.get(&request.claims.connection_id) {
+            return slot.post_target(request);
+        }
+        self.sweep(request.now);
+        ownership::may_begin_here(request.node_id, request.claims, None, request.now)?;
+        request.check_user()?;
+        match self.slots.entry(request.claims.connection_id.clone()) {
+            Entry::Occupied(entry) => entry.get().post_target(request),
             Entry::Vacant(entry) => {
                 if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_CONNECTIONS {
                     self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -147,65 +167,52 @@ impl Registry {
                 }
                 let inbox = Arc::<Inbox>::default();
                 entry.insert(Slot::Waiting(inbox.clone()));
-                self.lapse_later(named.sealed.expires_at, &named.sealed.connection_id);
-                Ok((inbox, true))
+                self.expire_at(request.claims.expires_at, &request.claims.connection_id);
+                Ok(PostTarget { inbox, get_due: Some(request.claims.expires_at) })
             }
         }
     }
 
-    fn inbox_of(&self, slot: &Slot, named: &Named<'_>) -> Result<(Arc<Inbox>, bool), Refusal> {
-        let (inbox, waits) = match slot {
-            Slot::Ended => return Err(Refusal::UnknownId),
-            Slot::WebSocket(_) => return Err(Refusal::PostOnWebSocket),
-            Slot::Waiting(_) if named.now >= named.sealed.expires_at => return Err(Refusal::UnknownId),
-            Slot::Waiting(inbox) => (inbox.clone(), true),
-            Slot::ServerSentEvents(inbox) => (inbox.clone(), false),
-            Slot::LongPolling(link) => (link.inbox().clone(), false),
-        };
-        named.check_user()?;
-        Ok((inbox, waits))
-    }
-
     /// Finds the long-polling connection that a DELETE ends.
-    pub(crate) fn terminable(&self, named: &Named<'_>) -> Result<Arc<LongPoll>, Refusal> {
-        match self.slots.get(&named.sealed.connection_id).as_deref() {
-            Some(Slot::LongPolling(link)) => {
-                named.check_user()?;
-                Ok(link.clone())
+    pub(crate) fn terminable(&self, request: &ConnectionRequest<'_>) -> Result<Arc<PollChannel>, Refusal> {
+        match self.slots.get(&request.claims.connection_id).as_deref() {
+            Some(Slot::LongPolling(channel)) => {
+                request.check_user()?;
+                Ok(channel.clone())
             }
             Some(Slot::Ended) => Err(Refusal::UnknownId),
             Some(_) => Err(Refusal::NotTerminable),
             None => {
-                ownership::may_begin_here(named.manager, named.sealed, None, named.now)?;
+                ownership::may_begin_here(request.node_id, request.claims, None, request.now)?;
                 Err(Refusal::NotTerminable)
             }
         }
     }
 
-    /// Gives up a connection's place.
-    pub(crate) fn end(&self, id: &ConnectionId, lapses_at: SystemTime) {
+    /// Releases the place of a connection that has ended.
+    pub(crate) fn end(&self, id: &ConnectionId, token_expires_at: SystemTime) {
         let now = SystemTime::now();
-        if now < lapses_at {
+        if now < token_expires_at {
             self.slots.insert(id.clone(), Slot::Ended);
-            self.lapse_later(lapses_at, id);
+            self.expire_at(token_expires_at, id);
         } else {
             self.slots.remove(id);
         }
         self.sweep(now);
     }
 
-    fn lapse_later(&self, at: SystemTime, id: &ConnectionId) {
-        self.lapsing.lock().push_back((at, id.clone()));
+    fn expire_at(&self, at: SystemTime, id: &ConnectionId) {
+        self.expiring.lock().push_back((at, id.clone()));
     }
 
-    /// Removes entries whose token has lapsed. Tokens of one endpoint lapse in the order in which they were made;
-    /// where endpoints differ, an entry may stay until those before it have lapsed.
+    /// Removes unused slots whose token has expired. Tokens of one endpoint expire in the order in which they were
+    /// made; where endpoints differ in their timeout, a slot may stay until those before it have expired.
     fn sweep(&self, now: SystemTime) {
         for _ in 0..SWEPT_AT_ONCE {
             let id = {
-                let mut lapsing = self.lapsing.lock();
-                match lapsing.front() {
-                    Some((at, _)) if *at <= now => lapsing.pop_front(),
+                let mut expiring = self.expiring.lock();
+                match expiring.front() {
+                    Some((at, _)) if *at <= now => expiring.pop_front(),
                     _ => None,
                 }
             };
@@ -219,21 +226,39 @@ impl Registry {
     }
 }
 
-fn begin(named: &Named<'_>, transport: Transport, inbox: Arc<Inbox>) -> (Slot, Claim) {
-    let stateful = named.sealed.stateful && transport == Transport::WebSockets;
-    let resume = stateful.then(Arc::<Resume>::default);
-    let registration = Registration::new(named.manager.clone(), named.sealed, resume.clone());
-    let (slot, link) = match transport {
-        Transport::WebSockets => (Slot::WebSocket(resume), NewTransport::WebSocket),
+impl Slot {
+    fn post_target(&self, request: &ConnectionRequest<'_>) -> Result<PostTarget, Refusal> {
+        let (inbox, get_due) = match self {
+            Self::Ended => return Err(Refusal::UnknownId),
+            Self::WebSocket(_) => return Err(Refusal::PostOnWebSocket),
+            Self::Waiting(_) if request.is_expired() => return Err(Refusal::UnknownId),
+            Self::Waiting(inbox) => (inbox, Some(request.claims.expires_at)),
+            Self::ServerSentEvents(inbox) => (inbox, None),
+            Self::LongPolling(channel) => (channel.inbox(), None),
+        };
+        request.check_user()?;
+        Ok(PostTarget { inbox: inbox.clone(), get_due })
+    }
+}
+
+fn check_enabled(transport: Transport, enabled: bool) -> Result<(), Refusal> {
+    if enabled { Ok(()) } else { Err(Refusal::TransportDisabled(transport)) }
+}
+
+fn begin(request: &ConnectionRequest<'_>, transport: Transport, inbox: Arc<Inbox>) -> (Slot, NewTransport) {
+    match transport {
+        Transport::WebSockets => {
+            let resume = request.claims.stateful.then(Arc::<Resume>::default);
+            (Slot::WebSocket(resume.clone()), NewTransport::WebSocket(resume))
+        }
         Transport::ServerSentEvents => {
             (Slot::ServerSentEvents(inbox.clone()), NewTransport::ServerSentEvents(inbox))
         }
         Transport::LongPolling => {
-            let link = Arc::new(LongPoll::new(inbox));
-            (Slot::LongPolling(link.clone()), NewTransport::LongPolling(link))
+            let channel = Arc::new(PollChannel::new(inbox));
+            (Slot::LongPolling(channel.clone()), NewTransport::LongPolling(channel))
         }
-    };
-    (slot, Claim::New { registration, link })
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Where a new WebSocket of a stateful connection waits for the connection's owner to take it over.
+//! Where a new WebSocket of a stateful connection waits until the connection's owner takes it over.
 
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
-use crate::Pipe;
+use crate::pipe::Pipe;
+use crate::pipe::wakers::{WakerSlot, unlock_and_wake};
 
 #[derive(Default)]
 pub(crate) struct Resume {
@@ -15,7 +16,7 @@ pub(crate) struct Resume {
 struct State {
     forbidden: bool,
     pipe: Option<Pipe>,
-    owner: Option<Waker>,
+    owner: WakerSlot,
 }
 
 impl Resume {
@@ -23,43 +24,40 @@ impl Resume {
         self.state.lock().forbidden
     }
 
-    /// Ends it: no pipe is taken any more, and one that waits is dropped.
+    /// Ends it: no pipe is accepted any more, and one that waits is dropped.
     pub(crate) fn forbid(&self) {
-        let waiting = {
-            let mut state = self.state.lock();
-            state.forbidden = true;
-            state.owner = None;
-            state.pipe.take()
-        };
+        let mut state = self.state.lock();
+        state.forbidden = true;
+        state.owner.clear();
+        let waiting = state.pipe.take();
+        // Dropping a pipe closes its socket: not inside the lock.
+        drop(state);
         drop(waiting);
     }
 
     /// Hands a pipe over; the newest wins. Where resuming is forbidden by now, the pipe is dropped.
     pub(crate) fn offer(&self, pipe: Pipe) {
-        let (older, owner) = {
-            let mut state = self.state.lock();
-            if state.forbidden { (Some(pipe), None) } else { (state.pipe.replace(pipe), state.owner.take()) }
-        };
-        drop(older);
-        if let Some(owner) = owner {
-            owner.wake();
+        let mut state = self.state.lock();
+        if state.forbidden {
+            return;
         }
+        let older = state.pipe.replace(pipe);
+        unlock_and_wake(state, |state| [&mut state.owner]);
+        drop(older);
     }
 
+    /// Is ready with the newest pipe that was offered.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Pipe> {
         let mut state = self.state.lock();
-        if let Some(pipe) = state.pipe.take() {
-            return Poll::Ready(pipe);
+        match state.pipe.take() {
+            Some(pipe) => Poll::Ready(pipe),
+            None => {
+                state.owner.store(cx);
+                Poll::Pending
+            }
         }
-        remember(&mut state.owner, cx);
-        Poll::Pending
     }
 }
 
-/// Stores the waker of the task that asks, unless it is stored already.
-pub(crate) fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
-    match slot {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *slot = Some(cx.waker().clone()),
-    }
-}
+#[cfg(test)]
+mod tests;

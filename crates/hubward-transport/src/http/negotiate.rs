@@ -1,25 +1,27 @@
-//! Negotiate: a new id and a sealed token for it. Nothing is stored, so a flood of negotiates costs no memory.
+//! Negotiate: a new id and the connection token for it. Nothing is stored, so a flood of negotiates costs no memory.
 
-use std::time::SystemTime;
-
-use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, header};
+use http::request::Parts;
 use hubward_auth::{ConnectionTokenClaims, Identity, random_id};
-use hubward_types::{ConnectionId, HubName, Principal};
+use hubward_types::ConnectionId;
 use serde::Serialize;
 
+use super::admission::Admitted;
+use super::caller::Caller;
+use super::response::json;
+use crate::endpoint::Endpoint;
+use crate::options::TransportOptions;
+use crate::refusal::Refusal;
 use crate::request_info::query_value;
-use crate::{ConnectionManager, Transport, TransportOptions};
+use crate::transport::Transport;
 
-/// The newest version of negotiate: the token is another text than the id.
+/// The newest version of negotiate, in which the connection token is not the public id.
 const VERSION: i32 = 1;
 
-/// What begins the id inside a token of version 0, where the sealed text is the public id as well. No random id
-/// holds it.
+/// What the id inside a token of version 0 begins with, where the token itself is the public id. No random id has it.
 const VERSION_0_MARK: &str = "~";
 
-/// In SignalR's order, which is part of the recorded answers.
+/// The fields in SignalR's order, which the recorded answers hold.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NegotiateResponse<'a> {
@@ -39,100 +41,93 @@ struct AvailableTransport {
     transfer_formats: &'static [&'static str],
 }
 
-/// Errors are answered 200 as well.
+/// Its status is 200 as well.
 #[derive(Serialize)]
 struct NegotiateError {
     error: String,
 }
 
-pub(crate) fn negotiate(
-    manager: &ConnectionManager,
-    hub: &HubName,
-    options: &TransportOptions,
-    principal: &Principal,
-    query: Option<&str>,
-    now: SystemTime,
-) -> Response {
+pub(crate) fn negotiate(admitted: &Admitted<'_>, parts: &Parts) -> Result<Response, Refusal> {
+    let Endpoint { manager, hub, options, .. } = &**admitted.endpoint;
+    let Caller { principal, now, .. } = &admitted.caller;
+    if manager.draining().is_cancelled() {
+        return Err(Refusal::Draining);
+    }
+    let query = parts.uri.query();
     let version = match version(query, options.minimum_protocol_version) {
         Ok(version) => version,
-        Err(error) => return json(serde_json::to_vec(&NegotiateError { error })),
+        Err(error) => return Ok(serialized(&NegotiateError { error })),
     };
-    let asked_stateful = query_value(query, "useStatefulReconnect")
+    let stateful_requested = query_value(query, "useStatefulReconnect")
         .is_some_and(|value| trimmed(&value).eq_ignore_ascii_case("true"));
-    let stateful = options.allow_stateful_reconnects && asked_stateful;
+    let stateful = options.allow_stateful_reconnects && stateful_requested;
     let random = random_id();
     let connection_id = match version {
         0 => ConnectionId::from(format!("{VERSION_0_MARK}{random}")),
         _ => random,
     };
-    let sealed = ConnectionTokenClaims {
+    let claims = ConnectionTokenClaims {
         connection_id,
         hub: hub.clone(),
         owner: manager.node_id().clone(),
         identity: Identity::of(principal),
         stateful,
-        issued_at: now,
-        expires_at: now + options.connect_timeout,
+        issued_at: *now,
+        expires_at: *now + options.connect_timeout,
     };
-    let token = manager.keys().seal(&sealed);
-    json(serde_json::to_vec(&NegotiateResponse {
+    let token = manager.keys().seal(&claims);
+    Ok(serialized(&NegotiateResponse {
         use_stateful_reconnect: stateful,
         negotiate_version: version,
-        connection_id: if version == 0 { token.expose() } else { sealed.connection_id.as_str() },
+        connection_id: if version == 0 { token.expose() } else { claims.connection_id.as_str() },
         connection_token: (version > 0).then_some(token.expose()),
         available_transports: available_transports(options),
     }))
 }
 
-/// Returns the name under which others know the connection that this token opens.
-pub(crate) fn public_id(sealed: &ConnectionTokenClaims, token: &str) -> ConnectionId {
-    if sealed.connection_id.as_str().starts_with(VERSION_0_MARK) {
+/// Returns the id by which others know the connection that this token opens.
+pub(crate) fn public_id(claims: &ConnectionTokenClaims, token: &str) -> ConnectionId {
+    if claims.connection_id.as_str().starts_with(VERSION_0_MARK) {
         token.into()
     } else {
-        sealed.connection_id.clone()
+        claims.connection_id.clone()
     }
 }
 
 fn version(query: Option<&str>, minimum: i32) -> Result<i32, String> {
-    let asked = match query_value(query, "negotiateVersion") {
+    let requested = match query_value(query, "negotiateVersion") {
         None => 0,
-        Some(text) => trimmed(&text)
+        Some(value) => trimmed(&value)
             .parse::<i32>()
             .map_err(|_| "The client requested a non-integer protocol version.".to_owned())?,
     };
-    if asked < minimum {
+    if requested < minimum {
         return Err(format!(
-            "The client requested version '{asked}', but the server does not support this version."
+            "The client requested version '{requested}', but the server does not support this version."
         ));
     }
-    Ok(asked.min(VERSION))
+    Ok(requested.min(VERSION))
 }
 
-/// Takes away what .NET passes over around a number or a truth value: ASCII white space, and NUL.
-fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| matches!(c, '\t'..='\r' | ' ' | '\0'))
+/// Removes what .NET skips around a number or a boolean: ASCII white space and NUL.
+fn trimmed(value: &str) -> &str {
+    value.trim_matches(|c: char| matches!(c, '\t'..='\r' | ' ' | '\0'))
 }
 
 fn available_transports(options: &TransportOptions) -> Vec<AvailableTransport> {
-    [
-        (options.web_sockets, Transport::WebSockets),
-        (options.server_sent_events, Transport::ServerSentEvents),
-        (options.long_polling, Transport::LongPolling),
-    ]
-    .into_iter()
-    .filter(|(offered, _)| *offered)
-    .map(|(_, transport)| AvailableTransport {
-        transport: transport.name(),
-        transfer_formats: if transport.carries_binary() { &["Text", "Binary"] } else { &["Text"] },
-    })
-    .collect()
+    let offered = Transport::ALL.into_iter().filter(|transport| options.offers(*transport));
+    offered
+        .map(|transport| AvailableTransport {
+            transport: transport.name(),
+            transfer_formats: if transport.carries_binary() { &["Text", "Binary"] } else { &["Text"] },
+        })
+        .collect()
 }
 
-/// Texts and numbers always become JSON; should they not, the body is empty and the client says so.
-fn json(bytes: serde_json::Result<Vec<u8>>) -> Response {
-    let mut response = Response::new(Body::from(bytes.unwrap_or_default()));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+/// Serialises a response. Strings and numbers cannot fail to become JSON; if they did, the body would be empty, which
+/// the client reports.
+fn serialized(response: &impl Serialize) -> Response {
+    json(serde_json::to_vec(response).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -140,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_read_as_signalr_reads_it() {
+    fn a_version_is_parsed_as_signalr_parses_it() {
         let cases = [
             (None, 0, Ok(0)),
             (Some("negotiateVersion=1"), 0, Ok(1)),

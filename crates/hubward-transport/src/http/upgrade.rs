@@ -1,5 +1,5 @@
-//! From a checked WebSocket request to a running pipe. The request is answered at once; the pipe begins when the
-//! HTTP server lets go of the socket, in a task that ends with handing it over.
+//! From a checked WebSocket request to a running pipe. The response is sent at once; the pipe begins when the HTTP
+//! server releases the socket, in a task that ends with handing the pipe over.
 
 mod handshake;
 
@@ -8,11 +8,14 @@ use std::sync::Arc;
 use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
 
-pub(crate) use handshake::{Handshake, asks_for_web_socket};
+pub(crate) use handshake::{Handshake, is_for_web_socket};
 
+use crate::connections::connection::{Acceptor, Connection};
+use crate::connections::manager::ConnectionManager;
 use crate::connections::resume::Resume;
+use crate::options::TransportOptions;
+use crate::pipe::Pipe;
 use crate::pipe::websocket::{Io, WebSocketPipe};
-use crate::{Acceptor, Connection, ConnectionManager, Pipe, TransportOptions};
 
 /// Opens a WebSocket for a new connection. `connect` makes the connection from its pipe.
 pub(crate) fn open(
@@ -31,7 +34,7 @@ pub(crate) fn open(
     response
 }
 
-/// Opens another WebSocket for a connection that lives.
+/// Opens another WebSocket for a connection that is resumed.
 pub(crate) fn resume(
     manager: &ConnectionManager,
     handshake: Handshake,
@@ -47,7 +50,7 @@ pub(crate) fn resume(
     response
 }
 
-/// Waits for the socket. None where the client was gone before it had the answer.
+/// Waits for the socket. `None` where the client was gone before it had the response.
 async fn pipe(upgrade: OnUpgrade, options: Arc<TransportOptions>) -> Option<Pipe> {
     let (io, early) = Io::take(upgrade.await.ok()?);
     Some(WebSocketPipe::new(io, early, options).into())

@@ -1,12 +1,12 @@
-//! What POSTs have brought and the connection's owner has not yet read. Bounded: one POST at a time has its turn,
-//! and it waits while more than the application buffer is unread.
+//! What POSTs have brought and the connection's owner has not yet read. Bounded, with backpressure: POSTs take turns,
+//! and the one whose turn it is waits while more than the application buffer is unread.
 
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
-use crate::connections::resume::remember;
-use crate::pipe::{Received, TransportEnd};
+use super::received::{Received, TransportEnd};
+use super::wakers::{WakerSlot, unlock_and_wake};
 
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -19,12 +19,14 @@ pub(crate) struct Inbox {
 struct State {
     unread: Vec<u8>,
     end: Option<TransportEnd>,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
+    reader: WakerSlot,
+    /// The POST whose turn it is.
+    writer: WakerSlot,
 }
 
 impl Inbox {
-    /// Puts a body in when less than `limit` bytes are unread (0: at once). `Err` when the connection has ended.
+    /// Puts a body in once less than `limit` bytes are unread; with a limit of 0, at once. Fails when the connection
+    /// has ended.
     pub(crate) fn poll_put(
         &self,
         cx: &Context<'_>,
@@ -36,7 +38,7 @@ impl Inbox {
             return Poll::Ready(Err(end));
         }
         if limit > 0 && state.unread.len() >= limit {
-            remember(&mut state.writer, cx);
+            state.writer.store(cx);
             return Poll::Pending;
         }
         if state.unread.is_empty() {
@@ -44,24 +46,23 @@ impl Inbox {
         } else {
             state.unread.append(body);
         }
-        let reader = state.reader.take();
-        drop(state);
-        wake(reader);
+        unlock_and_wake(state, |state| [&mut state.reader]);
         Poll::Ready(Ok(()))
     }
 
-    /// Is ready as soon as the connection has ended. Only the POST whose turn it is may ask.
+    /// Is ready as soon as the connection has ended. Only for the POST whose turn it is.
     pub(crate) fn poll_ended(&self, cx: &Context<'_>) -> Poll<TransportEnd> {
         let mut state = self.state.lock();
         match state.end {
             Some(end) => Poll::Ready(end),
             None => {
-                remember(&mut state.writer, cx);
+                state.writer.store(cx);
                 Poll::Pending
             }
         }
     }
 
+    /// Appends what is unread to `input`. The end comes after all bytes.
     pub(crate) fn poll_receive(&self, cx: &Context<'_>, input: &mut Vec<u8>) -> Poll<Received> {
         let mut state = self.state.lock();
         if !state.unread.is_empty() {
@@ -70,33 +71,25 @@ impl Inbox {
             } else {
                 input.append(&mut state.unread);
             }
+            // An idle connection owns no buffer.
             state.unread = Vec::new();
-            let writer = state.writer.take();
-            drop(state);
-            wake(writer);
+            unlock_and_wake(state, |state| [&mut state.writer]);
             return Poll::Ready(Received::Data);
         }
         if let Some(end) = state.end {
             return Poll::Ready(Received::End(end));
         }
-        remember(&mut state.reader, cx);
+        state.reader.store(cx);
         Poll::Pending
     }
 
-    /// Lets nothing more in. The first reason stands.
+    /// Accepts nothing more, and wakes both sides. The first end stands.
     pub(crate) fn end(&self, end: TransportEnd) {
-        let (reader, writer) = {
-            let mut state = self.state.lock();
-            state.end.get_or_insert(end);
-            (state.reader.take(), state.writer.take())
-        };
-        wake(reader);
-        wake(writer);
+        let mut state = self.state.lock();
+        state.end.get_or_insert(end);
+        unlock_and_wake(state, |state| [&mut state.reader, &mut state.writer]);
     }
 }
 
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
+#[cfg(test)]
+mod tests;

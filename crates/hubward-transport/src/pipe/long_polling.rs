@@ -4,187 +4,82 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hubward_proto::Frame;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::connections::resume::remember;
-use crate::pipe::inbox::Inbox;
-use crate::pipe::{Received, TransportEnd};
-use crate::{PipeError, TransportOptions};
+use super::inbox::Inbox;
+use super::received::{Received, TransportEnd};
+use super::wakers::{WakerSlot, unlock_and_wake};
+use crate::error::PipeError;
+use crate::options::TransportOptions;
 
 /// How much may wait for the next poll before the owner has to; SignalR's default for what a transport buffers.
-const WAITING_BYTES: usize = 64 << 10;
+const OUTGOING_BYTES: usize = 64 << 10;
 
 /// The server's end of a long-polling connection.
 pub(crate) struct LongPollingPipe {
-    link: Arc<LongPoll>,
+    channel: Arc<PollChannel>,
     closing: bool,
-    /// When to look again whether the client polls, or after `closing`, when to give it up. Not moved by polls: it
-    /// is set right when it is reached.
+    /// When to look again whether the client polls, or, while closing, when to give up. A poll does not move it:
+    /// that is made up for when it is reached.
     deadline: Instant,
     options: Arc<TransportOptions>,
 }
 
-/// What polls and the pipe share.
-pub(crate) struct LongPoll {
+/// What the pipe and the client's polls share.
+pub(crate) struct PollChannel {
     inbox: Arc<Inbox>,
     state: Mutex<State>,
 }
 
 struct State {
-    waiting: Vec<u8>,
+    outgoing: Vec<u8>,
     /// The number of the newest poll.
     newest: u64,
-    active: bool,
+    /// Whether the newest poll is pending.
+    polled: bool,
+    /// Since when no poll is pending.
     idle_since: Instant,
-    poll: Option<Waker>,
-    writer: Option<Waker>,
-    /// Set by the owner: after what waits, polls are told that it is over.
+    poll: WakerSlot,
+    /// The pipe's owner, that waits for room in `outgoing`, or while closing, for `client_notified`.
+    owner: WakerSlot,
+    /// Set by the pipe: after `outgoing`, a poll is answered with 204.
     closing: bool,
-    /// A poll was told, or none was there when a DELETE came: nobody needs to be told any more.
-    told: bool,
+    /// The client knows that the connection is over: a poll was answered so, or none was pending when its DELETE came.
+    client_notified: bool,
+    /// The client has ended the connection with a DELETE.
     terminated: bool,
 }
 
-/// How a poll ends.
+/// How a poll is answered.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum PollResponse {
     Data(Vec<u8>),
     /// Nothing came within the poll timeout.
-    Nothing,
+    TimedOut,
     /// The connection is over, or a newer poll has taken this one's place.
     NoContent,
-    /// The connection was ended by its client.
-    Unknown,
+    /// The client has ended the connection.
+    Terminated,
 }
 
-impl LongPoll {
-    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
-        let state = State {
-            waiting: Vec::new(),
-            newest: 0,
-            active: false,
-            idle_since: Instant::now(),
-            poll: None,
-            writer: None,
-            closing: false,
-            told: false,
-            terminated: false,
-        };
-        Self { inbox, state: Mutex::new(state) }
-    }
-
-    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
-        &self.inbox
-    }
-
-    /// Waits for what a poll is answered with.
-    pub(crate) async fn poll(&self, timeout: Duration) -> PollResponse {
-        let Some(poll) = ActivePoll::begin(self) else { return PollResponse::Unknown };
-        tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await.unwrap_or(PollResponse::Nothing)
-    }
-
-    /// Ends the connection for its client. A poll that is pending still gets the owner's goodbye; no other begins.
-    pub(crate) fn terminate(&self) {
-        let writer = {
-            let mut state = self.state.lock();
-            state.terminated = true;
-            state.told |= !state.active;
-            state.writer.take()
-        };
-        writer.into_iter().for_each(Waker::wake);
-        self.inbox.end(TransportEnd::Closed { code: None });
-    }
-
-    fn finish(&self) {
-        let poll = {
-            let mut state = self.state.lock();
-            state.closing = true;
-            state.poll.take()
-        };
-        if let Some(poll) = poll {
-            poll.wake();
-        }
-    }
-}
-
-/// A poll that is being waited for. Dropped, it leaves the client idle, whether it was answered or went away.
-struct ActivePoll<'a> {
-    link: &'a LongPoll,
+/// A pending poll. Dropped, it leaves the client idle, whether it was answered or went away.
+struct PendingPoll<'a> {
+    channel: &'a PollChannel,
     number: u64,
 }
 
-impl<'a> ActivePoll<'a> {
-    fn begin(link: &'a LongPoll) -> Option<Self> {
-        let mut state = link.state.lock();
-        if state.terminated {
-            return None;
-        }
-        state.newest += 1;
-        state.active = true;
-        let (number, older) = (state.newest, state.poll.take());
-        drop(state);
-        if let Some(older) = older {
-            older.wake();
-        }
-        Some(Self { link, number })
-    }
-
-    fn poll(&self, cx: &Context<'_>) -> Poll<PollResponse> {
-        let mut state = self.link.state.lock();
-        if state.newest != self.number {
-            return Poll::Ready(PollResponse::NoContent);
-        }
-        if !state.waiting.is_empty() {
-            state.told |= state.terminated;
-            let data = std::mem::take(&mut state.waiting);
-            let writer = state.writer.take();
-            drop(state);
-            if let Some(writer) = writer {
-                writer.wake();
-            }
-            return Poll::Ready(PollResponse::Data(data));
-        }
-        if state.closing {
-            state.told = true;
-            let writer = state.writer.take();
-            drop(state);
-            if let Some(writer) = writer {
-                writer.wake();
-            }
-            return Poll::Ready(PollResponse::NoContent);
-        }
-        remember(&mut state.poll, cx);
-        Poll::Pending
-    }
-}
-
-impl Drop for ActivePoll<'_> {
-    fn drop(&mut self) {
-        let mut state = self.link.state.lock();
-        if state.newest == self.number {
-            state.active = false;
-            state.told |= state.terminated;
-            state.idle_since = Instant::now();
-            state.poll = None;
-            let writer = if state.told { state.writer.take() } else { None };
-            drop(state);
-            writer.into_iter().for_each(Waker::wake);
-        }
-    }
-}
-
 impl LongPollingPipe {
-    pub(crate) fn new(link: Arc<LongPoll>, options: Arc<TransportOptions>) -> Self {
-        Self { link, closing: false, deadline: Instant::now() + options.disconnect_timeout, options }
+    pub(crate) fn new(channel: Arc<PollChannel>, options: Arc<TransportOptions>) -> Self {
+        Self { channel, closing: false, deadline: Instant::now() + options.disconnect_timeout, options }
     }
 
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<Received> {
-        self.link.inbox.poll_receive(cx, input)
+        self.channel.inbox.poll_receive(cx, input)
     }
 
     pub(crate) fn poll_write(
@@ -195,21 +90,19 @@ impl LongPollingPipe {
         if self.closing {
             return Poll::Ready(Err(PipeError::Closed));
         }
-        let mut state = self.link.state.lock();
-        if state.terminated && state.told {
+        let mut state = self.channel.state.lock();
+        if state.terminated && state.client_notified {
             return Poll::Ready(Err(PipeError::Lost));
         }
-        while state.waiting.len() < WAITING_BYTES {
+        while state.outgoing.len() < OUTGOING_BYTES {
             let Some(frame) = frames.pop_front() else { break };
-            state.waiting.extend_from_slice(frame.message());
+            state.outgoing.extend_from_slice(frame.message());
         }
         if !frames.is_empty() {
-            remember(&mut state.writer, cx);
+            state.owner.store(cx);
         }
-        let poll = if state.waiting.is_empty() { None } else { state.poll.take() };
-        drop(state);
-        if let Some(poll) = poll {
-            poll.wake();
+        if !state.outgoing.is_empty() {
+            unlock_and_wake(state, |state| [&mut state.poll]);
         }
         if frames.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
@@ -218,13 +111,13 @@ impl LongPollingPipe {
         if !self.closing {
             self.closing = true;
             self.deadline = Instant::now() + self.options.close_timeout;
-            self.link.finish();
+            self.channel.finish();
         }
-        let mut state = self.link.state.lock();
-        if state.told {
+        let mut state = self.channel.state.lock();
+        if state.client_notified {
             return Poll::Ready(());
         }
-        remember(&mut state.writer, cx);
+        state.owner.store(cx);
         Poll::Pending
     }
 
@@ -239,8 +132,8 @@ impl LongPollingPipe {
         if self.closing {
             return Err(PipeError::CloseTimeout);
         }
-        let state = self.link.state.lock();
-        let since = if state.active { now } else { state.idle_since };
+        let state = self.channel.state.lock();
+        let since = if state.polled { now } else { state.idle_since };
         self.deadline = since + self.options.disconnect_timeout;
         if now < self.deadline { Ok(()) } else { Err(PipeError::DisconnectTimeout) }
     }
@@ -248,7 +141,104 @@ impl LongPollingPipe {
 
 impl Drop for LongPollingPipe {
     fn drop(&mut self) {
-        self.link.finish();
-        self.link.inbox.end(TransportEnd::Lost);
+        self.channel.finish();
+        self.channel.inbox.end(TransportEnd::Lost);
     }
 }
+
+impl PollChannel {
+    pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
+        let state = State {
+            outgoing: Vec::new(),
+            newest: 0,
+            polled: false,
+            idle_since: Instant::now(),
+            poll: WakerSlot::default(),
+            owner: WakerSlot::default(),
+            closing: false,
+            client_notified: false,
+            terminated: false,
+        };
+        Self { inbox, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    /// Waits for what a poll is answered with, up to the poll timeout.
+    pub(crate) async fn poll(&self, timeout: Duration) -> PollResponse {
+        let Some(poll) = PendingPoll::begin(self) else { return PollResponse::Terminated };
+        tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await.unwrap_or(PollResponse::TimedOut)
+    }
+
+    /// Ends the connection for its client. A pending poll still gets what the owner writes last, such as a Close
+    /// message; no other poll begins.
+    pub(crate) fn terminate(&self) {
+        let mut state = self.state.lock();
+        state.terminated = true;
+        state.client_notified |= !state.polled;
+        unlock_and_wake(state, |state| [&mut state.owner]);
+        self.inbox.end(TransportEnd::Closed { code: None });
+    }
+
+    /// Ends the polls after what waits for them.
+    fn finish(&self) {
+        let mut state = self.state.lock();
+        state.closing = true;
+        unlock_and_wake(state, |state| [&mut state.poll]);
+    }
+}
+
+impl<'a> PendingPoll<'a> {
+    /// Begins the newest poll, which wakes the one before it. `None` where the client has ended the connection.
+    fn begin(channel: &'a PollChannel) -> Option<Self> {
+        let mut state = channel.state.lock();
+        if state.terminated {
+            return None;
+        }
+        state.newest += 1;
+        state.polled = true;
+        let number = state.newest;
+        unlock_and_wake(state, |state| [&mut state.poll]);
+        Some(Self { channel, number })
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<PollResponse> {
+        let mut state = self.channel.state.lock();
+        if state.newest != self.number {
+            return Poll::Ready(PollResponse::NoContent);
+        }
+        if !state.outgoing.is_empty() {
+            state.client_notified |= state.terminated;
+            let data = std::mem::take(&mut state.outgoing);
+            unlock_and_wake(state, |state| [&mut state.owner]);
+            return Poll::Ready(PollResponse::Data(data));
+        }
+        if state.closing {
+            state.client_notified = true;
+            unlock_and_wake(state, |state| [&mut state.owner]);
+            return Poll::Ready(PollResponse::NoContent);
+        }
+        state.poll.store(cx);
+        Poll::Pending
+    }
+}
+
+impl Drop for PendingPoll<'_> {
+    fn drop(&mut self) {
+        let mut state = self.channel.state.lock();
+        if state.newest == self.number {
+            state.polled = false;
+            state.client_notified |= state.terminated;
+            state.idle_since = Instant::now();
+            state.poll.clear();
+            if state.client_notified {
+                unlock_and_wake(state, |state| [&mut state.owner]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! Buffers that belong to a thread, not to a connection: an idle connection holds none. Whoever needs one takes it
-//! for the length of a closure; should it be taken already, a new one is made and the better of the two is kept.
+//! Buffers that belong to a thread and not to a connection, so that an idle connection holds none. A buffer is lent
+//! for the length of a closure; where it is lent already, a new one is made.
 
 use std::cell::Cell;
 

@@ -1,76 +1,77 @@
 //! Server-sent events as a pipe: events go out in the body of a response that does not end, bytes come in by POST.
-//! Between the owner and the HTTP server lies one chunk, bounded; a client that does not read stops its owner.
+//! Between the owner and the HTTP server lies one chunk, bounded; a client that does not read holds its owner back.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use axum::body::Body;
-use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderValue, header};
-use http_body::Frame as BodyFrame;
 use hubward_proto::Frame;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::connections::resume::remember;
-use crate::pipe::inbox::Inbox;
-use crate::pipe::{Received, TransportEnd};
-use crate::{PipeError, TransportOptions};
+use super::deadline::Deadline;
+use super::inbox::Inbox;
+use super::received::{Received, TransportEnd};
+use super::wakers::{WakerSlot, unlock_and_wake};
+use crate::error::PipeError;
+use crate::options::TransportOptions;
 
 /// How much may wait for the HTTP server: as much as a WebSocket writes at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Makes a browser call the stream open before the first event.
+/// Makes a browser report the stream as open before the first event.
 const OPENING: &[u8] = b":\r\n";
 
 /// The server's end of an event stream.
 pub(crate) struct ServerSentEventsPipe {
-    stream: Arc<Stream>,
-    closing: bool,
-    deadline: Option<Instant>,
+    channel: Arc<EventChannel>,
+    deadline: Deadline,
     options: Arc<TransportOptions>,
 }
 
-struct Stream {
+/// What the pipe and the response's body share.
+struct EventChannel {
     inbox: Arc<Inbox>,
     state: Mutex<State>,
 }
 
 struct State {
     chunk: Vec<u8>,
-    writer: Option<Waker>,
-    body: Option<Waker>,
-    /// Set by the owner: after the chunk, the body ends.
+    /// The pipe's owner, that waits for room in the chunk or for the end of the body.
+    owner: WakerSlot,
+    /// The HTTP server, that waits for a chunk.
+    body: WakerSlot,
+    /// Set by the pipe: after the chunk, the body ends.
     closing: bool,
     /// Set by the body: nobody takes chunks any more.
-    gone: bool,
+    body_dropped: bool,
 }
 
 /// The body of the response; the HTTP server drops it when the client is gone.
-struct Events {
-    stream: Arc<Stream>,
-}
-
-/// Begins an event stream: the pipe for the owner, the response for the client.
-pub(crate) fn open(inbox: Arc<Inbox>, options: Arc<TransportOptions>) -> (ServerSentEventsPipe, Response) {
-    let state = State { chunk: OPENING.to_vec(), writer: None, body: None, closing: false, gone: false };
-    let stream = Arc::new(Stream { inbox, state: Mutex::new(state) });
-    let mut response = Response::new(Body::new(Events { stream: stream.clone() }));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store"));
-    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    (ServerSentEventsPipe { stream, closing: false, deadline: None, options }, response)
+pub(crate) struct EventStreamBody {
+    channel: Arc<EventChannel>,
 }
 
 impl ServerSentEventsPipe {
+    /// Begins an event stream: the pipe for the owner, the body for the client.
+    pub(crate) fn new(inbox: Arc<Inbox>, options: Arc<TransportOptions>) -> (Self, EventStreamBody) {
+        let state = State {
+            chunk: OPENING.to_vec(),
+            owner: WakerSlot::default(),
+            body: WakerSlot::default(),
+            closing: false,
+            body_dropped: false,
+        };
+        let channel = Arc::new(EventChannel { inbox, state: Mutex::new(state) });
+        let body = EventStreamBody { channel: channel.clone() };
+        (Self { channel, deadline: Deadline::default(), options }, body)
+    }
+
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<Received> {
-        self.stream.inbox.poll_receive(cx, input)
+        self.channel.inbox.poll_receive(cx, input)
     }
 
     pub(crate) fn poll_write(
@@ -78,11 +79,11 @@ impl ServerSentEventsPipe {
         cx: &mut Context<'_>,
         frames: &mut VecDeque<Frame>,
     ) -> Poll<Result<(), PipeError>> {
-        if self.closing {
+        if self.deadline.is_closing() {
             return Poll::Ready(Err(PipeError::Closed));
         }
-        let mut state = self.stream.state.lock();
-        if state.gone {
+        let mut state = self.channel.state.lock();
+        if state.body_dropped {
             return Poll::Ready(Err(PipeError::Lost));
         }
         let before = frames.len();
@@ -91,109 +92,87 @@ impl ServerSentEventsPipe {
             encode_event(&mut state.chunk, frame.message());
         }
         if !frames.is_empty() {
-            remember(&mut state.writer, cx);
+            state.owner.store(cx);
         }
-        let body = if frames.len() < before { state.body.take() } else { None };
-        drop(state);
         if frames.len() < before {
-            self.deadline = None;
-        }
-        if let Some(body) = body {
-            body.wake();
+            unlock_and_wake(state, |state| [&mut state.body]);
+            self.deadline.write_progressed();
+        } else {
+            drop(state);
         }
         if frames.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let timeout = self.options.send_timeout;
-        self.deadline.get_or_insert_with(|| Instant::now() + timeout);
+        self.deadline.write_blocked(self.options.send_timeout);
         Poll::Pending
     }
 
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>, _code: u16) -> Poll<()> {
-        if !self.closing {
-            self.closing = true;
-            self.deadline = Some(Instant::now() + self.options.close_timeout);
-            self.stream.finish();
+        if self.deadline.begin_close(self.options.close_timeout) {
+            self.channel.finish();
         }
-        let mut state = self.stream.state.lock();
-        if state.gone {
+        let mut state = self.channel.state.lock();
+        if state.body_dropped {
             return Poll::Ready(());
         }
-        remember(&mut state.writer, cx);
+        state.owner.store(cx);
         Poll::Pending
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.deadline.at()
     }
 
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
-        match self.deadline {
-            Some(deadline) if now >= deadline && self.closing => Err(PipeError::CloseTimeout),
-            Some(deadline) if now >= deadline => Err(PipeError::SendTimeout),
-            _ => Ok(()),
-        }
+        self.deadline.check(now)
     }
 }
 
 impl Drop for ServerSentEventsPipe {
     fn drop(&mut self) {
-        self.stream.finish();
-        self.stream.inbox.end(TransportEnd::Lost);
+        self.channel.finish();
+        self.channel.inbox.end(TransportEnd::Lost);
     }
 }
 
-impl Stream {
+impl EventChannel {
+    /// Ends the body after what it has.
     fn finish(&self) {
-        let body = {
-            let mut state = self.state.lock();
-            state.closing = true;
-            state.body.take()
-        };
-        if let Some(body) = body {
-            body.wake();
-        }
+        let mut state = self.state.lock();
+        state.closing = true;
+        unlock_and_wake(state, |state| [&mut state.body]);
     }
 }
 
-impl http_body::Body for Events {
+impl http_body::Body for EventStreamBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame<Bytes>, Self::Error>>> {
-        let mut state = self.stream.state.lock();
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        let mut state = self.channel.state.lock();
         if !state.chunk.is_empty() {
             let chunk = std::mem::take(&mut state.chunk);
-            let writer = state.writer.take();
-            drop(state);
-            if let Some(writer) = writer {
-                writer.wake();
-            }
-            return Poll::Ready(Some(Ok(BodyFrame::data(chunk.into()))));
+            unlock_and_wake(state, |state| [&mut state.owner]);
+            return Poll::Ready(Some(Ok(http_body::Frame::data(chunk.into()))));
         }
         if state.closing {
             return Poll::Ready(None);
         }
-        remember(&mut state.body, cx);
+        state.body.store(cx);
         Poll::Pending
     }
 }
 
-impl Drop for Events {
-    /// Wherever the response ends, so does the connection: there is no other sign of it.
+impl Drop for EventStreamBody {
+    /// However the response ends, the connection ends with it: there is no other sign that the client is gone.
     fn drop(&mut self) {
-        let writer = {
-            let mut state = self.stream.state.lock();
-            state.gone = true;
-            state.writer.take()
-        };
-        if let Some(writer) = writer {
-            writer.wake();
-        }
-        self.stream.inbox.end(TransportEnd::Closed { code: None });
+        let mut state = self.channel.state.lock();
+        state.body_dropped = true;
+        unlock_and_wake(state, |state| [&mut state.owner]);
+        self.channel.inbox.end(TransportEnd::Closed { code: None });
     }
 }
 
@@ -218,23 +197,4 @@ fn encode_line(out: &mut Vec<u8>, line: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_line_of_a_payload_is_a_line_of_its_event() {
-        let cases: [(&[u8], &[u8]); 6] = [
-            (b"{}\x1e", b"data: {}\x1e\r\n\r\n"),
-            (b"a\nb", b"data: a\r\ndata: b\r\n\r\n"),
-            (b"a\r\nb", b"data: a\r\ndata: b\r\n\r\n"),
-            (b"a\n", b"data: a\r\ndata: \r\n\r\n"),
-            (b"\n\n", b"data: \r\ndata: \r\ndata: \r\n\r\n"),
-            (b"a\rb", b"data: a\rb\r\n\r\n"),
-        ];
-        for (payload, event) in cases {
-            let mut out = Vec::new();
-            encode_event(&mut out, payload);
-            assert_eq!(out, event, "{payload:?}");
-        }
-    }
-}
+mod tests;

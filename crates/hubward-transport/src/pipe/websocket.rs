@@ -1,6 +1,6 @@
 //! A WebSocket as a pipe. It owns the socket and no buffers: reads go through the thread's scratch buffer straight
-//! into the owner's input, writes go from the owner's frames to the kernel, and only the rest of a frame that the
-//! kernel took in part is kept.
+//! into the owner's input, writes go from the owner's frames to the kernel, and only the rest of a frame that was
+//! written in part is kept.
 
 mod codec;
 mod io;
@@ -14,13 +14,14 @@ use bytes::{Buf, Bytes};
 use hubward_proto::Frame;
 use tokio::time::Instant;
 
-pub(crate) use codec::encode_message_header;
 pub(crate) use io::Io;
 
-use crate::pipe::scratch;
-use crate::pipe::{Received, TransportEnd};
-use crate::{PipeError, TransportOptions};
-use codec::{Decoder, Event, encode_close, encode_pong};
+use super::deadline::Deadline;
+use super::received::{Received, TransportEnd};
+use super::scratch;
+use crate::error::PipeError;
+use crate::options::TransportOptions;
+use codec::{Decoded, Decoder, encode_close, encode_pong};
 
 /// How many bytes of pongs may wait for the socket; past it only the newest ping is answered, as RFC 6455 §5.5.3
 /// allows.
@@ -37,9 +38,7 @@ pub(crate) struct WebSocketPipe {
     /// Pongs and the close frame, to be written before the owner's frames.
     control: Vec<u8>,
     end: Option<TransportEnd>,
-    close_sent: bool,
-    /// When a blocked write, or after `close_sent` the wait for the peer, becomes too long.
-    deadline: Option<Instant>,
+    deadline: Deadline,
     options: Arc<TransportOptions>,
 }
 
@@ -52,8 +51,7 @@ impl WebSocketPipe {
             rest: Bytes::new(),
             control: Vec::new(),
             end: None,
-            close_sent: false,
-            deadline: None,
+            deadline: Deadline::default(),
             options,
         }
     }
@@ -86,7 +84,7 @@ impl WebSocketPipe {
         cx: &mut Context<'_>,
         frames: &mut VecDeque<Frame>,
     ) -> Poll<Result<(), PipeError>> {
-        if self.close_sent {
+        if self.deadline.is_closing() {
             return Poll::Ready(Err(PipeError::Closed));
         }
         loop {
@@ -95,7 +93,7 @@ impl WebSocketPipe {
                 return Poll::Ready(Err(PipeError::Lost));
             }
             if frames.is_empty() {
-                self.deadline = None;
+                self.deadline.write_progressed();
                 return Poll::Ready(Ok(()));
             }
             let Poll::Ready(written) = write::poll_frames(&mut self.io, cx, frames) else {
@@ -105,7 +103,7 @@ impl WebSocketPipe {
                 Ok(rest) => self.rest = rest,
                 Err(_) => return Poll::Ready(Err(PipeError::Lost)),
             }
-            self.deadline = None;
+            self.deadline.write_progressed();
         }
     }
 
@@ -113,15 +111,13 @@ impl WebSocketPipe {
         if self.end == Some(TransportEnd::Lost) {
             return Poll::Ready(());
         }
-        if !self.close_sent {
-            self.close_sent = true;
-            self.deadline = Some(Instant::now() + self.options.close_timeout);
+        if self.deadline.begin_close(self.options.close_timeout) {
             let code = match self.end {
                 Some(TransportEnd::Violated { code }) => code,
-                // Whatever code the peer gave: ASP.NET Core does not give it back.
+                // The peer's own code is not returned to it: ASP.NET Core does not either.
                 _ => code,
             };
-            encode_close(&mut self.control, Some(code));
+            encode_close(&mut self.control, code);
         }
         if ready!(self.poll_flush(cx)).is_err() {
             return Poll::Ready(());
@@ -129,19 +125,15 @@ impl WebSocketPipe {
         if let Some(TransportEnd::Closed { .. }) = self.end {
             return self.io.poll_shutdown(cx);
         }
-        self.poll_goodbye(cx)
+        self.poll_peer_close(cx)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.deadline.at()
     }
 
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
-        match self.deadline {
-            Some(deadline) if now >= deadline && self.close_sent => Err(PipeError::CloseTimeout),
-            Some(deadline) if now >= deadline => Err(PipeError::SendTimeout),
-            _ => Ok(()),
-        }
+        self.deadline.check(now)
     }
 
     /// Reads once. What came is in `input`, `control` and `end`.
@@ -160,14 +152,14 @@ impl WebSocketPipe {
             let used = match self.decoder.next(bytes) {
                 Ok((used, event)) => {
                     match event {
-                        Some(Event::Payload(payload)) => input.extend_from_slice(payload),
-                        Some(Event::Ping(ping)) => {
+                        Some(Decoded::Payload(payload)) => input.extend_from_slice(payload),
+                        Some(Decoded::Ping(ping)) => {
                             if self.control.len() > PONG_BYTES {
                                 self.control.clear();
                             }
                             encode_pong(&mut self.control, ping.bytes());
                         }
-                        Some(Event::Close(code)) => self.end = Some(TransportEnd::Closed { code }),
+                        Some(Decoded::Close(code)) => self.end = Some(TransportEnd::Closed { code }),
                         None => {}
                     }
                     used
@@ -195,15 +187,14 @@ impl WebSocketPipe {
             if self.rest.is_empty() {
                 self.rest = Bytes::new();
             }
-            if !self.close_sent {
-                self.deadline = None;
-            }
+            self.deadline.write_progressed();
         }
     }
 
-    /// Reads on, for nothing, until the peer has said goodbye as well: closing a socket on bytes that were not read
-    /// could take our close frame from the peer. One that broke the rules is only waited out.
-    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads until the peer has closed as well, and drops what it reads: a socket that is closed with bytes unread is
+    /// reset, and the reset may overtake our close frame. Of a peer that violated the protocol nothing is decoded any
+    /// more; it is waited for until it closes the socket.
+    fn poll_peer_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if matches!(self.end, Some(TransportEnd::Violated { .. })) {
             ready!(self.io.poll_shutdown(cx));
         }
@@ -225,10 +216,9 @@ impl WebSocketPipe {
         }
     }
 
-    /// Starts the clock of a write that makes no progress.
+    /// Starts the send timeout of a write that makes no progress.
     fn blocked<T>(&mut self) -> Poll<T> {
-        let timeout = self.options.send_timeout;
-        self.deadline.get_or_insert_with(|| Instant::now() + timeout);
+        self.deadline.write_blocked(self.options.send_timeout);
         Poll::Pending
     }
 }

@@ -1,25 +1,9 @@
-//! Who may: tokens, policies, the user a connection belongs to, origins, and what is logged of it.
+//! Who may send requests: tokens, policies, the user a connection belongs to, and origins.
 
-use std::time::{Duration, SystemTime};
-
-use hubward_auth::{Cors, DevelopmentIssuer, Policy};
+use hubward_auth::{Cors, Policy};
 use hubward_transport::Endpoint;
 
-use crate::support::{PATH, Server};
-
-fn issuer() -> DevelopmentIssuer {
-    DevelopmentIssuer::new("a-secret-of-at-least-32-bytes-for-tests", "issuer", "hubs").unwrap()
-}
-
-fn token(user: &str, role: &str) -> String {
-    let roles = [role.to_owned()];
-    let token = issuer().mint(user, &roles, &[], Duration::from_secs(60), SystemTime::now()).unwrap();
-    token.expose().to_owned()
-}
-
-fn bearer(user: &str, role: &str) -> String {
-    format!("Bearer {}", token(user, role))
-}
+use crate::support::{PATH, Server, bearer, issuer, token};
 
 fn doctors_only(endpoint: Endpoint) -> Endpoint {
     endpoint.authenticator(issuer().authenticator()).policies(vec![Policy::any_role(["doctor"])])
@@ -32,8 +16,8 @@ async fn every_request_is_authorised() {
     for (method, target) in
         [("POST", "/hub/negotiate"), ("GET", PATH), ("POST", PATH), ("DELETE", PATH), ("PUT", PATH)]
     {
-        let nobody = server.request(method, target, &[], b"").await;
-        assert_eq!((nobody.row(), nobody.header("www-authenticate")), ((401, "", ""), Some("Bearer")));
+        let anonymous = server.request(method, target, &[], b"").await;
+        assert_eq!((anonymous.row(), anonymous.header("www-authenticate")), ((401, "", ""), Some("Bearer")));
         let bad = server.request(method, target, &[("Authorization", "Bearer x.y.z")], b"").await;
         let challenge = Some("Bearer error=\"invalid_token\"");
         assert_eq!((bad.row(), bad.header("www-authenticate")), ((401, "", ""), challenge));
@@ -48,7 +32,7 @@ async fn every_request_is_authorised() {
 }
 
 #[tokio::test]
-async fn a_bad_token_on_an_open_hub_is_nobody() {
+async fn a_refused_token_on_an_open_hub_makes_its_bearer_anonymous() {
     let (server, mut connections) =
         Server::taken(|endpoint| endpoint.authenticator(issuer().authenticator())).await;
     let bad = [("Authorization", "Bearer x.y.z")];
@@ -67,7 +51,7 @@ async fn another_user_is_refused_on_every_later_request() {
 
     let target = server.negotiated_with("", &alice).await;
     assert_eq!(server.request("GET", &target, &bob, b"").await.row(), changed);
-    assert_eq!(server.get(&target).await.row(), changed, "nobody is another user");
+    assert_eq!(server.get(&target).await.row(), changed, "an anonymous user is another user");
     assert_eq!(server.web_socket_with(&target, &bob).await.err().unwrap().row(), changed);
     assert_eq!(server.request("POST", &target, &bob, b"x").await.row(), changed);
     assert_eq!(server.request("GET", &target, &alice, b"").await.status, 200);
@@ -86,22 +70,22 @@ async fn another_user_is_refused_on_every_later_request() {
 }
 
 #[tokio::test]
-async fn an_allowed_origin_is_told_so_on_every_answer_and_others_are_not() {
+async fn every_response_allows_an_allowed_origin_and_no_other() {
     let server =
         Server::echo(|endpoint| doctors_only(endpoint).cors(Cors::origins(["https://app.example"]).unwrap()))
             .await;
     let allowed = [("Origin", "https://app.example")];
     for (method, target) in [("POST", "/hub/negotiate"), ("GET", PATH), ("PUT", PATH)] {
-        let answer = server.request(method, target, &allowed, b"").await;
-        assert_eq!(answer.status, 401);
-        assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
-        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-        let answer = server.request(method, target, &[("Origin", "https://evil.example")], b"").await;
-        assert_eq!(answer.header("access-control-allow-origin"), None);
+        let response = server.request(method, target, &allowed, b"").await;
+        assert_eq!(response.status, 401);
+        assert_eq!(response.header("access-control-allow-origin"), Some("https://app.example"));
+        assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
+        let response = server.request(method, target, &[("Origin", "https://evil.example")], b"").await;
+        assert_eq!(response.header("access-control-allow-origin"), None);
     }
-    let asks = ("Access-Control-Request-Method", "POST");
+    let method = ("Access-Control-Request-Method", "POST");
     let headers = ("Access-Control-Request-Headers", "x-requested-with,x-signalr-user-agent");
-    let preflight = server.request("OPTIONS", "/hub/negotiate", &[allowed[0], asks, headers], b"").await;
+    let preflight = server.request("OPTIONS", "/hub/negotiate", &[allowed[0], method, headers], b"").await;
     assert_eq!(preflight.status, 204);
     assert_eq!(preflight.header("access-control-allow-origin"), Some("https://app.example"));
     assert!(
@@ -109,7 +93,7 @@ async fn an_allowed_origin_is_told_so_on_every_answer_and_others_are_not() {
             .header("access-control-allow-headers")
             .is_some_and(|names| names.contains("x-signalr-user-agent"))
     );
-    let evil = [("Origin", "https://evil.example"), asks];
+    let evil = [("Origin", "https://evil.example"), method];
     let preflight = server.request("OPTIONS", "/hub/negotiate", &evil, b"").await;
     assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (204, None));
 }

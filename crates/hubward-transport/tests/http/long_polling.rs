@@ -5,16 +5,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use hubward_proto::Frame;
-use hubward_transport::{PipeError, Received, Transport, TransportEnd};
+use hubward_transport::{Received, Transport, TransportEnd};
 
-use crate::support::{Client, Server, options, unchanged, within};
-
-fn binary(payload: &[u8]) -> Frame {
-    let bytes = [&[0x82, payload.len() as u8], payload].concat();
-    Frame::from_websocket(Bytes::from(bytes)).unwrap()
-}
+use crate::support::{Client, Server, binary, close, options, receive, unchanged, write};
 
 async fn poll(server: &Server, target: &str) -> Client {
     let mut client = Client::connect(server.address).await;
@@ -22,10 +15,10 @@ async fn poll(server: &Server, target: &str) -> Client {
     client
 }
 
-/// Waits until the server has taken up a poll: an older one is told at once.
+/// Begins a poll and waits until the server has it: that ends an older one at once.
 async fn settled(server: &Server, target: &str, mut older: Client) -> Client {
     let newer = poll(server, target).await;
-    assert_eq!(older.answer().await.row(), (204, "text/plain", ""));
+    assert_eq!(older.response().await.row(), (204, "text/plain", ""));
     newer
 }
 
@@ -41,9 +34,9 @@ async fn the_first_poll_returns_at_once_and_the_next_brings_data() {
     assert_eq!(first.header("expires"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
     let mut pending = poll(&server, &target).await;
     assert_eq!(server.post(&target, b"hello").await.status, 200);
-    let answer = pending.answer().await;
-    assert_eq!(answer.row(), (200, "application/octet-stream", "hello"));
-    assert_eq!(answer.header("content-length"), Some("5"));
+    let response = pending.response().await;
+    assert_eq!(response.row(), (200, "application/octet-stream", "hello"));
+    assert_eq!(response.header("content-length"), Some("5"));
 }
 
 #[tokio::test]
@@ -54,7 +47,7 @@ async fn a_newer_poll_takes_the_place_of_an_older() {
     let older = poll(&server, &target).await;
     let mut newer = settled(&server, &target, older).await;
     server.post(&target, b"for the newer").await;
-    assert_eq!(newer.answer().await.text(), "for the newer");
+    assert_eq!(newer.response().await.text(), "for the newer");
 }
 
 #[tokio::test]
@@ -64,9 +57,9 @@ async fn what_was_written_between_polls_comes_with_the_next_whole() {
     server.get(&target).await;
     let mut connection = connections.recv().await.unwrap();
     assert_eq!(connection.transport, Transport::LongPolling);
-    assert!(connection.pipe.carries_binary() && connection.pipe.keeps_itself_alive());
+    assert!(connection.transport.carries_binary() && connection.transport.keeps_itself_alive());
     let mut frames = VecDeque::from([binary(b"one"), binary(b"\xff")]);
-    within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
+    write(&mut connection.pipe, &mut frames).await.unwrap();
     assert_eq!(server.get(&target).await.body, b"one\xff");
 }
 
@@ -85,7 +78,7 @@ async fn a_poll_that_brings_nothing_ends_empty() {
 }
 
 #[tokio::test]
-async fn delete_ends_the_connection_and_the_pending_poll_takes_the_goodbye() {
+async fn delete_closes_the_connection_and_the_pending_poll_gets_what_comes_last() {
     let (server, mut connections) = Server::taken(unchanged).await;
     let target = server.negotiated().await;
     server.get(&target).await;
@@ -94,13 +87,13 @@ async fn delete_ends_the_connection_and_the_pending_poll_takes_the_goodbye() {
     let mut pending = settled(&server, &target, older).await;
     assert_eq!(server.request("DELETE", &target, &[], b"").await.row(), (202, "text/plain", ""));
     let mut input = Vec::new();
-    let received = within(poll_fn(|cx| connection.pipe.poll_receive(cx, &mut input))).await;
+    let received = receive(&mut connection.pipe, &mut input).await;
     assert_eq!(received, Received::End(TransportEnd::Closed { code: None }));
     assert_eq!(server.get(&target).await.text(), "No Connection with that ID");
-    let mut frames = VecDeque::from([binary(b"goodbye")]);
-    within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
-    assert_eq!(pending.answer().await.text(), "goodbye");
-    within(poll_fn(|cx| connection.pipe.poll_close(cx, 1000))).await;
+    let mut frames = VecDeque::from([binary(b"close")]);
+    write(&mut connection.pipe, &mut frames).await.unwrap();
+    assert_eq!(pending.response().await.text(), "close");
+    close(&mut connection.pipe, 1000).await;
     drop(connection);
     assert_eq!(server.request("DELETE", &target, &[], b"").await.status, 404);
 }
@@ -115,66 +108,41 @@ async fn a_poll_that_delete_finds_waiting_ends_with_its_connection() {
     let mut pending = settled(&server, &target, older).await;
     assert_eq!(server.request("DELETE", &target, &[], b"").await.status, 202);
     drop(connection);
-    assert_eq!(pending.answer().await.status, 204);
+    assert_eq!(pending.response().await.status, 204);
 }
 
 #[tokio::test]
-async fn closing_gives_the_next_poll_what_is_left_and_then_says_that_it_is_over() {
+async fn closing_answers_the_next_poll_with_what_is_left_and_then_with_204() {
     let (server, mut connections) = Server::taken(unchanged).await;
     let target = server.negotiated().await;
     server.get(&target).await;
     let mut connection = connections.recv().await.unwrap();
     let mut frames = VecDeque::from([binary(b"last words")]);
-    within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
-    let close = async { within(poll_fn(|cx| connection.pipe.poll_close(cx, 1000))).await };
+    write(&mut connection.pipe, &mut frames).await.unwrap();
+    let closed = async { close(&mut connection.pipe, 1000).await };
     let polls = async {
         assert_eq!(server.get(&target).await.text(), "last words");
         assert_eq!(server.get(&target).await.row(), (204, "text/plain", ""));
     };
-    tokio::join!(close, polls);
+    tokio::join!(closed, polls);
     drop(connection);
     assert_eq!(server.get(&target).await.row(), (404, "text/plain", "No Connection with that ID"));
 }
 
 #[tokio::test]
-async fn a_client_that_stays_away_is_noticed_and_one_that_polls_is_not() {
-    let timeout = Duration::from_millis(40);
-    let (server, mut connections) =
-        Server::taken(options(|options| options.disconnect_timeout = timeout)).await;
-    let target = server.negotiated().await;
-    server.get(&target).await;
-    let mut connection = connections.recv().await.unwrap();
-    let pipe = &mut connection.pipe;
-    let older = poll(&server, &target).await;
-    let pending = settled(&server, &target, older).await;
-    let deadline = pipe.deadline().unwrap();
-    assert_eq!(pipe.handle_deadline(deadline), Ok(()));
-    assert_eq!(pipe.deadline(), Some(deadline + timeout));
-    drop(pending);
-    let error = within(poll_fn(|cx| {
-        cx.waker().wake_by_ref();
-        match pipe.handle_deadline(tokio::time::Instant::now()) {
-            Ok(()) => Poll::Pending,
-            Err(error) => Poll::Ready(error),
-        }
-    }));
-    assert_eq!(error.await, PipeError::DisconnectTimeout);
-}
-
-#[tokio::test]
-async fn a_client_that_does_not_poll_stops_its_owner() {
+async fn a_client_that_does_not_poll_holds_its_owner_back() {
     let (server, mut connections) = Server::taken(unchanged).await;
     let target = server.negotiated().await;
     server.get(&target).await;
     let mut connection = connections.recv().await.unwrap();
     let mut frames: VecDeque<_> = std::iter::repeat_n(binary(&[7; 100]), 1_000).collect();
     assert!(poll_fn(|cx| Poll::Ready(connection.pipe.poll_write(cx, &mut frames).is_pending())).await);
-    let write = async { within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await };
+    let written = async { write(&mut connection.pipe, &mut frames).await };
     let polls = async {
         let mut received = 0;
         while received < 100_000 {
             received += server.get(&target).await.body.len();
         }
     };
-    tokio::join!(write, polls).0.unwrap();
+    tokio::join!(written, polls).0.unwrap();
 }

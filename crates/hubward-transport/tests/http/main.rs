@@ -1,4 +1,4 @@
-//! Endpoints over real sockets: each row of the protocol's tables, asked with bare HTTP and bare frames.
+//! Endpoints over real sockets: each row of the protocol's tables, with plain HTTP requests and plain frames.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,5 +14,6 @@ mod negotiate;
 mod requests;
 mod server_sent_events;
 mod stateful;
+#[path = "../support/support.rs"]
 mod support;
 mod websocket;

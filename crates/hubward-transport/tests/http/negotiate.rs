@@ -1,19 +1,19 @@
-//! Negotiate's answers.
+//! Negotiate's responses.
 
 use crate::support::{PATH, Server, options, unchanged};
 
 #[tokio::test]
-async fn a_version_1_answer_has_signalrs_order_and_a_token_of_its_own() {
+async fn a_version_1_response_has_signalrs_order_and_a_token_of_its_own() {
     let server = Server::echo(unchanged).await;
-    let answer = server.post("/hub/negotiate?negotiateVersion=1", b"").await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
-    assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
-    let json = answer.json();
+    let response = server.post("/hub/negotiate?negotiateVersion=1", b"").await;
+    assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
+    assert_eq!(response.header("content-length"), Some(response.body.len().to_string().as_str()));
+    let json = response.json();
     let (id, token) = (json["connectionId"].as_str().unwrap(), json["connectionToken"].as_str().unwrap());
     assert_eq!(id.len(), 22);
     assert_ne!(id, token);
     assert_eq!(
-        answer.text(),
+        response.text(),
         format!(
             "{{\"negotiateVersion\":1,\"connectionId\":\"{id}\",\"connectionToken\":\"{token}\",\
              \"availableTransports\":[\
@@ -25,7 +25,7 @@ async fn a_version_1_answer_has_signalrs_order_and_a_token_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_version_0_answer_has_an_id_that_opens_the_connection_and_names_it() {
+async fn a_version_0_response_has_an_id_that_opens_the_connection_and_names_it() {
     let (server, mut connections) = Server::taken(unchanged).await;
     for query in ["", "?negotiateVersion=0"] {
         let json = server.post(&format!("{PATH}/negotiate{query}"), b"").await.json();
@@ -47,21 +47,21 @@ async fn stateful_reconnect_is_granted_where_it_is_allowed_and_asked_for() {
         (false, "&useStatefulReconnect=true", false),
     ] {
         let server = Server::echo(options(|options| options.allow_stateful_reconnects = allowed)).await;
-        let answer = server.post(&format!("{PATH}/negotiate?negotiateVersion=1{query}"), b"").await;
-        assert_eq!(answer.text().starts_with("{\"useStatefulReconnect\":true,"), granted, "{query}");
+        let response = server.post(&format!("{PATH}/negotiate?negotiateVersion=1{query}"), b"").await;
+        assert_eq!(response.text().starts_with("{\"useStatefulReconnect\":true,"), granted, "{query}");
     }
 }
 
 #[tokio::test]
-async fn errors_are_answered_200() {
+async fn errors_have_status_200() {
     let server = Server::echo(options(|options| options.minimum_protocol_version = 1)).await;
     for (query, error) in [
         ("", "The client requested version '0', but the server does not support this version."),
         ("?negotiateVersion=x", "The client requested a non-integer protocol version."),
     ] {
-        let answer = server.post(&format!("{PATH}/negotiate{query}"), b"").await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.text(), format!("{{\"error\":\"{error}\"}}"));
+        let response = server.post(&format!("{PATH}/negotiate{query}"), b"").await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.text(), format!("{{\"error\":\"{error}\"}}"));
     }
 }
 
@@ -69,8 +69,8 @@ async fn errors_are_answered_200() {
 async fn only_post_negotiates() {
     let server = Server::echo(unchanged).await;
     for method in ["GET", "PUT", "DELETE", "OPTIONS"] {
-        let answer = server.request(method, "/hub/negotiate", &[], b"").await;
-        assert_eq!(answer.row(), (405, "text/plain", ""), "{method}");
+        let response = server.request(method, "/hub/negotiate", &[], b"").await;
+        assert_eq!(response.row(), (405, "text/plain", ""), "{method}");
     }
 }
 

@@ -1,11 +1,11 @@
-//! A second WebSocket for a connection that lives.
+//! Stateful reconnect: a second WebSocket for the same connection.
 
 use std::future::poll_fn;
 use std::task::Poll;
 
 use hubward_transport::{Received, TransportOptions};
 
-use crate::support::{Server, unchanged, within};
+use crate::support::{Server, receive, unchanged, within};
 
 async fn stateful() -> (Server, tokio::sync::mpsc::UnboundedReceiver<hubward_transport::Connection>) {
     let options = TransportOptions { allow_stateful_reconnects: true, ..TransportOptions::default() };
@@ -25,7 +25,7 @@ async fn a_newer_socket_takes_over_though_the_older_seems_alive() {
         older.closed().await;
         newer.frame(0x81, b"here").await;
         let mut input = Vec::new();
-        let received = within(poll_fn(|cx| connection.pipe.poll_receive(cx, &mut input))).await;
+        let received = receive(&mut connection.pipe, &mut input).await;
         assert_eq!((received, input.as_slice()), (Received::Data, &b"here"[..]));
         older = newer;
     }

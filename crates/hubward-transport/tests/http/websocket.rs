@@ -2,25 +2,19 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hubward_proto::Frame;
 use hubward_transport::{PipeError, Received, TransportEnd};
+use tokio::time::Instant;
 
-use crate::support::{Client, PATH, Server, WEB_SOCKET, masked, options, unchanged, within};
+use crate::support::{
+    Client, PATH, Server, WEB_SOCKET, close, masked, options, receive, text, unchanged, write,
+};
 
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
-
-fn text(payload: &[u8]) -> Frame {
-    let mut bytes = masked(TEXT, payload);
-    let mask_at = bytes.len() - payload.len() - 4;
-    bytes.truncate(mask_at);
-    bytes[1] &= 0x7F;
-    bytes.extend_from_slice(payload);
-    Frame::from_websocket(Bytes::from(bytes)).unwrap()
-}
 
 #[tokio::test]
 async fn what_is_sent_comes_back() {
@@ -95,7 +89,7 @@ async fn a_wrong_handshake_is_refused() {
 async fn pings_are_answered_while_nothing_is_sent() {
     let server = Server::echo(unchanged).await;
     let mut client = server.web_socket(PATH).await.ok().unwrap();
-    client.write(&[masked(0x89, b"one"), masked(0x89, b"two"), masked(0x8A, b"unasked")].concat()).await;
+    client.write(&[masked(0x89, b"one"), masked(0x89, b"two"), masked(0x8A, b"unsolicited")].concat()).await;
     assert_eq!(client.read_frame().await, (0x8A, b"one".to_vec()));
     assert_eq!(client.read_frame().await, (0x8A, b"two".to_vec()));
     client.write(&[masked(0x01, b"Hel"), masked(0x89, b"?"), masked(0x80, b"lo")].concat()).await;
@@ -115,7 +109,7 @@ async fn a_close_is_answered_with_1000_whatever_its_code_and_then_the_socket_end
 }
 
 #[tokio::test]
-async fn a_breach_is_answered_with_its_code() {
+async fn a_violation_is_answered_with_its_code() {
     let server = Server::echo(unchanged).await;
     for (bytes, code) in
         [(masked(0xC1, b"x"), 1002u16), (masked(TEXT, b"\xff"), 1007), (masked(CLOSE, b"\x03"), 1002)]
@@ -133,17 +127,15 @@ async fn the_owner_closes_with_its_code_and_waits_for_the_answer() {
     let mut client = server.web_socket(PATH).await.ok().unwrap();
     let mut connection = connections.recv().await.unwrap();
     let mut frames = VecDeque::from([text(b"last words")]);
-    within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
-    let close = async move {
-        within(poll_fn(|cx| connection.pipe.poll_close(cx, 1001))).await;
-    };
-    let answer = async {
+    write(&mut connection.pipe, &mut frames).await.unwrap();
+    let closed = async move { close(&mut connection.pipe, 1001).await };
+    let answered = async {
         assert_eq!(client.read_frame().await, (TEXT, b"last words".to_vec()));
         assert_eq!(client.read_frame().await, (CLOSE, b"\x03\xe9".to_vec()));
         client.frame(TEXT, b"too late").await;
         client.frame(CLOSE, b"\x03\xe9").await;
     };
-    tokio::join!(close, answer);
+    tokio::join!(closed, answered);
     client.closed().await;
 }
 
@@ -156,15 +148,15 @@ async fn many_frames_of_all_sizes_go_out_in_order_and_whole() {
     let payloads: Vec<Vec<u8>> =
         (0..400).map(|number| vec![b'a' + (number % 26) as u8; sizes[number % sizes.len()]]).collect();
     let mut frames: VecDeque<Frame> = payloads.iter().map(|payload| text(payload)).collect();
-    let write = async {
-        within(poll_fn(|cx| connection.pipe.poll_write(cx, &mut frames))).await.unwrap();
+    let written = async {
+        write(&mut connection.pipe, &mut frames).await.unwrap();
     };
     let read = async {
         for payload in &payloads {
             assert!(client.read_frame().await.1 == *payload);
         }
     };
-    tokio::join!(write, read);
+    tokio::join!(written, read);
     assert!(frames.is_empty());
 }
 
@@ -176,30 +168,22 @@ async fn a_peer_that_does_not_read_runs_into_the_send_timeout() {
     let mut connection = connections.recv().await.unwrap();
     let pipe = &mut connection.pipe;
     assert_eq!(pipe.deadline(), None);
-    let large = text(&vec![b'x'; 1 << 20]);
-    let mut frames = VecDeque::from(vec![large; 64]);
-    let blocked = poll_fn(|cx| std::task::Poll::Ready(pipe.poll_write(cx, &mut frames).is_pending())).await;
-    assert!(blocked);
-    let ended = within(poll_fn(|cx| {
-        let _ = pipe.poll_write(cx, &mut frames);
-        let now = tokio::time::Instant::now();
-        cx.waker().wake_by_ref();
-        match pipe.handle_deadline(now) {
-            Ok(()) => std::task::Poll::Pending,
-            Err(error) => std::task::Poll::Ready(error),
-        }
-    }));
-    assert_eq!(ended.await, PipeError::SendTimeout);
+    let mut frames = VecDeque::from(vec![text(&vec![b'x'; 1 << 20]); 64]);
+    assert!(poll_fn(|cx| Poll::Ready(pipe.poll_write(cx, &mut frames).is_pending())).await);
+    let deadline = pipe.deadline().unwrap();
+    assert!(deadline <= Instant::now() + timeout);
+    assert_eq!(pipe.handle_deadline(deadline - timeout), Ok(()));
+    assert_eq!(pipe.handle_deadline(deadline), Err(PipeError::SendTimeout));
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_say_goodbye_runs_into_the_close_timeout() {
+async fn a_peer_that_does_not_close_runs_into_the_close_timeout() {
     let timeout = Duration::from_millis(20);
     let (server, mut connections) = Server::taken(options(|options| options.close_timeout = timeout)).await;
     let mut client = server.web_socket(PATH).await.ok().unwrap();
     let mut connection = connections.recv().await.unwrap();
     let pipe = &mut connection.pipe;
-    assert!(poll_fn(|cx| std::task::Poll::Ready(pipe.poll_close(cx, 1000).is_pending())).await);
+    assert!(poll_fn(|cx| Poll::Ready(pipe.poll_close(cx, 1000).is_pending())).await);
     let deadline = pipe.deadline().unwrap();
     assert_eq!(pipe.handle_deadline(deadline), Err(PipeError::CloseTimeout));
     drop(connection);
@@ -208,7 +192,7 @@ async fn a_peer_that_does_not_say_goodbye_runs_into_the_close_timeout() {
 }
 
 #[tokio::test]
-async fn how_the_peer_ended_is_told_again_and_again() {
+async fn a_pipe_that_has_ended_reports_the_same_end_again() {
     let (server, mut connections) = Server::taken(unchanged).await;
     for (bytes, end) in [
         (masked(CLOSE, b"\x03\xe9"), TransportEnd::Closed { code: Some(1001) }),
@@ -225,7 +209,7 @@ async fn how_the_peer_ended_is_told_again_and_again() {
         }
         let mut input = Vec::new();
         for _ in 0..2 {
-            let received = within(poll_fn(|cx| pipe.poll_receive(cx, &mut input))).await;
+            let received = receive(pipe, &mut input).await;
             assert_eq!(received, Received::End(end));
         }
     }

@@ -1,23 +1,23 @@
-//! One case: what a hostile client does, from its number, and the waiting for the server to be done with it.
+//! One case: what a hostile client does, drawn from its number, until the server has closed its connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hubward_tests::{Http, Random, TIMEOUT, masked, token};
+use hubward_tests::{Http, Random, TIMEOUT, UPGRADE, masked, request, token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::mutate::{mutate, wrong_frame};
-use crate::seeds::{HANDSHAKES, LINES, NEGOTIATES, Speech, UPGRADE, request};
+use crate::seeds::{HANDSHAKES, HubProtocol, LINES, NEGOTIATES};
 
-/// How long a client looks for an answer before it closes, if it looks at all.
-const LOOK: Duration = Duration::from_millis(20);
+/// How long a client reads before it closes, if it reads at all.
+const READ_TIME: Duration = Duration::from_millis(20);
 
 /// Runs a case.
 pub(crate) async fn run(address: SocketAddr, number: usize) {
     let mut random = Random::new(number as u64);
     let done = tokio::time::timeout(TIMEOUT, Case { address, random: &mut random }.run()).await;
-    assert!(done.is_ok(), "the server did not let go of case {number}");
+    assert!(done.is_ok(), "the server did not close the connections of case {number}");
 }
 
 struct Case<'a> {
@@ -46,11 +46,11 @@ impl Case<'_> {
         self.send(&bytes).await;
     }
 
-    /// A stateful connection, cut and taken up again.
+    /// A stateful connection, cut and resumed.
     async fn resumed(&mut self) {
         let target = self.target("/stateful").await;
         let first = [request("GET", &target, UPGRADE, b""), self.conversation(2)].concat();
-        let again = [request("GET", &target, UPGRADE, b""), self.frames(Speech::Json, 5)].concat();
+        let again = [request("GET", &target, UPGRADE, b""), self.frames(HubProtocol::Json, 5)].concat();
         let held = if self.random.once_in(2) { self.begin(&first).await } else { None };
         if held.is_none() {
             self.send(&first).await;
@@ -61,7 +61,7 @@ impl Case<'_> {
     async fn server_sent_events(&mut self) {
         let target = self.target("/hub").await;
         let get = self.head("GET", &target, "Accept: text/event-stream\r\n");
-        // Closed without waiting: who only stops writing may well go on to read events.
+        // Closed without waiting: a client that only stops writing may go on to read events.
         let _events = self.begin(&get).await;
         self.posts(&target).await;
     }
@@ -86,7 +86,7 @@ impl Case<'_> {
         self.send(&bytes).await;
     }
 
-    /// A POST that no GET has come before.
+    /// A POST before any GET.
     async fn early_post(&mut self) {
         let target = self.target("/hub").await;
         self.posts(&target).await;
@@ -112,7 +112,7 @@ impl Case<'_> {
         self.send(&bytes).await;
     }
 
-    /// A path with the token of a new connection, or one that is none.
+    /// A path with the token of a new connection, or with something that is not a token.
     async fn target(&mut self, path: &str) -> String {
         match self.random.below(24) {
             0 => return path.to_owned(),
@@ -145,15 +145,15 @@ impl Case<'_> {
 
     /// Handshake and messages, in frames.
     fn conversation(&mut self, version: u32) -> Vec<u8> {
-        let speech = self.random.one_of(&[Speech::Json, Speech::MessagePack]);
-        let handshake = self.handshake(speech, version);
+        let protocol = self.random.one_of(&[HubProtocol::Json, HubProtocol::MessagePack]);
+        let handshake = self.handshake(protocol, version);
         let mut bytes = self.frame(handshake);
-        bytes.extend(self.frames(speech, 12));
+        bytes.extend(self.frames(protocol, 12));
         bytes
     }
 
-    fn handshake(&mut self, speech: Speech, version: u32) -> Vec<u8> {
-        let mut handshake = speech.handshake(version);
+    fn handshake(&mut self, protocol: HubProtocol, version: u32) -> Vec<u8> {
+        let mut handshake = protocol.handshake(version);
         if self.random.once_in(10) {
             handshake = format!("{}\x1e", self.random.one_of(HANDSHAKES)).into_bytes();
         }
@@ -163,19 +163,19 @@ impl Case<'_> {
         handshake
     }
 
-    fn frames(&mut self, speech: Speech, at_most: usize) -> Vec<u8> {
+    fn frames(&mut self, protocol: HubProtocol, at_most: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         for _ in 0..=self.random.below(at_most) {
-            let message = self.message(speech);
+            let message = self.message(protocol);
             bytes.extend(self.frame(message));
         }
         bytes
     }
 
     /// A message: as it should be, changed inside its framing, or changed with it.
-    fn message(&mut self, speech: Speech) -> Vec<u8> {
+    fn message(&mut self, protocol: HubProtocol) -> Vec<u8> {
         let change = self.random.below(6);
-        let mut message = speech.message(self.random, |random, message| {
+        let mut message = protocol.message(self.random, |random, message| {
             if change == 0 {
                 mutate(random, message);
             }
@@ -186,7 +186,7 @@ impl Case<'_> {
         message
     }
 
-    /// A frame, or what is not quite one.
+    /// A frame, right or wrong.
     fn frame(&mut self, payload: Vec<u8>) -> Vec<u8> {
         match self.random.below(32) {
             0 => wrong_frame(self.random),
@@ -206,9 +206,9 @@ impl Case<'_> {
 
     /// Handshake and messages, in POSTs.
     async fn posts(&mut self, target: &str) {
-        let mut body = self.handshake(Speech::Json, 1);
+        let mut body = self.handshake(HubProtocol::Json, 1);
         for _ in 0..=self.random.below(3) {
-            body.extend(self.message(Speech::Json));
+            body.extend(self.message(HubProtocol::Json));
             if self.random.once_in(2) {
                 self.post(target, &std::mem::take(&mut body)).await;
             }
@@ -227,19 +227,19 @@ impl Case<'_> {
     /// Connects and writes, and leaves the socket open.
     async fn begin(&mut self, bytes: &[u8]) -> Option<TcpStream> {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
-        // The server may have closed already; that is its right.
+        // The server may have closed already, as it may.
         socket.write_all(bytes).await.ok()?;
         Some(socket)
     }
 
-    /// Connects, writes, perhaps looks at what comes, and waits until the server has closed. Now and then it does not
-    /// wait, but cuts.
+    /// Connects, writes, perhaps reads, and waits until the server has closed. Now and then it does not wait, but resets
+    /// the connection.
     async fn send(&mut self, bytes: &[u8]) {
         let Some(mut socket) = self.begin(bytes).await else { return };
         match self.random.below(8) {
             0 => socket.set_zero_linger().unwrap(),
             1..4 => {
-                let _ = tokio::time::timeout(LOOK, read_to_end(&mut socket)).await;
+                let _ = tokio::time::timeout(READ_TIME, read_to_end(&mut socket)).await;
                 finish(socket).await;
             }
             _ => finish(socket).await,

@@ -1,10 +1,10 @@
-//! What is done to bytes that were valid.
+//! Changes to bytes that were valid.
 
-use hubward_tests::Random;
+use hubward_tests::{Random, masked};
 
-/// Bytes that mean much to a decoder: limits of numbers, headers that declare more than there is, text that is no
+/// Bytes that mean much to a decoder: limits of numbers, headers that declare more than there is, text that is not
 /// UTF-8, and what opens, closes and separates.
-const TELLING: &[&[u8]] = &[
+const SPECIAL: &[&[u8]] = &[
     b"\x00",
     b"\xFF",
     b"\x7F",
@@ -49,7 +49,7 @@ const TELLING: &[&[u8]] = &[
     b"..",
 ];
 
-/// What nests, in JSON and MessagePack.
+/// What opens a level of nesting, in JSON and MessagePack.
 const NESTS: &[&[u8]] = &[b"[", b"{\"a\":", b"\x91", b"\x81\xA1a", b"\xDC\x00\x01", b"\"\\"];
 
 /// Changes bytes in one to three ways.
@@ -69,11 +69,11 @@ pub(crate) fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
                     insert(bytes, at, &part);
                 }
             }
-            5 | 6 => insert(bytes, at, random.one_of(TELLING)),
+            5 | 6 => insert(bytes, at, random.one_of(SPECIAL)),
             7 => {
-                let telling = random.one_of(TELLING);
-                let end = (at + telling.len()).min(bytes.len());
-                bytes.splice(at..end, telling.iter().copied());
+                let special = random.one_of(SPECIAL);
+                let end = (at + special.len()).min(bytes.len());
+                bytes.splice(at..end, special.iter().copied());
             }
             _ => {
                 let nest = random.one_of(NESTS).repeat([3, 64, 65, 130, 5_000][random.below(5)]);
@@ -93,7 +93,7 @@ fn flip(random: &mut Random, bytes: &mut [u8]) {
 }
 
 fn insert(bytes: &mut Vec<u8>, at: usize, part: &[u8]) {
-    // What grows with each mutation must not grow without end.
+    // Each mutation may grow the bytes; together they must stay bounded.
     if bytes.len() + part.len() <= 256 * 1024 {
         let at = at.min(bytes.len());
         bytes.splice(at..at, part.iter().copied());
@@ -105,29 +105,29 @@ fn range(random: &mut Random, length: usize) -> (usize, usize) {
     (one.min(other), one.max(other))
 }
 
-/// Frames that no client may send: first byte, whether masked, declared length, what follows.
+/// Frames that no client may send: their first byte, mask, declared length or content is wrong.
 pub(crate) fn wrong_frame(random: &mut Random) -> Vec<u8> {
     let payload = vec![b'x'; random.below(200)];
-    let valid = |first| hubward_tests::masked(first, &payload);
+    let valid = |first| masked(first, &payload);
     match random.below(12) {
         // Reserved opcodes, whole and in part.
         0 => valid(0x80 | random.one_of(&[3, 4, 5, 6, 7, 0xB, 0xC, 0xD, 0xE, 0xF])),
         1 => valid(random.one_of(&[3, 7, 0xB, 0xF])),
         // Reserved bits.
         2 => valid(0x81 | random.one_of(&[0x10, 0x20, 0x40, 0x70])),
-        // Control frames in parts, and too long ones.
+        // Control frames that are fragmented or too long.
         3 => valid(random.one_of(&[0x08, 0x09, 0x0A])),
-        4 => hubward_tests::masked(0x89, &[b'x'; 126]),
+        4 => masked(0x89, &[b'x'; 126]),
         // A continuation of nothing, and a message that begins twice.
         5 => valid(0x80),
         6 => [valid(0x01), valid(0x01)].concat(),
         // Without a mask.
         7 => [&[0x81, 5][..], b"hello"].concat(),
-        // Lengths that are not there, and that are too long for themselves.
+        // Lengths beyond the data, and lengths in a longer form than they need.
         8 => [&[0x82, 0xFF][..], &u64::MAX.to_be_bytes(), &[0; 4], &payload].concat(),
         9 => [&[0x82, 0xFF][..], &(1_u64 << random.below(63)).to_be_bytes(), &[0; 4], &payload].concat(),
         10 => [&[0x82, 0xFE, 0, 1, 0, 0, 0, 0][..], b"x"].concat(),
-        // Ends that are none.
+        // Close frames that are not valid.
         _ => {
             let end: &[u8] = random.one_of(&[
                 b"\x03".as_slice(),
@@ -136,7 +136,7 @@ pub(crate) fn wrong_frame(random: &mut Random) -> Vec<u8> {
                 b"\xFF\xFF",
                 b"\x03\xE8\xFF\xFE",
             ]);
-            hubward_tests::masked(0x88, end)
+            masked(0x88, end)
         }
     }
 }

@@ -65,21 +65,21 @@ const MESSAGE_PACK: &[&[u8]] = &[
     b"\x92\x63\xC0",
 ];
 
-/// Which messages a connection speaks.
+/// The protocol of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Speech {
+pub(crate) enum HubProtocol {
     Json,
     MessagePack,
 }
 
-impl Speech {
+impl HubProtocol {
     /// The handshake that begins it.
     pub(crate) fn handshake(self, version: u32) -> Vec<u8> {
         let protocol = if self == Self::Json { "json" } else { "messagepack" };
         format!("{{\"protocol\":\"{protocol}\",\"version\":{version}}}\x1e").into_bytes()
     }
 
-    /// Draws a message, framed as the protocol does it. `change` is given the message without.
+    /// Draws a message, framed as the protocol does it. `change` gets the message without its frame.
     pub(crate) fn message(
         self,
         random: &mut Random,
@@ -112,17 +112,7 @@ fn length(mut rest: usize) -> Vec<u8> {
     bytes
 }
 
-/// A request with a head of these lines.
-pub(crate) fn request(method: &str, target: &str, lines: &str, body: &[u8]) -> Vec<u8> {
-    let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
-    let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{lines}{length}\r\n");
-    [head.as_bytes(), body].concat()
-}
-
-/// The lines that ask for a WebSocket.
-pub(crate) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-
-/// Lines that a request may have besides, right or wrong.
+/// More header lines of a request, right or wrong.
 pub(crate) const LINES: &[&str] = &[
     "",
     "",

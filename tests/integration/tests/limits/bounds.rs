@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubward::{Hubward, TransportOptions};
+use hubward::TransportOptions;
 use hubward_tests::{HANDSHAKE, Http, Opcode, TestNode, frame};
 use serde_json::json;
 
@@ -112,10 +112,9 @@ async fn a_message_is_as_long_as_the_hub_allows() {
 }
 
 #[tokio::test]
-async fn a_post_is_as_long_as_the_hub_allows() {
+async fn a_post_is_as_long_as_the_transport_options_allow() {
     let options = TransportOptions { post_body_bytes: 2048, ..TransportOptions::default() };
-    let hubs = Hubward::builder().hub_with_options("/hub", hub(), options).build().unwrap();
-    let node = TestNode::start(hubs).await;
+    let node = TestNode::with_hub_and_transports(hub(), options).await;
     let target = format!("/hub?id={}", node.client("/hub").connection_token().await);
     assert_eq!(node.request("GET", &target, &[], b"").await.status, 200);
     assert_eq!(node.request("POST", &target, &[], HANDSHAKE).await.status, 200);

@@ -2,13 +2,13 @@
 
 use futures_util::stream;
 use hubward::{CancellationToken, Disconnected, Hub, HubContext};
-use hubward_tests::{Recorder, TestNode, events, eventually};
+use hubward_tests::{EventRecorder, TestNode, events, eventually};
 use serde_json::json;
 
 use crate::hub;
 
 /// Records when it is dropped.
-struct Guard(Recorder<String>);
+struct Guard(EventRecorder<String>);
 
 impl Drop for Guard {
     fn drop(&mut self) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::recorder::{HUB, NewBackplane, check_nothing_came, fence, start, two, ward};
+use super::recording_node::{HUB, NewBackplane, check_nothing_came, fence, start, two, ward};
 use crate::backplane::BackplaneError;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::topic::Topic;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::recorder::{NewBackplane, RecordingSubscriber, fence, start, two};
+use super::recording_node::{NewBackplane, RecordingSubscriber, fence, start, two};
 use crate::backplane::BackplaneError;
 use crate::conformance::wait::eventually;
 

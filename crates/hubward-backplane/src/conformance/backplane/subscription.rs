@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
-use super::recorder::{NewBackplane, Recorder, check_nothing_came, two, ward};
+use super::recording_node::{NewBackplane, RecordingNode, check_nothing_came, two, ward};
 use crate::topic::Topic;
 
 pub async fn nothing_arrives_after_an_unsubscription(new: &NewBackplane) {
@@ -101,7 +101,7 @@ pub async fn topics_that_look_alike_stay_apart(new: &NewBackplane) {
 }
 
 /// As [`check_nothing_came`], and also fenced by a topic of a hub or node that the fence does not belong to.
-async fn check_fenced_by(here: &Recorder, there: &Recorder, topic: &Topic) {
+async fn check_fenced_by(here: &RecordingNode, there: &RecordingNode, topic: &Topic) {
     here.publish(topic, "fence").await;
     there.expect(topic, "fence").await;
     check_nothing_came(here, there).await;

@@ -1,7 +1,7 @@
 //! The in-memory backplane passes the suite, and what only it promises.
 
 use super::*;
-use crate::conformance::backplane::recorder::Recorder;
+use crate::conformance::backplane::recording_node::RecordingNode;
 
 mod as_a_backplane {
     use super::*;
@@ -16,8 +16,8 @@ fn broadcast() -> Topic {
     Topic::All("clinical".into())
 }
 
-async fn start(network: &InMemoryNetwork, node: &str) -> Recorder {
-    let node = Recorder::start(Arc::new(network.backplane(node.into()))).await;
+async fn start(network: &InMemoryNetwork, node: &str) -> RecordingNode {
+    let node = RecordingNode::start(Arc::new(network.backplane(node.into()))).await;
     node.subscribe(&broadcast()).await;
     node
 }
@@ -28,7 +28,7 @@ async fn a_node_is_alone_until_another_starts_and_after_it_is_gone() {
     let here = start(&network, "here").await;
     let backplane = network.backplane("there".into());
     assert!(here.backplane.is_alone());
-    let there = Recorder::start(Arc::new(backplane)).await;
+    let there = RecordingNode::start(Arc::new(backplane)).await;
     assert!(!here.backplane.is_alone());
     there.backplane.stop().await;
     there.backplane.stop().await;

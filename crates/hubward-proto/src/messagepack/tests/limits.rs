@@ -1,30 +1,21 @@
-//! Every limit, at its bound and one past it.
+//! Every limit, with a message that just keeps it and one that exceeds it.
 
 use super::MESSAGE_PACK;
 use crate::{Limits, ProtocolError, RawArguments, split, testing};
 
-const SMALL: Limits = Limits {
-    message_bytes: Some(4),
-    depth: 4,
-    headers: 2,
-    header_bytes: 8,
-    id_bytes: 3,
-    target_bytes: 3,
-    stream_ids: 2,
-    arguments: 2,
-};
+const SMALL: Limits = Limits { message_bytes: Some(4), ..testing::SMALL_LIMITS };
 
 #[track_caller]
-fn check(within: &[u8], told: &str, beyond: &[u8], what: &str, limit: usize) {
-    assert_eq!(testing::read(MESSAGE_PACK, within, &SMALL), told);
-    let refusal = format!("InvalidDataException: The message exceeds the limit of {limit} for {what}.");
-    assert_eq!(testing::read(MESSAGE_PACK, beyond, &SMALL), refusal);
+fn check(within: &[u8], expected: &str, beyond: &[u8], what: &str, limit: usize) {
+    assert_eq!(testing::read(MESSAGE_PACK, within, &SMALL), expected);
+    let error = format!("InvalidDataException: The message exceeds the limit of {limit} for {what}.");
+    assert_eq!(testing::read(MESSAGE_PACK, beyond, &SMALL), error);
 }
 
 #[test]
 fn a_message_may_be_as_long_as_the_limit_with_its_prefix() {
     assert_eq!(split(MESSAGE_PACK, b"\x03123", &SMALL), Ok(Some((&b"123"[..], 4))));
-    // The prefix alone says that it is too long.
+    // The prefix alone shows that the message is too long.
     assert_eq!(split(MESSAGE_PACK, b"\x04", &SMALL), Err(ProtocolError::MessageTooLarge { limit: 4 }));
     assert_eq!(split(MESSAGE_PACK, b"\x83\x00", &SMALL), Err(ProtocolError::MessageTooLarge { limit: 4 }));
 }
@@ -40,16 +31,16 @@ fn depth_counts_the_message_itself() {
 }
 
 #[test]
-fn depth_is_bounded_whatever_the_limit_says() {
+fn depth_is_limited_whatever_the_limit_says() {
     let limits = Limits { depth: usize::MAX, ..Limits::default() };
     let mut record = b"\x94\x02\x80\xa11".to_vec();
     record.resize(1_000_000, 0x91);
-    let told = "InvalidDataException: Reading the value of 'item' failed.";
-    assert_eq!(testing::read(MESSAGE_PACK, &record, &limits), told);
+    let expected = "InvalidDataException: Reading the value of 'item' failed.";
+    assert_eq!(testing::read(MESSAGE_PACK, &record, &limits), expected);
 }
 
 #[test]
-fn headers_are_bounded_in_number_and_bytes() {
+fn headers_are_limited_in_number_and_bytes() {
     check(
         b"\x93\x05\x82\xa1a\xa11\xa1b\xa12\xa11",
         "CancelInvocation 1 a=1 b=2",
@@ -67,7 +58,7 @@ fn headers_are_bounded_in_number_and_bytes() {
 }
 
 #[test]
-fn ids_and_targets_are_bounded_in_bytes() {
+fn ids_and_targets_are_limited_in_bytes() {
     check(
         b"\x93\x05\x80\xa3123",
         "CancelInvocation 123",
@@ -85,15 +76,15 @@ fn ids_and_targets_are_bounded_in_bytes() {
 }
 
 #[test]
-fn streams_are_bounded_in_number_and_bytes() {
+fn streams_are_limited_in_number_and_bytes() {
     let within = b"\x96\x01\x80\xc0\xa1t\x90\x92\xa11\xa3123";
-    let told = r#"Invocation - t[] uploads ["1", "123"]"#;
-    check(within, told, b"\x96\x01\x80\xc0\xa1t\x90\xdd\xff\xff\xff\xff", "stream ids", 2);
-    check(within, told, b"\x96\x01\x80\xc0\xa1t\x90\x91\xa41234", "bytes of a stream id", 3);
+    let expected = r#"Invocation - t[] uploads ["1", "123"]"#;
+    check(within, expected, b"\x96\x01\x80\xc0\xa1t\x90\xdd\xff\xff\xff\xff", "stream ids", 2);
+    check(within, expected, b"\x96\x01\x80\xc0\xa1t\x90\x91\xa41234", "bytes of a stream id", 3);
 }
 
 #[test]
-fn arguments_are_bounded_in_number() {
+fn arguments_are_limited_in_number() {
     check(
         b"\x95\x01\x80\xc0\xa1t\x92\x01\x02",
         "Invocation - t[1,2]",
@@ -104,7 +95,7 @@ fn arguments_are_bounded_in_number() {
 }
 
 #[test]
-fn arguments_from_elsewhere_are_checked_too() {
+fn arguments_outside_of_a_message_are_checked_too() {
     let read = |bytes| RawArguments::new(MESSAGE_PACK, bytes, &SMALL).map(|arguments| arguments.len());
     assert_eq!(read(b"\x92\x01\x91\x02"), Ok(2));
     assert_eq!(read(b"\x93\x01\x02\x03"), Err(ProtocolError::LimitExceeded { what: "arguments", limit: 2 }));

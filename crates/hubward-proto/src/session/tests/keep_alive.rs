@@ -1,13 +1,13 @@
-//! Pings, and the peer that falls silent.
+//! Pings, and the timeout of a peer that is silent.
 
 use std::time::{Duration, Instant};
 
 use super::{End, Pair, SECOND, Side};
-use crate::{Protocol, Session, SessionConfig, SessionError, encode};
+use crate::{Protocol, Session, SessionConfig, SessionError, encode, testing};
 
-/// A server that a client has shaken hands with, and the time.
+/// A server after its handshake, and the time.
 fn server(config: SessionConfig) -> (End, Instant) {
-    let now = Instant::now();
+    let now = testing::now();
     let mut server = End::new(Session::server(config, now));
     receive(&mut server, now, encode::handshake_request(Protocol::Json, 1).message());
     server.session.poll_output().unwrap();
@@ -33,14 +33,14 @@ fn pings(session: &mut Session, from: Instant, seconds: u32) -> Vec<u32> {
 }
 
 #[test]
-fn a_server_pings_each_interval_whatever_else_is_said() {
+fn a_server_pings_once_in_each_interval_whatever_else_it_sends() {
     let (mut server, now) = server(SessionConfig::default());
     assert_eq!(server.session.poll_timeout(), Some(now + 15 * SECOND));
     assert_eq!(pings(&mut server.session, now, 61), [15, 30, 45, 60]);
 }
 
 #[test]
-fn a_ping_that_is_not_taken_is_not_doubled() {
+fn a_ping_that_has_not_been_polled_is_not_repeated() {
     let (mut server, now) = server(SessionConfig::default());
     server.session.handle_timeout(now + 15 * SECOND).unwrap();
     server.session.handle_timeout(now + 30 * SECOND).unwrap();
@@ -64,12 +64,12 @@ fn a_client_that_never_pinged_may_be_silent() {
 }
 
 #[test]
-fn a_client_that_pinged_and_falls_silent_is_noticed() {
+fn a_client_that_pinged_and_then_is_silent_times_out() {
     let (mut server, now) = server(SessionConfig { keep_alive_interval: None, ..SessionConfig::default() });
     receive(&mut server, now, encode::ping(Protocol::Json).message());
     let first = now + 30 * SECOND;
     assert_eq!(server.session.poll_timeout(), Some(first));
-    // Any message counts, and does not move the deadline until that has come.
+    // Any message counts, but the deadline is only moved once it has come.
     receive(&mut server, now + 20 * SECOND, encode::cancel_invocation(Protocol::Json, "1").message());
     assert_eq!(server.session.poll_timeout(), Some(first));
     assert_eq!(server.session.handle_timeout(first), Ok(()));
@@ -101,7 +101,7 @@ fn silence_does_not_count_while_the_hub_is_busy() {
 }
 
 #[test]
-fn a_client_pings_at_once_and_minds_the_server_s_silence() {
+fn a_client_pings_at_once_and_times_out_when_the_server_is_silent() {
     let mut pair = Pair::new(SessionConfig::default(), Protocol::Json, 1);
     pair.advance(300 * SECOND);
     assert_eq!((&pair.client.error, &pair.server.error), (&None, &None));
@@ -112,7 +112,7 @@ fn a_client_pings_at_once_and_minds_the_server_s_silence() {
 }
 
 #[test]
-fn an_endless_interval_is_none() {
+fn an_endless_interval_never_expires() {
     let config = SessionConfig {
         keep_alive_interval: Some(Duration::MAX),
         client_timeout: Some(Duration::MAX),

@@ -1,4 +1,4 @@
-//! Sessions that outlive their transport: nothing is lost, nothing comes twice, and nobody can lie about numbers.
+//! Sessions that outlive their transport: nothing is lost, nothing arrives twice, and false ids are errors.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use proptest::prelude::*;
 use super::{Pair, SECOND, SessionConfig, SessionError, Side, calls, stateful};
 use crate::{Protocol, ProtocolError, StatefulConfig, encode};
 
-/// What the session of one side still wants to write, told.
+/// What the session of one side still wants to write.
 fn written(pair: &mut Pair, side: Side) -> Vec<String> {
     let protocol = pair.end(side).session.protocol().unwrap();
-    let mut told = Vec::new();
+    let mut written = Vec::new();
     while let Some(frame) = pair.end(side).session.poll_output() {
         let (record, _) =
             crate::split(protocol, frame.message(), &crate::Limits::default()).unwrap().unwrap();
-        told.push(crate::testing::read(protocol, record, &crate::Limits::default()));
+        written.push(crate::testing::read(protocol, record, &crate::Limits::default()));
     }
-    told
+    written
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn what_is_received_is_acknowledged_within_the_interval() {
 }
 
 #[test]
-fn after_a_cut_what_was_not_acknowledged_comes_again_behind_sequence() {
+fn after_a_cut_what_was_not_acknowledged_is_sent_again_after_a_sequence() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.send(Side::Server, 1);
     pair.pump();
@@ -51,13 +51,13 @@ fn after_a_cut_what_was_not_acknowledged_comes_again_behind_sequence() {
     assert_eq!(written(&mut pair, Side::Server), [""; 0]);
 
     pair.server.session.reconnected(pair.now);
-    assert!(!pair.server.session.can_send(), "what comes again comes first");
+    assert!(!pair.server.session.can_send(), "kept messages are sent first");
     assert_eq!(written(&mut pair, Side::Server), ["Sequence 2", "Invocation - m[2]", "Invocation - m[3]"]);
     assert!(pair.server.session.can_send());
 }
 
 #[test]
-fn what_has_been_had_is_dropped_and_the_rest_is_delivered() {
+fn duplicates_are_dropped_and_the_rest_is_delivered() {
     for protocol in Protocol::ALL {
         let mut pair = Pair::stateful(protocol);
         for number in 1..=3 {
@@ -80,7 +80,7 @@ fn what_has_been_had_is_dropped_and_the_rest_is_delivered() {
 }
 
 #[test]
-fn what_is_recorded_while_there_is_no_transport_is_sent_with_the_rest() {
+fn what_is_recorded_without_a_transport_is_sent_with_the_rest() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.cut();
     let frame = encode::invocation(Protocol::Json, None, "m", &(1,)).unwrap();
@@ -106,7 +106,7 @@ fn an_acknowledgement_that_was_lost_is_repeated() {
 }
 
 #[test]
-fn nothing_counts_until_sequence_has_come() {
+fn after_a_cut_messages_before_the_sequence_are_ignored() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.cut();
     pair.server.session.reconnected(pair.now);
@@ -123,7 +123,7 @@ fn nothing_counts_until_sequence_has_come() {
 }
 
 #[test]
-fn a_sequence_that_does_not_come_ends_the_wait() {
+fn a_sequence_that_does_not_arrive_in_time_ends_the_session() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.cut();
     pair.server.session.reconnected(pair.now);
@@ -131,9 +131,9 @@ fn a_sequence_that_does_not_come_ends_the_wait() {
     assert_eq!(error, Err(SessionError::ReconnectTimeout));
 }
 
-/// After one call each way and a cut, these bytes from the client are such an error.
+/// After one call each way, and perhaps a cut, these bytes from the client are this error.
 #[track_caller]
-fn check_lie(reconnected: bool, input: &str, error: ProtocolError) {
+fn check_error(reconnected: bool, input: &str, error: ProtocolError) {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.send(Side::Client, 1);
     pair.send(Side::Server, 1);
@@ -148,19 +148,19 @@ fn check_lie(reconnected: bool, input: &str, error: ProtocolError) {
 }
 
 #[test]
-fn numbers_that_cannot_be_are_errors() {
-    check_lie(false, "{\"type\":8,\"sequenceId\":2}\x1e", ProtocolError::AckBeyondSent);
-    check_lie(false, "{\"type\":9,\"sequenceId\":2}\x1e", ProtocolError::UnexpectedSequence);
-    check_lie(true, "{\"type\":9,\"sequenceId\":0}\x1e", ProtocolError::UnexpectedSequence);
-    check_lie(true, "{\"type\":9,\"sequenceId\":3}\x1e", ProtocolError::SequenceBeyondReceived);
-    check_lie(
+fn impossible_ids_are_errors() {
+    check_error(false, "{\"type\":8,\"sequenceId\":2}\x1e", ProtocolError::AckBeyondSent);
+    check_error(false, "{\"type\":9,\"sequenceId\":2}\x1e", ProtocolError::UnexpectedSequence);
+    check_error(true, "{\"type\":9,\"sequenceId\":0}\x1e", ProtocolError::UnexpectedSequence);
+    check_error(true, "{\"type\":9,\"sequenceId\":3}\x1e", ProtocolError::SequenceBeyondReceived);
+    check_error(
         true,
         "{\"type\":9,\"sequenceId\":9223372036854775807}\x1e",
         ProtocolError::SequenceBeyondReceived,
     );
     let twice = "{\"type\":9,\"sequenceId\":2}\x1e{\"type\":9,\"sequenceId\":2}\x1e";
-    check_lie(true, twice, ProtocolError::UnexpectedSequence);
-    check_lie(
+    check_error(true, twice, ProtocolError::UnexpectedSequence);
+    check_error(
         true,
         "{\"type\":9,\"sequenceId\":1}\x1e{\"type\":8,\"sequenceId\":2}\x1e",
         ProtocolError::AckBeyondSent,
@@ -168,7 +168,7 @@ fn numbers_that_cannot_be_are_errors() {
 }
 
 #[test]
-fn an_old_acknowledgement_is_no_error() {
+fn an_old_acknowledgement_is_not_an_error() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.send(Side::Server, 1);
     pair.send(Side::Server, 2);
@@ -201,13 +201,16 @@ fn a_full_buffer_stops_sending_until_it_is_acknowledged() {
 }
 
 #[test]
-fn a_full_buffer_is_borne_for_the_timeout_only() {
+fn a_full_buffer_ends_the_session_after_the_ack_timeout() {
     let mut pair = Pair::new(small_buffer(), Protocol::Json, 2);
     pair.up = false;
     pair.advance(3 * SECOND);
     while pair.send(Side::Server, 1) {}
     let full = pair.now;
-    assert!(pair.server.session.poll_timeout().unwrap() <= full, "it asks for the time at once");
+    assert!(
+        pair.server.session.poll_timeout().unwrap() <= full,
+        "the deadline has passed, so that the session learns the time at once"
+    );
     assert_eq!(pair.server.session.handle_timeout(full), Ok(()));
     assert_eq!(pair.server.session.poll_timeout(), Some(full + 5 * SECOND));
     let error = pair.server.session.handle_timeout(full + 5 * SECOND);
@@ -215,7 +218,7 @@ fn a_full_buffer_is_borne_for_the_timeout_only() {
 }
 
 #[test]
-fn while_there_is_no_transport_a_full_buffer_is_borne() {
+fn without_a_transport_a_full_buffer_does_not_expire() {
     let mut pair = Pair::new(small_buffer(), Protocol::Json, 2);
     pair.up = false;
     while pair.send(Side::Server, 1) {}
@@ -266,7 +269,7 @@ fn the_wait_for_a_transport_is_bounded() {
 }
 
 #[test]
-fn pings_and_timeouts_rest_without_a_transport_and_start_anew_with_one() {
+fn pings_and_timeouts_stop_without_a_transport_and_start_again_with_one() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.advance(29 * SECOND);
     pair.cut();
@@ -285,18 +288,18 @@ fn a_newer_transport_takes_over_from_one_that_seems_alive() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.send(Side::Client, 1);
     pair.pump();
-    // Only the client knows of the cut; the server hears of it by the newer transport.
+    // Only the client has noticed the cut; the server learns of it from the newer transport.
     pair.up = false;
     pair.send(Side::Server, 1);
     pair.cut();
-    assert!(pair.server.session.disconnected(pair.now), "told twice");
+    assert!(pair.server.session.disconnected(pair.now), "a second notice changes nothing");
     pair.resume();
     pair.pump();
     assert_eq!(pair.client.take_events(), calls([1]));
 }
 
 #[test]
-fn a_close_on_a_new_transport_comes_behind_what_comes_again() {
+fn a_close_on_a_new_transport_follows_what_is_sent_again() {
     let mut pair = Pair::stateful(Protocol::Json);
     pair.up = false;
     pair.send(Side::Server, 1);
@@ -307,12 +310,12 @@ fn a_close_on_a_new_transport_comes_behind_what_comes_again() {
     assert_eq!(pair.client.take_events(), ["Invocation - m[1]", "Close None true"]);
 }
 
-/// What befalls a pair of sessions.
+/// What happens to a pair of sessions.
 #[derive(Clone, Debug)]
 enum Step {
     Send(Side),
     Pump,
-    /// So many of the bytes under way still arrive, then the transport breaks.
+    /// This many bytes of those on their way still arrive, then the transport is lost.
     Cut(usize, usize),
     Advance(u64),
 }
@@ -328,7 +331,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn whatever_happens_nothing_is_lost_doubled_or_reordered(
+    fn whatever_happens_nothing_is_lost_repeated_or_reordered(
         steps in prop::collection::vec(step(), 0..80),
         message_pack: bool,
         small: bool,
@@ -361,7 +364,7 @@ proptest! {
         prop_assert_eq!((&pair.client.error, &pair.server.error), (&None, &None));
         prop_assert_eq!(pair.server.take_events(), calls(0..sent[Side::Client as usize]));
         prop_assert_eq!(pair.client.take_events(), calls(0..sent[Side::Server as usize]));
-        // All that was received has been acknowledged: nothing would come again.
+        // All that was received has been acknowledged: nothing would be sent again.
         pair.cut();
         pair.server.session.reconnected(pair.now);
         let sequence = format!("Sequence {}", sent[Side::Server as usize] + 1);

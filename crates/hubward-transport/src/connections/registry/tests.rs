@@ -1,111 +1,143 @@
 //! What the registry keeps, and for how long.
 
-use std::time::Duration;
+use std::task::Poll;
 
-use hubward_auth::{Identity, KeyRing, random_id};
-use hubward_types::Principal;
+use hubward_auth::KeyRing;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::ConnectionManager;
-
-const LIFETIME: Duration = Duration::from_secs(15);
+use crate::connections::manager::ConnectionManager;
+use crate::connections::registration::Registration;
+use crate::test_support::{TOKEN_LIFETIME, TestTask, claims};
 
 fn manager() -> Arc<ConnectionManager> {
     ConnectionManager::new("node", KeyRing::random(), CancellationToken::new(), TaskTracker::new())
 }
 
-fn sealed(now: SystemTime) -> ConnectionTokenClaims {
-    ConnectionTokenClaims {
-        connection_id: random_id(),
-        hub: "hub".into(),
-        owner: "node".into(),
-        identity: Identity::of(&Principal::anonymous()),
-        stateful: false,
-        issued_at: now,
-        expires_at: now + LIFETIME,
-    }
-}
-
-fn named<'a>(
-    manager: &'a Arc<ConnectionManager>,
-    sealed: &'a ConnectionTokenClaims,
+fn request<'a>(
+    manager: &'a ConnectionManager,
+    claims: &'a ConnectionTokenClaims,
     now: SystemTime,
-) -> Named<'a> {
-    Named { manager, sealed, same_user: true, now }
+) -> ConnectionRequest<'a> {
+    ConnectionRequest { node_id: manager.node_id(), claims, same_user: true, now }
 }
 
-fn registration(claim: Claim) -> Registration {
-    match claim {
-        Claim::New { registration, .. } => registration,
-        _ => panic!("not a new connection"),
+/// Begins a connection over a WebSocket.
+fn begin(
+    manager: &Arc<ConnectionManager>,
+    claims: &ConnectionTokenClaims,
+    now: SystemTime,
+) -> Result<Registration, Refusal> {
+    match find(manager, claims, now, Transport::WebSockets)? {
+        Found::New(NewTransport::WebSocket(resume)) => Ok(Registration::new(manager.clone(), claims, resume)),
+        _ => panic!("it is not a new WebSocket"),
     }
+}
+
+fn find(
+    manager: &ConnectionManager,
+    claims: &ConnectionTokenClaims,
+    now: SystemTime,
+    transport: Transport,
+) -> Result<Found, Refusal> {
+    manager.registry().find_or_begin(&request(manager, claims, now), transport, true)
 }
 
 #[test]
-fn an_ended_connection_is_remembered_until_its_token_has_lapsed() {
+fn an_ended_connection_is_remembered_until_its_token_has_expired() {
     let (manager, now) = (manager(), SystemTime::now());
-    let (first, later) = (sealed(now), sealed(now + LIFETIME));
-    let registry = manager.registry();
-    drop(registration(
-        registry.claim(&named(&manager, &first, now), Transport::WebSockets, true).ok().unwrap(),
-    ));
-    let again = registry.claim(&named(&manager, &first, now), Transport::WebSockets, true);
-    assert_eq!(again.err(), Some(Refusal::UnknownId));
-    assert_eq!(registry.slots.len(), 1);
-    let later_claim =
-        registry.claim(&named(&manager, &later, now + LIFETIME), Transport::WebSockets, true).ok().unwrap();
-    assert_eq!(registry.slots.len(), 1, "only the newer one is left");
-    drop(later_claim);
+    let (first, later) = (claims(now), claims(now + TOKEN_LIFETIME));
+    drop(begin(&manager, &first, now).unwrap());
+    assert_eq!(begin(&manager, &first, now).err(), Some(Refusal::UnknownId));
+    assert_eq!(manager.registry().slots.len(), 1);
+    let registration = begin(&manager, &later, now + TOKEN_LIFETIME).unwrap();
+    assert_eq!(manager.registry().slots.len(), 1, "only the newer one is left");
+    drop(registration);
 }
 
 #[test]
 fn a_connection_that_outlives_its_token_leaves_nothing() {
-    let (manager, issued) = (manager(), SystemTime::now() - 2 * LIFETIME);
-    let sealed = sealed(issued);
-    let claim = manager.registry().claim(&named(&manager, &sealed, issued), Transport::WebSockets, true);
-    drop(registration(claim.ok().unwrap()));
+    let (manager, issued) = (manager(), SystemTime::now() - 2 * TOKEN_LIFETIME);
+    drop(begin(&manager, &claims(issued), issued).unwrap());
     assert_eq!(manager.registry().slots.len(), 0);
-    assert!(manager.registry().lapsing.lock().is_empty());
+    assert!(manager.registry().expiring.lock().is_empty());
 }
 
 #[test]
-fn connections_that_only_post_are_bounded_and_lapse() {
+fn connections_that_only_post_are_bounded_and_expire() {
     let (manager, now) = (manager(), SystemTime::now());
-    let registry = manager.registry();
-    let (first, inbox) = {
-        let first = sealed(now);
-        let (inbox, waits) = registry.inbox(&named(&manager, &first, now)).ok().unwrap();
-        assert!(waits);
-        (first, inbox)
-    };
+    let post =
+        |claims: &ConnectionTokenClaims, now| manager.registry().post_target(&request(&manager, claims, now));
+    let first = claims(now);
+    let target = post(&first, now).ok().unwrap();
+    assert_eq!(target.get_due, Some(first.expires_at));
     for _ in 1..WAITING_CONNECTIONS {
-        assert!(registry.inbox(&named(&manager, &sealed(now), now)).is_ok());
+        assert!(post(&claims(now), now).is_ok());
     }
-    let one_more = registry.inbox(&named(&manager, &sealed(now), now));
-    assert_eq!(one_more.err(), Some(Refusal::TooManyWaiting));
+    assert_eq!(post(&claims(now), now).err(), Some(Refusal::TooManyWaiting));
 
-    let later = now + LIFETIME;
-    let late = registry.inbox(&named(&manager, &first, later));
-    assert_eq!(late.err(), Some(Refusal::UnknownId));
-    assert!(registry.inbox(&named(&manager, &sealed(later), later)).is_ok());
-    let waker = std::task::Waker::noop();
-    let ended = inbox.poll_ended(&std::task::Context::from_waker(waker));
-    assert!(ended.is_ready(), "a POST that still waits is told");
+    let later = now + TOKEN_LIFETIME;
+    assert_eq!(post(&first, later).err(), Some(Refusal::UnknownId));
+    assert!(post(&claims(later), later).is_ok());
+    let ended = target.inbox.poll_ended(&TestTask::new().cx());
+    assert_eq!(ended, Poll::Ready(TransportEnd::Lost), "a POST that still waits is notified");
 }
 
 #[test]
 fn a_get_takes_over_what_a_post_began() {
     let (manager, now) = (manager(), SystemTime::now());
-    let sealed = sealed(now);
-    let named = named(&manager, &sealed, now);
-    let (early, _) = manager.registry().inbox(&named).ok().unwrap();
-    let claim = manager.registry().claim(&named, Transport::ServerSentEvents, true).ok().unwrap();
-    let Claim::New { link: NewTransport::ServerSentEvents(inbox), registration } = claim else {
-        panic!("not new")
-    };
-    assert!(Arc::ptr_eq(&early, &inbox));
+    let claims = claims(now);
+    let early = manager.registry().post_target(&request(&manager, &claims, now)).ok().unwrap();
+    let found = find(&manager, &claims, now, Transport::ServerSentEvents).ok().unwrap();
+    let Found::New(NewTransport::ServerSentEvents(inbox)) = found else { panic!("it is not new") };
+    assert!(Arc::ptr_eq(&early.inbox, &inbox));
     assert_eq!(manager.registry().waiting.load(Ordering::Relaxed), 0);
-    drop(registration);
+    let later = manager.registry().post_target(&request(&manager, &claims, now)).ok().unwrap();
+    assert!(later.get_due.is_none() && Arc::ptr_eq(&later.inbox, &inbox));
+}
+
+#[test]
+fn a_stateful_connection_is_resumed_until_that_is_forbidden() {
+    let (manager, now) = (manager(), SystemTime::now());
+    let claims = ConnectionTokenClaims { stateful: true, ..claims(now) };
+    let registration = begin(&manager, &claims, now).unwrap();
+    let again = |now| find(&manager, &claims, now, Transport::WebSockets);
+    assert!(matches!(again(now), Ok(Found::Resumed(_))));
+    assert!(matches!(again(now + 2 * TOKEN_LIFETIME), Ok(Found::Resumed(_))), "for as long as it lives");
+    registration.forbid_resume();
+    assert_eq!(again(now).err(), Some(Refusal::UnknownId));
+}
+
+#[test]
+fn the_order_of_checks_is_that_of_signalr() {
+    let (manager, now) = (manager(), SystemTime::now());
+    let claims = claims(now);
+    let check = |same_user, now, transport, enabled| {
+        let request = ConnectionRequest { same_user, ..request(&manager, &claims, now) };
+        manager.registry().find_or_begin(&request, transport, enabled).err()
+    };
+    let (polling, events) = (Transport::LongPolling, Transport::ServerSentEvents);
+    let expired = now + TOKEN_LIFETIME;
+    assert_eq!(check(false, expired, polling, false), Some(Refusal::UnknownId));
+    assert_eq!(check(false, now, polling, false), Some(Refusal::TransportDisabled(polling)));
+    assert_eq!(check(false, now, polling, true), Some(Refusal::UserChanged));
+    assert_eq!(check(true, now, polling, true), None);
+    assert_eq!(check(false, now, events, false), Some(Refusal::TransportDisabled(events)));
+    assert_eq!(check(false, now, events, true), Some(Refusal::TransportChanged));
+    assert_eq!(check(false, now, polling, true), Some(Refusal::UserChanged));
+    assert_eq!(check(true, expired, polling, true), None, "a connection outlives its token");
+}
+
+#[test]
+fn only_long_polling_is_terminable() {
+    let (manager, now) = (manager(), SystemTime::now());
+    let (polling, events, unknown) = (claims(now), claims(now), claims(now));
+    assert!(find(&manager, &polling, now, Transport::LongPolling).is_ok());
+    assert!(find(&manager, &events, now, Transport::ServerSentEvents).is_ok());
+    let terminable = |claims, now| manager.registry().terminable(&request(&manager, claims, now)).err();
+    assert_eq!(terminable(&polling, now), None);
+    assert_eq!(terminable(&events, now), Some(Refusal::NotTerminable));
+    assert_eq!(terminable(&unknown, now), Some(Refusal::NotTerminable));
+    assert_eq!(terminable(&unknown, now + TOKEN_LIFETIME), Some(Refusal::UnknownId));
 }

@@ -1,5 +1,5 @@
-//! The opening handshake of RFC 6455 §4.2: whether a request is one, and what answers it. No sub-protocol and no
-//! extension is ever agreed on.
+//! The opening handshake of RFC 6455 §4.2: whether a request is one, and its response. No sub-protocol and no
+//! extension is ever accepted.
 
 use aws_lc_rs::digest;
 use axum::body::Body;
@@ -22,13 +22,13 @@ pub(crate) struct Handshake {
     upgrade: OnUpgrade,
 }
 
-/// Tells whether a request asks for a WebSocket, rightly or not.
-pub(crate) fn asks_for_web_socket(headers: &HeaderMap) -> bool {
+/// Tells whether a request is for a WebSocket; whether it is valid, [`Handshake::check`] decides.
+pub(crate) fn is_for_web_socket(headers: &HeaderMap) -> bool {
     has_token(headers, header::UPGRADE, "websocket")
 }
 
 impl Handshake {
-    /// Checks the request and takes from it the promise of its socket.
+    /// Checks the request and takes from it the future of its socket.
     pub(crate) fn check(parts: &mut Parts) -> Result<Self, Refusal> {
         let headers = &parts.headers;
         if parts.version != Version::HTTP_11 || !has_token(headers, header::CONNECTION, "upgrade") {
@@ -47,7 +47,7 @@ impl Handshake {
         Ok(Self { accept, upgrade })
     }
 
-    /// Gives the answer that opens the WebSocket, and what becomes its socket once that is sent.
+    /// Returns the response that opens the WebSocket, and the future of its socket, which is ready once that is sent.
     pub(crate) fn into_response(self) -> (Response, OnUpgrade) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -59,7 +59,7 @@ impl Handshake {
     }
 }
 
-/// SHA-1 proves here only that the server speaks WebSocket; nothing rests on its strength.
+/// SHA-1 proves here only that the server speaks WebSocket; no security depends on it.
 fn accept(key: &[u8]) -> Option<HeaderValue> {
     let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     context.update(key);
@@ -67,7 +67,7 @@ fn accept(key: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&STANDARD.encode(context.finish())).ok()
 }
 
-/// Tells whether a list of tokens, over one header or several, holds this one.
+/// Tells whether a list of tokens, in one header or several, contains this one.
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     headers
         .get_all(name)

@@ -1,12 +1,12 @@
-//! The server's half of RFC 6455's framing, without I/O. Payload is unmasked where it lies and handed on as it
-//! comes, however long its frame says it is: nothing is allocated for a length that was only declared. Extensions
-//! are not known, so every reserved bit is an error.
+//! The server's half of RFC 6455's framing, without I/O. Payload is unmasked in place and passed on as it comes,
+//! however long its frame declares it: nothing is allocated for a length that was only declared. Extensions are not
+//! supported, so every reserved bit is an error. The headers of outgoing messages are hubward-proto's to write.
 
 mod mask;
 mod utf8;
 
 pub(crate) use mask::unmask;
-use utf8::Utf8;
+use utf8::Utf8Validator;
 
 /// The longest header of a client's frame: two bytes, eight of length, four of mask.
 const HEADER_BYTES: usize = 14;
@@ -20,12 +20,12 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
-/// A peer's breach of the protocol, as the close code that answers it.
+/// A peer's violation of the protocol; each has its close code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Violation {
-    /// 1002
+    /// A frame that RFC 6455 does not allow: 1002.
     Protocol,
-    /// 1007
+    /// A text message, or the reason of a close, that is not UTF-8: 1007.
     NotUtf8,
 }
 
@@ -38,25 +38,25 @@ impl Violation {
     }
 }
 
-/// What a peer's bytes mean.
+/// What was decoded of a peer's bytes.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum Event<'a> {
+pub(crate) enum Decoded<'a> {
     /// A piece of a message, never empty.
     Payload(&'a [u8]),
     /// A ping, to be answered with the same bytes.
-    Ping(Control),
-    /// The end: nothing after it is read.
+    Ping(ControlPayload),
+    /// A close frame, with its code where it had one: nothing after it is read.
     Close(Option<u16>),
 }
 
 /// The payload of a control frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Control {
+pub(crate) struct ControlPayload {
     bytes: [u8; CONTROL_BYTES],
     length: u8,
 }
 
-impl Control {
+impl ControlPayload {
     const fn new() -> Self {
         Self { bytes: [0; CONTROL_BYTES], length: 0 }
     }
@@ -71,40 +71,44 @@ impl Control {
     }
 }
 
-/// Where in a peer's bytes the reader is. It holds at most one frame header and one control frame.
+/// Decodes a peer's bytes, however they are cut. Between calls it holds at most one frame header and the payload of
+/// one control frame.
 #[derive(Default)]
 pub(crate) struct Decoder {
     header: [u8; HEADER_BYTES],
-    /// How much of the header is there; 0 between frames, and `header_done` inside a payload.
+    /// How many bytes of the header have come; 0 between frames and inside a payload.
     header_length: u8,
     in_payload: bool,
     closed: bool,
-    frame: Frame,
-    message: Message,
-    /// The payload of a control frame that came in pieces. Almost always none.
-    control: Option<Box<Control>>,
+    frame: FrameHeader,
+    message: MessageState,
+    /// The payload of a control frame that comes in pieces. Almost always empty.
+    control: Option<Box<ControlPayload>>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Frame {
+struct FrameHeader {
     opcode: u8,
     fin: bool,
     mask: [u8; 4],
     remaining: u64,
 }
 
-/// The message that frames build up.
+/// How far the message is that the frames make up.
 #[derive(Default)]
-struct Message {
+struct MessageState {
     unfinished: bool,
-    /// For text only: what of the last character is still to come.
-    text: Option<Utf8>,
+    /// Only of a text message.
+    text: Option<Utf8Validator>,
 }
 
 impl Decoder {
-    /// Reads from the front of `input` until something is to be said, and tells how much was used. With no event,
-    /// all of it was.
-    pub(crate) fn next<'a>(&mut self, input: &'a mut [u8]) -> Result<(usize, Option<Event<'a>>), Violation> {
+    /// Reads from the front of `input` until something is decoded, and returns how much of it was used: all of it,
+    /// where nothing was decoded.
+    pub(crate) fn next<'a>(
+        &mut self,
+        input: &'a mut [u8],
+    ) -> Result<(usize, Option<Decoded<'a>>), Violation> {
         let whole = input.len();
         let mut rest = input;
         loop {
@@ -135,7 +139,7 @@ impl Decoder {
                     text.check(payload, !self.message.unfinished).map_err(|()| Violation::NotUtf8)?;
                 }
                 if !payload.is_empty() {
-                    return Ok((used, Some(Event::Payload(payload))));
+                    return Ok((used, Some(Decoded::Payload(payload))));
                 }
             }
             if after.is_empty() {
@@ -145,7 +149,7 @@ impl Decoder {
         }
     }
 
-    /// Collects a header; when it is whole, what it says is in `frame` and `in_payload` is set.
+    /// Collects a header. Once it is whole, its content is in `frame` and `in_payload` is set.
     fn read_header(&mut self, input: &[u8]) -> Result<usize, Violation> {
         let mut used = 0;
         for byte in input {
@@ -165,7 +169,7 @@ impl Decoder {
         Ok(used)
     }
 
-    /// How long the header is, as far as its first two bytes say.
+    /// Returns the length of the header, which its first two bytes give.
     fn header_bytes(&self) -> u8 {
         match self.header[1] & 0x7F {
             126 => 8,
@@ -174,18 +178,18 @@ impl Decoder {
         }
     }
 
-    /// Refuses as soon as two bytes are there what cannot become right.
+    /// Refuses an invalid frame by its first two bytes.
     fn check_start(&self) -> Result<(), Violation> {
         let [first, second, ..] = self.header;
         let (fin, reserved, opcode) = (first & 0x80 != 0, first & 0x70, first & 0x0F);
         let (masked, length) = (second & 0x80 != 0, second & 0x7F);
-        let fits = match opcode {
+        let allowed = match opcode {
             CONTINUATION => self.message.unfinished,
             TEXT | BINARY => !self.message.unfinished,
             CLOSE | PING | PONG => fin && usize::from(length) <= CONTROL_BYTES,
             _ => false,
         };
-        if fits && masked && reserved == 0 { Ok(()) } else { Err(Violation::Protocol) }
+        if allowed && masked && reserved == 0 { Ok(()) } else { Err(Violation::Protocol) }
     }
 
     fn begin_frame(&mut self) -> Result<(), Violation> {
@@ -201,33 +205,33 @@ impl Decoder {
         }
         let opcode = first & 0x0F;
         match opcode {
-            TEXT => self.message.text = Some(Utf8::default()),
+            TEXT => self.message.text = Some(Utf8Validator::default()),
             BINARY => self.message.text = None,
             _ => {}
         }
-        self.frame = Frame { opcode, fin: first & 0x80 != 0, mask, remaining };
+        self.frame = FrameHeader { opcode, fin: first & 0x80 != 0, mask, remaining };
         self.header_length = 0;
         self.in_payload = true;
         Ok(())
     }
 
-    fn read_control(&mut self, payload: &[u8], ended: bool) -> Result<Option<Event<'static>>, Violation> {
+    fn read_control(&mut self, payload: &[u8], ended: bool) -> Result<Option<Decoded<'static>>, Violation> {
         if self.frame.opcode == PONG {
             return Ok(None);
         }
         if !ended {
             if !payload.is_empty() {
-                self.control.get_or_insert_with(|| Box::new(Control::new())).push(payload);
+                self.control.get_or_insert_with(|| Box::new(ControlPayload::new())).push(payload);
             }
             return Ok(None);
         }
-        let mut control = self.control.take().map_or(const { Control::new() }, |control| *control);
+        let mut control = self.control.take().map_or(const { ControlPayload::new() }, |control| *control);
         control.push(payload);
         if self.frame.opcode == PING {
-            return Ok(Some(Event::Ping(control)));
+            return Ok(Some(Decoded::Ping(control)));
         }
         self.closed = true;
-        close_code(control.bytes()).map(|code| Some(Event::Close(code)))
+        close_code(control.bytes()).map(|code| Some(Decoded::Close(code)))
     }
 }
 
@@ -251,30 +255,10 @@ pub(crate) fn encode_pong(out: &mut Vec<u8>, payload: &[u8]) {
     out.extend(payload.iter().take(CONTROL_BYTES));
 }
 
-/// Appends a close frame without a reason; without a code, as an answer to one that had none.
-pub(crate) fn encode_close(out: &mut Vec<u8>, code: Option<u16>) {
-    out.push(0x80 | CLOSE);
-    match code {
-        Some(code) => {
-            out.push(2);
-            out.extend_from_slice(&code.to_be_bytes());
-        }
-        None => out.push(0),
-    }
-}
-
-/// Appends the header of an unmasked message in one frame.
-pub(crate) fn encode_message_header(out: &mut Vec<u8>, binary: bool, length: usize) {
-    out.push(0x80 | if binary { BINARY } else { TEXT });
-    if length < 126 {
-        out.push(length as u8);
-    } else if let Ok(length) = u16::try_from(length) {
-        out.push(126);
-        out.extend_from_slice(&length.to_be_bytes());
-    } else {
-        out.push(127);
-        out.extend_from_slice(&(length as u64).to_be_bytes());
-    }
+/// Appends a close frame without a reason.
+pub(crate) fn encode_close(out: &mut Vec<u8>, code: u16) {
+    out.extend_from_slice(&[0x80 | CLOSE, 2]);
+    out.extend_from_slice(&code.to_be_bytes());
 }
 
 #[cfg(test)]

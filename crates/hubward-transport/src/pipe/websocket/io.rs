@@ -1,5 +1,5 @@
 //! What a WebSocket reads from and writes to: a TCP socket taken out of the HTTP server where there is one, so that
-//! nothing lies between the pipe and the kernel; otherwise (TLS, a Unix socket, a test) what the server gives.
+//! nothing lies between the pipe and the kernel; otherwise (TLS, a Unix socket, a test) what the server has.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -49,7 +49,8 @@ impl Io {
         }
     }
 
-    /// A message is one write; waiting for more would only delay it. A socket that refuses works all the same.
+    /// A message is one write, so waiting for more (Nagle's algorithm) would only delay it. A socket on which that
+    /// cannot be turned off works as well.
     fn tcp(socket: TcpStream, early: Bytes) -> (Self, Bytes) {
         let _ = socket.set_nodelay(true);
         (Self::Tcp(socket), early)
@@ -79,13 +80,13 @@ impl Io {
         }
     }
 
-    /// Ends our direction. That it cannot be ended says that it has ended.
+    /// Shuts our direction down. An error means that it is down already.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         each!(self, io => io.poll_shutdown(cx)).map(|_| ())
     }
 }
 
-/// A write of nothing would be tried for ever.
+/// Turns a write of no bytes into an error: it would be retried without end.
 fn not_zero(written: io::Result<usize>) -> io::Result<usize> {
     match written {
         Ok(0) => Err(io::ErrorKind::WriteZero.into()),

@@ -11,22 +11,22 @@ use hubward_proto::Frame;
 use super::io::Io;
 use crate::pipe::scratch;
 
-/// From here on a frame is not copied: past a page, copying costs more than one more slice.
+/// A frame of this size or more is not copied: past a page, copying costs more than one more slice.
 const LARGE_BYTES: usize = 4 << 10;
 /// How much goes into one write: a socket's send buffer seldom takes more.
 const BATCH_BYTES: usize = 64 << 10;
 /// How many slices go into one write. It is reached only where large frames and small ones alternate.
 const SLICES: usize = 16;
 
-/// A run of small frames in the scratch buffer, up to here, or one large frame.
+/// A run of small frames in the scratch buffer, which ends at `until`, or one large frame.
 #[derive(Clone, Copy)]
 enum Piece<'a> {
     Copied { until: usize },
     Large(&'a [u8]),
 }
 
-/// Writes once, and takes what was written off the queue. Gives back the rest of a frame that was written in part.
-/// The queue is not empty.
+/// Writes once, and removes what was written from the queue, which must not be empty. Returns the rest of a frame that
+/// was written in part.
 pub(super) fn poll_frames(
     io: &mut Io,
     cx: &mut Context<'_>,
@@ -36,7 +36,7 @@ pub(super) fn poll_frames(
         Some(only) if frames.len() == 1 => ready!(io.poll_write(cx, only.websocket()))?,
         _ => ready!(poll_batch(io, cx, frames))?,
     };
-    Poll::Ready(Ok(settle(frames, written)))
+    Poll::Ready(Ok(remove_written(frames, written)))
 }
 
 fn poll_batch(io: &mut Io, cx: &mut Context<'_>, frames: &VecDeque<Frame>) -> Poll<io::Result<usize>> {
@@ -91,8 +91,8 @@ fn gather<'a>(
     count
 }
 
-/// Takes what was written off the queue.
-fn settle(frames: &mut VecDeque<Frame>, mut written: usize) -> Bytes {
+/// Removes what was written from the queue. Returns the rest of a frame that was written in part.
+fn remove_written(frames: &mut VecDeque<Frame>, mut written: usize) -> Bytes {
     while written > 0 {
         let Some(frame) = frames.pop_front() else { break };
         let bytes = frame.websocket();

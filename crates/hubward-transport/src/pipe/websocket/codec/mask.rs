@@ -1,6 +1,7 @@
-//! The mask of a client's frame: four bytes, over and over. Eight bytes at a time; a mask of zeros costs nothing.
+//! Takes the mask off a client's frame: XOR with four bytes, repeated. Eight bytes are done at a time; a mask of
+//! zeros costs nothing.
 
-/// Unmasks a piece of a payload, and turns the mask to where the next piece begins.
+/// Unmasks a piece of a payload, and rotates the mask to where the next piece begins.
 pub(crate) fn unmask(payload: &mut [u8], mask: &mut [u8; 4]) {
     if *mask == [0; 4] {
         return;

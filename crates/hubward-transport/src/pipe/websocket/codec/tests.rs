@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// All that came of some bytes, in a form that does not depend on how they were cut.
+/// What was decoded of some bytes, in a form that does not depend on how they were cut.
 #[derive(Default, PartialEq, Eq, Debug)]
 struct Seen {
     payload: Vec<u8>,
@@ -22,9 +22,9 @@ fn decode(chunks: impl IntoIterator<Item = Vec<u8>>) -> Seen {
             match decoder.next(rest) {
                 Ok((used, event)) => {
                     match event {
-                        Some(Event::Payload(payload)) => seen.payload.extend_from_slice(payload),
-                        Some(Event::Ping(ping)) => seen.pings.push(ping.bytes().to_vec()),
-                        Some(Event::Close(code)) => seen.close = Some(code),
+                        Some(Decoded::Payload(payload)) => seen.payload.extend_from_slice(payload),
+                        Some(Decoded::Ping(ping)) => seen.pings.push(ping.bytes().to_vec()),
+                        Some(Decoded::Close(code)) => seen.close = Some(code),
                         None => {}
                     }
                     assert!(used > 0);
@@ -33,7 +33,7 @@ fn decode(chunks: impl IntoIterator<Item = Vec<u8>>) -> Seen {
                 Err(violation) => {
                     seen.violation = Some(violation.code());
                     if violation == Violation::NotUtf8 {
-                        seen.payload.clear(); // How much of a wrong text came through first depends on the cuts.
+                        seen.payload.clear(); // How much of an invalid text comes before the error depends on the cuts.
                     }
                     return seen;
                 }
@@ -48,8 +48,9 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn frame_masked(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode_message_header(&mut bytes, false, payload.len());
+    let unmasked = hubward_proto::Frame::from_payload(payload, false);
+    let mut bytes = unmasked.map_or(vec![0x81, 0], |frame| frame.websocket().to_vec());
+    bytes.truncate(bytes.len() - payload.len());
     bytes[0] = first;
     bytes[1] |= 0x80;
     bytes.extend_from_slice(&mask);
@@ -65,73 +66,8 @@ fn violates(code: u16) -> Seen {
     Seen { violation: Some(code), ..Seen::default() }
 }
 
-#[test]
-fn the_cases_of_the_rfc_are_answered_as_it_says() {
-    let ping = |bytes: &[u8]| Seen { pings: vec![bytes.to_vec()], ..Seen::default() };
-    let close = |code| Seen { close: Some(code), ..Seen::default() };
-    let close_frame = |code: u16, reason: &[u8]| frame(0x88, &[&code.to_be_bytes(), reason].concat());
-    let cases: Vec<(&str, Vec<u8>, Seen)> = vec![
-        (
-            "the RFC's masked Hello",
-            b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58".to_vec(),
-            payload(b"Hello"),
-        ),
-        ("binary", frame(0x82, b"\xff\x00"), payload(b"\xff\x00")),
-        ("an empty message", frame(0x81, b""), payload(b"")),
-        ("16 bits of length", frame(0x82, &[7; 126]), payload(&[7; 126])),
-        ("64 bits of length", frame(0x82, &[7; 70_000]), payload(&[7; 70_000])),
-        ("fragments", [frame(0x01, b"Hel"), frame(0x80, b"lo")].concat(), payload(b"Hello")),
-        (
-            "a ping between fragments",
-            [frame(0x01, b"Hel"), frame(0x89, b"?"), frame(0x80, b"lo")].concat(),
-            Seen { payload: b"Hello".to_vec(), pings: vec![b"?".to_vec()], ..Seen::default() },
-        ),
-        ("a ping without payload", frame(0x89, b""), ping(b"")),
-        ("the longest ping", frame(0x89, &[1; 125]), ping(&[1; 125])),
-        ("a ping too long", frame(0x89, &[1; 126]), violates(1002)),
-        ("a fragmented ping", frame(0x09, b"x"), violates(1002)),
-        ("a pong that nobody asked for", frame(0x8A, b"x"), payload(b"")),
-        ("no mask", b"\x81\x05Hello".to_vec(), violates(1002)),
-        ("reserved bit 1", frame(0xC1, b""), violates(1002)),
-        ("reserved bit 2", frame(0xA1, b""), violates(1002)),
-        ("reserved bit 3", frame(0x91, b""), violates(1002)),
-        ("reserved data opcode", frame(0x83, b""), violates(1002)),
-        ("reserved control opcode", frame(0x8B, b""), violates(1002)),
-        ("a continuation of nothing", frame(0x80, b"x"), violates(1002)),
-        (
-            "a message inside a message",
-            [frame(0x01, b"a"), frame(0x81, b"b")].concat(),
-            Seen { payload: b"a".to_vec(), ..violates(1002) },
-        ),
-        ("a length of more than 63 bits", b"\x82\xff\x80\0\0\0\0\0\0\0abcd".to_vec(), violates(1002)),
-        ("close without a code", frame(0x88, b""), close(None)),
-        ("close", close_frame(1000, b"bye"), close(Some(1000))),
-        ("close by the application", close_frame(4999, b""), close(Some(4999))),
-        ("what follows a close", [close_frame(1001, b""), b"junk".to_vec()].concat(), close(Some(1001))),
-        ("close with half a code", frame(0x88, b"\x03"), violates(1002)),
-        ("close with 999", close_frame(999, b""), violates(1002)),
-        ("close with 1004", close_frame(1004, b""), violates(1002)),
-        ("close with 1005", close_frame(1005, b""), violates(1002)),
-        ("close with 1006", close_frame(1006, b""), violates(1002)),
-        ("close with 1015", close_frame(1015, b""), violates(1002)),
-        ("close with 2999", close_frame(2999, b""), violates(1002)),
-        ("close with 5000", close_frame(5000, b""), violates(1002)),
-        ("close with a reason that is no text", close_frame(1000, b"\xff"), violates(1007)),
-        ("text that is none", frame(0x81, b"\xff"), violates(1007)),
-        ("text that ends inside a character", frame(0x81, b"\xe2\x82"), violates(1007)),
-        (
-            "a character in two fragments",
-            [frame(0x01, b"\xe2\x82"), frame(0x80, b"\xac")].concat(),
-            payload("€".as_bytes()),
-        ),
-        ("a surrogate", frame(0x81, b"\xed\xa0\x80"), violates(1007)),
-        (
-            "binary is not checked",
-            [frame(0x02, b"\xe2"), frame(0x80, b"\xff")].concat(),
-            payload(b"\xe2\xff"),
-        ),
-        ("a mask of zeros", frame_masked(0x81, b"plain", [0; 4]), payload(b"plain")),
-    ];
+/// Checks what is decoded of bytes, whole and byte by byte.
+fn check(cases: impl IntoIterator<Item = (&'static str, Vec<u8>, Seen)>) {
     for (name, bytes, expected) in cases {
         assert_eq!(decode([bytes.clone()]), expected, "{name}");
         let piecemeal = decode(bytes.into_iter().map(|byte| vec![byte]));
@@ -140,7 +76,75 @@ fn the_cases_of_the_rfc_are_answered_as_it_says() {
 }
 
 #[test]
-fn text_is_refused_at_the_first_byte_that_cannot_become_right() {
+fn messages_are_decoded_or_refused_as_the_rfc_says() {
+    let hello = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+    let message_in_message = [frame(0x01, b"a"), frame(0x81, b"b")].concat();
+    check([
+        ("the RFC's masked Hello", hello.to_vec(), payload(b"Hello")),
+        ("binary", frame(0x82, b"\xff\x00"), payload(b"\xff\x00")),
+        ("an empty message", frame(0x81, b""), payload(b"")),
+        ("16 bits of length", frame(0x82, &[7; 126]), payload(&[7; 126])),
+        ("64 bits of length", frame(0x82, &[7; 70_000]), payload(&[7; 70_000])),
+        ("fragments", [frame(0x01, b"Hel"), frame(0x80, b"lo")].concat(), payload(b"Hello")),
+        ("a mask of zeros", frame_masked(0x81, b"plain", [0; 4]), payload(b"plain")),
+        ("no mask", b"\x81\x05Hello".to_vec(), violates(1002)),
+        ("reserved bit 1", frame(0xC1, b""), violates(1002)),
+        ("reserved bit 2", frame(0xA1, b""), violates(1002)),
+        ("reserved bit 3", frame(0x91, b""), violates(1002)),
+        ("reserved data opcode", frame(0x83, b""), violates(1002)),
+        ("reserved control opcode", frame(0x8B, b""), violates(1002)),
+        ("a continuation of nothing", frame(0x80, b"x"), violates(1002)),
+        ("a message inside a message", message_in_message, Seen { payload: b"a".to_vec(), ..violates(1002) }),
+        ("a length of more than 63 bits", b"\x82\xff\x80\0\0\0\0\0\0\0abcd".to_vec(), violates(1002)),
+    ]);
+}
+
+#[test]
+fn a_text_message_is_utf8_and_a_binary_one_is_not_checked() {
+    let euro = [frame(0x01, b"\xe2\x82"), frame(0x80, b"\xac")].concat();
+    let binary = [frame(0x02, b"\xe2"), frame(0x80, b"\xff")].concat();
+    check([
+        ("text that is not UTF-8", frame(0x81, b"\xff"), violates(1007)),
+        ("text that ends inside a character", frame(0x81, b"\xe2\x82"), violates(1007)),
+        ("a character in two fragments", euro, payload("€".as_bytes())),
+        ("a surrogate", frame(0x81, b"\xed\xa0\x80"), violates(1007)),
+        ("binary", binary, payload(b"\xe2\xff")),
+    ]);
+}
+
+#[test]
+fn pings_and_pongs_are_decoded_or_refused_as_the_rfc_says() {
+    let ping = |bytes: &[u8]| Seen { pings: vec![bytes.to_vec()], ..Seen::default() };
+    let between = [frame(0x01, b"Hel"), frame(0x89, b"?"), frame(0x80, b"lo")].concat();
+    check([
+        ("between fragments", between, Seen { payload: b"Hello".to_vec(), ..ping(b"?") }),
+        ("a ping without payload", frame(0x89, b""), ping(b"")),
+        ("the longest ping", frame(0x89, &[1; 125]), ping(&[1; 125])),
+        ("a ping too long", frame(0x89, &[1; 126]), violates(1002)),
+        ("a fragmented ping", frame(0x09, b"x"), violates(1002)),
+        ("an unsolicited pong", frame(0x8A, b"x"), payload(b"")),
+    ]);
+}
+
+#[test]
+fn a_close_has_a_code_that_may_be_sent_or_none() {
+    let close = |code| Seen { close: Some(code), ..Seen::default() };
+    let close_frame = |code: u16, reason: &[u8]| frame(0x88, &[&code.to_be_bytes(), reason].concat());
+    check([
+        ("no code", frame(0x88, b""), close(None)),
+        ("a code and a reason", close_frame(1000, b"bye"), close(Some(1000))),
+        ("a code of the application", close_frame(4999, b""), close(Some(4999))),
+        ("what follows a close", [close_frame(1001, b""), b"junk".to_vec()].concat(), close(Some(1001))),
+        ("half a code", frame(0x88, b"\x03"), violates(1002)),
+        ("a reason that is not UTF-8", close_frame(1000, b"\xff"), violates(1007)),
+    ]);
+    for code in [999, 1004, 1005, 1006, 1015, 2999, 5000] {
+        check([("a code that may not be sent", close_frame(code, b""), violates(1002))]);
+    }
+}
+
+#[test]
+fn text_is_refused_at_the_first_byte_that_makes_it_invalid() {
     let mut decoder = Decoder::default();
     let mut bytes = frame(0x01, b"good \xce\xba\xe1\xbd\xb9\xf4\x90");
     let cut = bytes.len() - 1;
@@ -158,27 +162,15 @@ fn a_declared_length_costs_nothing() {
     let mut header = b"\x82\xff\x00\x00\x00\x00\x40\x00\x00\x00\x01\x02\x03\x04x".to_vec();
     let mut decoder = Decoder::default();
     let (used, event) = decoder.next(&mut header).unwrap();
-    assert_eq!((used, event), (15, Some(Event::Payload(&[b'x' ^ 1]))));
+    assert_eq!((used, event), (15, Some(Decoded::Payload(&[b'x' ^ 1]))));
 }
 
 #[test]
-fn what_is_encoded_is_framed_as_the_rfc_says() {
+fn control_frames_are_encoded_as_the_rfc_says() {
     let mut out = Vec::new();
     encode_pong(&mut out, b"Hello");
-    encode_close(&mut out, Some(1000));
-    encode_close(&mut out, None);
-    assert_eq!(out, b"\x8a\x05Hello\x88\x02\x03\xe8\x88\x00");
-    for (length, header) in [
-        (0usize, &b"\x82\x00"[..]),
-        (125, b"\x82\x7d"),
-        (126, b"\x82\x7e\x00\x7e"),
-        (65_535, b"\x82\x7e\xff\xff"),
-        (65_536, b"\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
-    ] {
-        let mut out = Vec::new();
-        encode_message_header(&mut out, true, length);
-        assert_eq!(out, header);
-    }
+    encode_close(&mut out, 1000);
+    assert_eq!(out, b"\x8a\x05Hello\x88\x02\x03\xe8");
 }
 
 fn chunks(bytes: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
@@ -228,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn text_is_judged_as_the_whole_would_be(
+    fn text_in_pieces_is_valid_where_the_whole_is(
         text in prop_oneof![
             any::<String>().prop_map(String::into_bytes),
             prop::collection::vec(prop_oneof![any::<u8>(), Just(0xE2), Just(0x82), Just(0xAC)], 0..60),
@@ -236,8 +228,8 @@ proptest! {
         cuts in prop::collection::vec(0usize..6, 0..40),
     ) {
         let seen = decode(chunks(&frame(0x81, &text), &cuts));
-        let right = std::str::from_utf8(&text).is_ok();
-        prop_assert_eq!(seen.violation, if right { None } else { Some(1007) });
+        let valid = std::str::from_utf8(&text).is_ok();
+        prop_assert_eq!(seen.violation, if valid { None } else { Some(1007) });
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! UTF-8 that comes in pieces, cut anywhere. It remembers at most the three bytes of a character that is not whole.
+//! Validates UTF-8 that comes in pieces, cut anywhere. It keeps at most the three bytes of an incomplete character.
 
 #[derive(Default)]
-pub(crate) struct Utf8 {
+pub(crate) struct Utf8Validator {
     partial: [u8; 4],
     length: u8,
 }
 
-impl Utf8 {
-    /// Checks a piece; `last` says that no character may be left open after it. Fails at the first byte that can
-    /// never become right.
+impl Utf8Validator {
+    /// Checks a piece; after the `last` one no character may be incomplete. Fails at the first byte that makes the
+    /// text invalid, whatever follows.
     pub(crate) fn check(&mut self, mut piece: &[u8], last: bool) -> Result<(), ()> {
         while self.length > 0 {
             let Some((byte, rest)) = piece.split_first() else { break };
@@ -22,12 +22,12 @@ impl Utf8 {
             }
         }
         if let Err(error) = std::str::from_utf8(piece) {
-            let open = piece.get(error.valid_up_to()..).ok_or(())?;
-            if error.error_len().is_some() || open.len() >= self.partial.len() {
+            let incomplete = piece.get(error.valid_up_to()..).ok_or(())?;
+            if error.error_len().is_some() || incomplete.len() >= self.partial.len() {
                 return Err(());
             }
-            self.partial.iter_mut().zip(open).for_each(|(to, from)| *to = *from);
-            self.length = open.len() as u8;
+            self.partial.iter_mut().zip(incomplete).for_each(|(to, from)| *to = *from);
+            self.length = incomplete.len() as u8;
         }
         if last && self.length > 0 { Err(()) } else { Ok(()) }
     }

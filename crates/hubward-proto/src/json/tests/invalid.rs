@@ -1,18 +1,18 @@
-//! Records that are wrong. The expected texts are those that ASP.NET Core 10 gave in detailed mode to the same bytes.
+//! Invalid records. The expected errors are those of ASP.NET Core 10 in detailed mode for the same bytes.
 
 use super::check_read;
 
 const MALFORMED: &str = "InvalidDataException: Error reading JSON.";
 
 #[track_caller]
-fn check_all(records: &[&str], told: &str) {
+fn check_all(records: &[&str], expected: &str) {
     for record in records {
-        check_read(record, told);
+        check_read(record, expected);
     }
 }
 
 #[test]
-fn what_is_no_json_is_malformed() {
+fn what_is_not_json_is_malformed() {
     check_all(
         &["", " ", "nonsense", "{", r#"{"type":6"#, r#"{"type":6,}"#, r#"{"type":6 "a":1}"#, "{type:6}"],
         MALFORMED,
@@ -58,14 +58,14 @@ fn a_record_must_be_an_object() {
         ("true", "True"),
         ("false", "False"),
     ] {
-        let told =
+        let expected =
             format!("InvalidDataException: Unexpected JSON Token Type '{found}'. Expected a JSON Object.");
-        check_read(record, &told);
+        check_read(record, &expected);
     }
 }
 
 #[test]
-fn what_a_message_must_have_is_missed() {
+fn a_missing_property_is_named() {
     for (record, property) in [
         ("{}", "type"),
         (r#"{"Type":1}"#, "type"),
@@ -90,7 +90,7 @@ fn what_a_message_must_have_is_missed() {
 }
 
 #[test]
-fn properties_must_have_their_types() {
+fn a_property_of_the_wrong_type_is_named() {
     for (record, property, expected) in [
         (r#"{"type":null}"#, "type", "Number"),
         (r#"{"type":"1"}"#, "type", "Number"),
@@ -119,7 +119,7 @@ fn properties_must_have_their_types() {
 }
 
 #[test]
-fn stream_ids_must_be_texts() {
+fn stream_ids_must_be_strings() {
     for (id, found) in [("1", "Number"), ("true", "True"), ("[]", "StartArray"), ("{}", "StartObject")] {
         check_read(
             &format!("{{\"type\":1,\"streamIds\":[{id}]}}"),
@@ -135,7 +135,7 @@ fn stream_ids_must_be_texts() {
 }
 
 #[test]
-fn numbers_must_be_whole_and_in_range() {
+fn numbers_must_be_integers_and_in_range() {
     for (record, bits) in [
         (r#"{"type":1.0}"#, 32),
         (r#"{"type":1e0}"#, 32),
@@ -154,18 +154,18 @@ fn numbers_must_be_whole_and_in_range() {
 }
 
 #[test]
-fn a_completion_has_a_result_or_an_error() {
-    let told = "InvalidDataException: The 'error' and 'result' properties are mutually exclusive.";
-    check_read(r#"{"type":3,"invocationId":"1","result":1,"error":"x"}"#, told);
-    check_read(r#"{"type":3,"error":"x","result":null,"invocationId":"1"}"#, told);
+fn a_completion_must_not_have_both_a_result_and_an_error() {
+    let expected = "InvalidDataException: The 'error' and 'result' properties are mutually exclusive.";
+    check_read(r#"{"type":3,"invocationId":"1","result":1,"error":"x"}"#, expected);
+    check_read(r#"{"type":3,"error":"x","result":null,"invocationId":"1"}"#, expected);
 }
 
 #[test]
-fn half_a_surrogate_pair_is_no_text() {
+fn half_a_surrogate_pair_is_not_a_string() {
     let incomplete =
         "Cannot read incomplete UTF-16 JSON text as string with missing low surrogate.".to_owned();
-    let invalid = |half: &str| {
-        format!("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{half}'.")
+    let invalid = |unit: &str| {
+        format!("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{unit}'.")
     };
     for (text, says) in [
         (r"\ud800", incomplete.clone()),
@@ -185,13 +185,13 @@ fn half_a_surrogate_pair_is_no_text() {
 }
 
 #[test]
-fn a_sequence_id_below_zero_names_no_message() {
+fn a_sequence_id_below_zero_is_that_of_no_message() {
     check_read(r#"{"type":9,"sequenceId":-1}"#, "Sequence 0");
     check_read(r#"{"type":8,"sequenceId":-9223372036854775808}"#, "Ack 0");
 }
 
 #[test]
-fn a_stream_invocation_lacks_its_target_first() {
+fn of_a_stream_invocation_the_target_is_missed_before_the_id() {
     check_read(r#"{"type":4}"#, "InvalidDataException: Missing required property 'target'.");
     check_read(
         r#"{"type":4,"target":"t"}"#,

@@ -19,12 +19,12 @@ pub type NewBackplane = dyn Fn(NodeId) -> Arc<dyn Backplane> + Send + Sync;
 pub(super) const HUB: &str = "clinical";
 
 /// A backplane that was started, and what was received from it.
-pub struct Recorder {
+pub struct RecordingNode {
     pub backplane: Arc<dyn Backplane>,
     received: Mutex<UnboundedReceiver<(Topic, Bytes)>>,
 }
 
-/// The end of a [`Recorder`] that a backplane delivers to.
+/// The end of a [`RecordingNode`] that a backplane delivers to.
 pub struct RecordingSubscriber(UnboundedSender<(Topic, Bytes)>);
 
 impl RecordingSubscriber {
@@ -33,7 +33,7 @@ impl RecordingSubscriber {
     }
 }
 
-impl Recorder {
+impl RecordingNode {
     /// Starts a backplane and records from then on.
     pub async fn start(backplane: Arc<dyn Backplane>) -> Self {
         let (tx, rx) = unbounded_channel();
@@ -75,7 +75,7 @@ impl Recorder {
 
 impl Subscriber for RecordingSubscriber {
     fn deliver(&self, topic: &Topic, envelope: Bytes) {
-        // The recorder may be dropped before its backplane.
+        // The node may be dropped before its backplane.
         let _ = self.0.send((topic.clone(), envelope));
     }
 }
@@ -88,12 +88,12 @@ pub(super) fn fence() -> Topic {
     Topic::All(HUB.into())
 }
 
-pub(super) async fn start(new: &NewBackplane, node: &str) -> Recorder {
-    Recorder::start(new(node.into())).await
+pub(super) async fn start(new: &NewBackplane, node: &str) -> RecordingNode {
+    RecordingNode::start(new(node.into())).await
 }
 
 /// Starts two nodes, the second of which is subscribed to the fence.
-pub(super) async fn two(new: &NewBackplane) -> (Recorder, Recorder) {
+pub(super) async fn two(new: &NewBackplane) -> (RecordingNode, RecordingNode) {
     let (here, there) = (start(new, "here").await, start(new, "there").await);
     there.subscribe(&fence()).await;
     (here, there)
@@ -101,7 +101,7 @@ pub(super) async fn two(new: &NewBackplane) -> (Recorder, Recorder) {
 
 /// Checks that nothing was on its way from `here` to `there`, which is subscribed to the fence: it would have
 /// arrived before what is published now.
-pub(super) async fn check_nothing_came(here: &Recorder, there: &Recorder) {
+pub(super) async fn check_nothing_came(here: &RecordingNode, there: &RecordingNode) {
     here.publish(&fence(), "fence").await;
     there.expect(&fence(), "fence").await;
 }

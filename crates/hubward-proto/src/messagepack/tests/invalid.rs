@@ -1,4 +1,4 @@
-//! Records that are wrong, with the texts that ASP.NET Core's reader has for them.
+//! Invalid records, with the errors that ASP.NET Core's reader has for them.
 
 use super::{MESSAGE_PACK, check_read};
 use crate::{Limits, ProtocolError, split};
@@ -11,7 +11,7 @@ fn a_message_must_be_an_array() {
 }
 
 #[test]
-fn items_that_are_not_there_or_of_another_type_are_told() {
+fn a_missing_item_or_one_of_the_wrong_type_is_named() {
     for (record, field, expected) in [
         (&b"\x90"[..], "messageType", "Int32"),
         (b"\x91", "messageType", "Int32"),
@@ -38,7 +38,7 @@ fn items_that_are_not_there_or_of_another_type_are_told() {
 }
 
 #[test]
-fn lengths_that_are_not_there_are_told() {
+fn a_missing_length_is_named() {
     for (record, kind, field) in [
         (&b"\x91\x01"[..], "map", "headers"),
         (b"\x92\x01\xc0", "map", "headers"),
@@ -51,7 +51,7 @@ fn lengths_that_are_not_there_are_told() {
 }
 
 #[test]
-fn texts_must_say_something() {
+fn required_strings_must_not_be_nil_or_empty() {
     for (record, what) in [
         (&b"\x94\x01\x80\xc0\xc0"[..], "target for Invocation message"),
         (b"\x94\x01\x80\xc0\xa0", "target for Invocation message"),
@@ -70,13 +70,13 @@ fn texts_must_say_something() {
 }
 
 #[test]
-fn a_completion_is_of_a_known_kind() {
+fn a_completion_must_have_a_known_result_kind() {
     check_read(b"\x94\x03\x80\xa11\x04", "InvalidDataException: Invalid invocation result kind.");
     check_read(b"\x95\x03\x80\xa11\x01\xc0", "Completion 1 void");
 }
 
 #[test]
-fn malformed_values_are_told() {
+fn a_malformed_value_is_named() {
     for (record, field) in [
         (&b"\x95\x01\x80\xc0\xa1t\x91\xc1"[..], "arguments"),
         (b"\x95\x01\x80\xc0\xa1t\x92\x01", "arguments"),
@@ -98,7 +98,7 @@ fn an_unknown_type_is_skipped() {
 }
 
 #[test]
-fn a_length_beyond_2_gib_is_refused() {
+fn a_length_beyond_2_gib_is_rejected() {
     let limits = Limits { message_bytes: None, ..Limits::default() };
     for input in [b"\xff\xff\xff\xff\x08", b"\xff\xff\xff\xff\xff", b"\x80\x80\x80\x80\x80"] {
         assert_eq!(split(MESSAGE_PACK, input, &limits), Err(ProtocolError::InvalidLengthPrefix));

@@ -1,0 +1,61 @@
+//! The one log line about a request that opened a connection or was refused. No token and no part of one is in it.
+
+use hubward_auth::BearerTokenError;
+use hubward_types::{ConnectionId, HubName, UserId};
+
+use super::caller::Caller;
+use crate::refusal::Refusal;
+use crate::transport::Transport;
+
+/// What is known of the request so far.
+pub(crate) struct ConnectionLog {
+    pub(crate) transport: Option<Transport>,
+    pub(crate) connection_id: Option<ConnectionId>,
+    user: Option<UserId>,
+    /// Why the bearer token was refused. On a hub that is open to all the request may still be accepted.
+    token_error: Option<BearerTokenError>,
+}
+
+macro_rules! line {
+    ($level:ident, $log:expr, $hub:expr, $reason:expr, $message:literal) => {
+        tracing::$level!(
+            user = $log.user.as_ref().map(UserId::as_str),
+            hub = $hub.as_str(),
+            transport = $log.transport.map(Transport::name),
+            connection_id = $log.connection_id.as_ref().map(ConnectionId::as_str),
+            reason = $reason,
+            token_error = $log.token_error.map(BearerTokenError::label),
+            $message
+        )
+    };
+}
+
+impl ConnectionLog {
+    pub(crate) fn new(caller: &Caller) -> Self {
+        Self {
+            transport: None,
+            connection_id: None,
+            user: caller.principal.user_id().cloned(),
+            token_error: caller.token_error,
+        }
+    }
+
+    pub(crate) fn accepted(&self, hub: &HubName) {
+        line!(info, self, hub, None::<&str>, "A connection was accepted.");
+    }
+
+    /// Logs at WARN who was not authenticated, at INFO who was refused otherwise, and at DEBUG what a misbehaving
+    /// client can cause at will.
+    pub(crate) fn refused(&self, hub: &HubName, refusal: Refusal) {
+        let reason = refusal.reason();
+        match refusal {
+            Refusal::Unauthenticated(_) => line!(warn, self, hub, reason, "A connection was refused."),
+            Refusal::Forbidden
+            | Refusal::OriginNotAllowed
+            | Refusal::UserChanged
+            | Refusal::TooManyWaiting
+            | Refusal::Draining => line!(info, self, hub, reason, "A connection was refused."),
+            _ => line!(debug, self, hub, reason, "A connection was refused."),
+        }
+    }
+}

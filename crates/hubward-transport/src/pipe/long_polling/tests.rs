@@ -1,0 +1,161 @@
+//! How polls are answered, and when a client counts as gone, in paused time.
+
+use std::pin::pin;
+
+use super::*;
+use crate::test_support::{TestTask, frame};
+
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_TIMEOUT: Duration = Duration::from_secs(90);
+
+fn open() -> (LongPollingPipe, Arc<PollChannel>) {
+    let options = TransportOptions {
+        disconnect_timeout: DISCONNECT_TIMEOUT,
+        close_timeout: CLOSE_TIMEOUT,
+        ..Default::default()
+    };
+    let channel = Arc::new(PollChannel::new(Arc::default()));
+    (LongPollingPipe::new(channel.clone(), Arc::new(options)), channel)
+}
+
+fn write(pipe: &mut LongPollingPipe, owner: &TestTask, message: &[u8]) -> Poll<Result<(), PipeError>> {
+    pipe.poll_write(&mut owner.cx(), &mut VecDeque::from([frame(message)]))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_answers_a_pending_poll_or_the_next_one() {
+    let ((mut pipe, channel), owner, client) = (open(), TestTask::new(), TestTask::new());
+    {
+        let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+        assert!(client.poll(pending.as_mut()).is_pending());
+        assert_eq!(write(&mut pipe, &owner, b"one"), Poll::Ready(Ok(())));
+        assert!(client.was_woken());
+        assert_eq!(pending.await, PollResponse::Data(b"one".into()));
+    }
+    assert_eq!(write(&mut pipe, &owner, b"two, "), Poll::Ready(Ok(())));
+    assert_eq!(write(&mut pipe, &owner, b"three"), Poll::Ready(Ok(())));
+    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Data(b"two, three".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_without_data_ends_after_its_timeout() {
+    let ((_pipe, channel), began) = (open(), Instant::now());
+    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::TimedOut);
+    assert_eq!(began.elapsed(), POLL_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_poll_ends_an_older_and_gets_the_data() {
+    let ((mut pipe, channel), owner) = (open(), TestTask::new());
+    let (first, second) = (TestTask::new(), TestTask::new());
+    let mut older = pin!(channel.poll(POLL_TIMEOUT));
+    assert!(first.poll(older.as_mut()).is_pending());
+    let mut newer = pin!(channel.poll(POLL_TIMEOUT));
+    assert!(second.poll(newer.as_mut()).is_pending());
+    assert!(first.was_woken());
+    assert_eq!(write(&mut pipe, &owner, b"data"), Poll::Ready(Ok(())));
+    assert_eq!(older.await, PollResponse::NoContent);
+    assert_eq!(newer.await, PollResponse::Data(b"data".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_bounded_and_a_poll_makes_room() {
+    let ((mut pipe, channel), owner) = (open(), TestTask::new());
+    let mut frames = VecDeque::from(vec![frame(&[7; OUTGOING_BYTES]); 2]);
+    assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
+    assert_eq!(frames.len(), 1);
+    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Data(vec![7; OUTGOING_BYTES]));
+    assert!(owner.was_woken());
+    assert_eq!(pipe.poll_write(&mut owner.cx(), &mut frames), Poll::Ready(Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stays_away_is_disconnected_and_one_that_polls_is_not() {
+    let ((mut pipe, channel), client) = (open(), TestTask::new());
+    let opened = Instant::now();
+    assert_eq!(pipe.deadline(), Some(opened + DISCONNECT_TIMEOUT));
+    {
+        let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+        assert!(client.poll(pending.as_mut()).is_pending());
+        tokio::time::advance(DISCONNECT_TIMEOUT).await;
+        assert_eq!(pipe.handle_deadline(Instant::now()), Ok(()));
+        tokio::time::advance(DISCONNECT_TIMEOUT / 3).await;
+    }
+    let idle_since = Instant::now();
+    tokio::time::advance(DISCONNECT_TIMEOUT * 2 / 3).await;
+    assert_eq!(pipe.handle_deadline(Instant::now()), Ok(()), "it was idle for less than the timeout");
+    assert_eq!(pipe.deadline(), Some(idle_since + DISCONNECT_TIMEOUT));
+    tokio::time::advance(DISCONNECT_TIMEOUT / 3).await;
+    assert_eq!(pipe.handle_deadline(Instant::now()), Err(PipeError::DisconnectTimeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_answers_one_poll_with_what_is_left_and_the_next_with_the_end() {
+    let ((mut pipe, channel), owner) = (open(), TestTask::new());
+    assert_eq!(write(&mut pipe, &owner, b"last"), Poll::Ready(Ok(())));
+    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    assert_eq!(write(&mut pipe, &owner, b"late"), Poll::Ready(Err(PipeError::Closed)));
+    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Data(b"last".into()));
+    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::NoContent);
+    assert!(owner.was_woken());
+    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_waits_for_a_poll_no_longer_than_its_timeout() {
+    let ((mut pipe, _channel), owner, began) = (open(), TestTask::new(), Instant::now());
+    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    assert_eq!(pipe.deadline(), Some(began + CLOSE_TIMEOUT));
+    assert_eq!(pipe.handle_deadline(began), Ok(()));
+    assert_eq!(pipe.handle_deadline(began + CLOSE_TIMEOUT), Err(PipeError::CloseTimeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_closes_the_connection_and_its_pending_poll_gets_what_comes_last() {
+    let ((mut pipe, channel), owner, client) = (open(), TestTask::new(), TestTask::new());
+    let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+    assert!(client.poll(pending.as_mut()).is_pending());
+    channel.terminate();
+    let closed = Received::End(TransportEnd::Closed { code: None });
+    assert_eq!(pipe.poll_receive(&mut owner.cx(), &mut Vec::new()), Poll::Ready(closed));
+    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Terminated, "no other poll begins");
+    assert_eq!(write(&mut pipe, &owner, b"close"), Poll::Ready(Ok(())));
+    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    assert_eq!(pending.await, PollResponse::Data(b"close".into()));
+    assert!(owner.was_woken());
+    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_ready(), "the client need not be notified again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_delete_without_a_pending_poll_nothing_can_be_written() {
+    let ((mut pipe, channel), owner) = (open(), TestTask::new());
+    channel.terminate();
+    assert_eq!(write(&mut pipe, &owner, b"close"), Poll::Ready(Err(PipeError::Lost)));
+    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_whose_pending_poll_goes_away_has_nobody_left_to_notify() {
+    let ((mut pipe, channel), owner, client) = (open(), TestTask::new(), TestTask::new());
+    {
+        let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+        assert!(client.poll(pending.as_mut()).is_pending());
+        channel.terminate();
+        assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    }
+    assert!(owner.was_woken());
+    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_pipe_ends_the_polls_and_the_inbox() {
+    let ((pipe, channel), client) = (open(), TestTask::new());
+    let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+    assert!(client.poll(pending.as_mut()).is_pending());
+    drop(pipe);
+    assert!(client.was_woken());
+    assert_eq!(pending.await, PollResponse::NoContent);
+    assert_eq!(channel.inbox().poll_ended(&client.cx()), Poll::Ready(TransportEnd::Lost));
+}

@@ -1,0 +1,67 @@
+//! What the unit tests share: a task that can be asked whether it was woken, frames, and token claims.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, SystemTime};
+
+use hubward_auth::{ConnectionTokenClaims, Identity, random_id};
+use hubward_proto::Frame;
+use hubward_types::Principal;
+
+/// How long the tokens of [`claims`] may be used.
+pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(15);
+
+/// Stands for a task that polls.
+pub(crate) struct TestTask {
+    woken: Arc<Woken>,
+    waker: Waker,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl TestTask {
+    pub(crate) fn new() -> Self {
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        Self { waker: woken.clone().into(), woken }
+    }
+
+    pub(crate) fn cx(&self) -> Context<'_> {
+        Context::from_waker(&self.waker)
+    }
+
+    /// Polls a future once.
+    pub(crate) fn poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut self.cx())
+    }
+
+    /// Tells whether the task was woken since this was last called.
+    pub(crate) fn was_woken(&self) -> bool {
+        self.woken.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// Makes a binary frame.
+pub(crate) fn frame(message: &[u8]) -> Frame {
+    Frame::from_payload(message, true).unwrap()
+}
+
+/// Makes what a connection token says that is negotiated now, on node `node` for the hub `hub`.
+pub(crate) fn claims(now: SystemTime) -> ConnectionTokenClaims {
+    ConnectionTokenClaims {
+        connection_id: random_id(),
+        hub: "hub".into(),
+        owner: "node".into(),
+        identity: Identity::of(&Principal::anonymous()),
+        stateful: false,
+        issued_at: now,
+        expires_at: now + TOKEN_LIFETIME,
+    }
+}
