@@ -1,6 +1,6 @@
 //! Connection tokens: what a client presents to reach its connection. A token is sealed, so that every node
 //! of a cluster can open it and nobody else can read or make one. It carries all that negotiate agreed on, so
-//! a negotiate that no connection follows leaves nothing behind.
+//! a negotiate request that no connection follows leaves nothing behind.
 
 mod claims;
 mod error;

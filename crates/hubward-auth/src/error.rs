@@ -1,5 +1,5 @@
-//! What can be wrong with a configuration of keys, tokens or origins. What can be wrong with a token stands
-//! beside the code that reads it: `bearer_token/error.rs` and `connection_token/error.rs`.
+//! What can be wrong with a configuration of keys, tokens or origins. What can be wrong with a token is beside
+//! the code that reads it: `bearer_token/error.rs` and `connection_token/error.rs`.
 
 /// Why a configuration cannot be used. It is for the operator, at the start of a node.
 ///

@@ -1,4 +1,4 @@
-//! From a request to a principal or a typed refusal: bearer tokens, policies and CORS, and the connection
+//! From a request to a principal or a typed error: bearer tokens, policies and CORS, and the connection
 //! tokens by which any node finds out where a connection lives.
 //!
 //! The crate does no I/O and reads no clock: keys are given to it and the time comes in. No error, log field

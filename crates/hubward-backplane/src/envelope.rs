@@ -116,14 +116,14 @@ pub enum Body {
     },
     /// The client result of an [`InvokeClient`](Self::InvokeClient).
     ClientResult {
-        /// The sender's number of the request.
+        /// The number that the request had.
         id: u64,
         /// The result, or why there is none.
         outcome: ClientResultOutcome,
     },
     /// The sender no longer waits for the client result of its [`InvokeClient`](Self::InvokeClient).
     CancelInvokeClient {
-        /// The sender's number of the request.
+        /// The number that the request had.
         id: u64,
     },
     /// Close the connections of the topic.
@@ -148,7 +148,7 @@ pub enum Body {
     },
     /// A [`JoinGroup`](Self::JoinGroup) or [`LeaveGroup`](Self::LeaveGroup) is done, or has failed.
     MembershipConfirmed {
-        /// The sender's number of the request.
+        /// The number that the request had.
         id: u64,
         /// Why it failed, if it did.
         error: Option<String>,

@@ -28,7 +28,7 @@ pub trait HubConnection: Send + Sync + 'static {
     /// Releases the permit that invocation `call` holds, so that the client's next invocation may start before this
     /// one is done.
     fn release_permit(&self, call: u64);
-    /// Tells whether client results can arrive. Until `on_connected` is done they cannot: nothing that the client
+    /// Returns whether client results can arrive. Until `on_connected` is done they cannot: nothing that the client
     /// sends is read before.
     fn accepts_client_results(&self) -> bool;
 }
@@ -38,7 +38,7 @@ pub trait Request: Send + Sync {
     /// Returns the value of a query parameter, percent-decoded; several values are joined with commas, as ASP.NET Core
     /// joins them. Names are matched without regard to case.
     fn query(&self, name: &str) -> Option<&str>;
-    /// Returns the first value of a header, if it is a string of visible ASCII. Names are matched without regard to case.
+    /// Returns the first value of a header that is UTF-8. Names are matched without regard to case.
     fn header(&self, name: &str) -> Option<&str>;
     /// Returns a cookie's value, as it was sent.
     fn cookie(&self, name: &str) -> Option<&str>;

@@ -1,4 +1,4 @@
-//! The seam between hub code and what delivers its messages. `hubward-server` implements it; a test may, too.
+//! The interface between hub code and what delivers its messages. `hubward-server` implements it; a test may, too.
 
 pub(crate) mod call;
 pub(crate) mod client_result;
@@ -62,7 +62,7 @@ pub trait HubEngine: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<GroupPage, GroupError>>;
     /// Counts a group's members.
     fn count(&self, group: &GroupName) -> BoxFuture<'static, Result<u64, GroupError>>;
-    /// Tells whether a group has a member.
+    /// Returns whether a group has a member.
     fn contains(
         &self,
         group: &GroupName,

@@ -63,7 +63,7 @@ impl HubError {
     }
 }
 
-/// Every `std::error::Error` is hidden, but for two that are meant for the caller: the error that a client returned
+/// Every `std::error::Error` is hidden, except two that are meant for the caller: the error that a client returned
 /// ([`ClientResultError::Failed`]), and a group that the hub's own rule refused ([`GroupError::NotAllowed`]).
 impl<E> From<E> for HubError
 where
@@ -125,7 +125,8 @@ pub enum ArgumentError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// An argument could not be serialized: a mistake in the hub.
+    /// An argument could not be serialized: a mistake in the hub. Other nodes did not get the message; recipients of
+    /// this node may have it, in a protocol in which it could be serialized.
     #[error("the arguments of '{method}' could not be encoded")]
     Encode {
         /// The client method that was to be called.
@@ -168,7 +169,7 @@ pub enum ClientResultError {
     Send(#[from] SendError),
 }
 
-/// Why a change of group membership failed. Nothing is delivered for a membership that failed.
+/// Why a change of group membership failed. A connection that could not be added to a group gets none of its messages.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {
@@ -192,10 +193,17 @@ pub enum GroupError {
         /// The group.
         group: String,
     },
-    /// The group store could not record the change, or not read the group.
-    #[error("the group store could not record the change: {reason}")]
+    /// The group store could not record the change, or could not read the group.
+    #[error("the group store failed: {reason}")]
     Store {
         /// The store's error.
+        reason: String,
+    },
+    /// Other nodes could not be reached: to change a connection of theirs, to notify them of a user's change, or to
+    /// subscribe to what they send to the group.
+    #[error("the other nodes could not be reached: {reason}")]
+    Backplane {
+        /// The backplane's error.
         reason: String,
     },
     /// The node that holds the connection did not confirm in time.

@@ -30,10 +30,10 @@ use crate::handler::parameter::{CallReader, Parameter};
     note = "a function that returns a stream is added with `Hub::stream`"
 )]
 pub trait Handler<S, Marker>: Clone + Send + Sync + Sized + 'static {
-    /// Tells what a call must contain.
+    /// Returns what a call must contain.
     #[doc(hidden)]
     fn shape(&self) -> Shape;
-    /// Names the policies of the handler itself.
+    /// Returns the policies of the handler itself.
     #[doc(hidden)]
     fn policies(&self) -> Vec<String> {
         Vec::new()
@@ -54,10 +54,10 @@ pub trait Handler<S, Marker>: Clone + Send + Sync + Sized + 'static {
     note = "its parameters are those of any hub method; a function that returns one value is added with `Hub::method`"
 )]
 pub trait StreamHandler<S, Marker>: Clone + Send + Sync + Sized + 'static {
-    /// Tells what a call must contain.
+    /// Returns what a call must contain.
     #[doc(hidden)]
     fn shape(&self) -> Shape;
-    /// Names the policies of the handler itself.
+    /// Returns the policies of the handler itself.
     #[doc(hidden)]
     fn policies(&self) -> Vec<String> {
         Vec::new()
@@ -85,6 +85,7 @@ macro_rules! handlers {
                     arguments: 0 $(+ <$param as Parameter<S, $marker>>::ARGUMENTS)*,
                     uploads: 0 $(+ <$param as Parameter<S, $marker>>::UPLOADS)*,
                     streaming: false,
+                    is_result_sent_as_value: Fut::Output::is_result_sent_as_value(),
                 }
             }
 
@@ -118,6 +119,7 @@ macro_rules! handlers {
                     arguments: 0 $(+ <$param as Parameter<S, $marker>>::ARGUMENTS)*,
                     uploads: 0 $(+ <$param as Parameter<S, $marker>>::UPLOADS)*,
                     streaming: true,
+                    is_result_sent_as_value: Fut::Output::is_result_sent_as_value(),
                 }
             }
 

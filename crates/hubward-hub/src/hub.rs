@@ -1,5 +1,5 @@
-//! A hub that is being put together: its name, its methods, who may call them, and what happens when clients come and
-//! go.
+//! A hub that is being built: its name, its methods, who may call them, and what runs when clients connect and
+//! disconnect.
 
 pub(crate) mod definition;
 pub(crate) mod options;
@@ -12,12 +12,13 @@ use hubward_types::{GroupName, HubName, Principal};
 use crate::error::HubError;
 use crate::handler::bound::{Stateless, Unbound, UnboundStream, UnboundUnary};
 use crate::handler::filter::{self, BoxFilter, FilterCall, Next};
+use crate::handler::method::Method;
 use crate::handler::output::Outcome;
 use crate::handler::{Handler, StreamHandler};
 use crate::hub::definition::{HubBuildError, HubDefinition, MayJoin, MethodEntry, MethodTable};
 use crate::hub::options::HubOptions;
 
-/// A hub that is being put together. `S` is the state that its handlers need, until [`Hub::with_state`] provides it.
+/// A hub that is being built. `S` is the state that its handlers need, until [`Hub::with_state`] provides it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -43,8 +44,8 @@ pub struct Hub<S = ()> {
     name: HubName,
     policies: Vec<String>,
     methods: Vec<Declared<S>>,
-    on_connected: Option<Box<dyn Unbound<S>>>,
-    on_disconnected: Option<Box<dyn Unbound<S>>>,
+    on_connected: Option<Declared<S>>,
+    on_disconnected: Option<Declared<S>>,
     filters: Vec<BoxFilter>,
     may_join: Option<MayJoin>,
     options: HubOptions,
@@ -54,6 +55,39 @@ struct Declared<S> {
     name: Arc<str>,
     policies: Vec<String>,
     method: Box<dyn Unbound<S>>,
+}
+
+const ON_CONNECTED: &str = "on_connected";
+const ON_DISCONNECTED: &str = "on_disconnected";
+
+impl<S: Clone + Send + Sync + 'static> Declared<S> {
+    fn unary<M: 'static>(name: &str, handler: impl Handler<S, M>) -> Self {
+        let policies = handler.policies();
+        Self { name: name.into(), policies, method: Box::new(UnboundUnary::new(handler)) }
+    }
+}
+
+impl Declared<()> {
+    fn check_result(&self, hub: &str) -> Result<(), HubBuildError> {
+        if self.method.shape().is_result_sent_as_value {
+            let (hub, method) = (hub.to_owned(), self.name.to_string());
+            return Err(HubBuildError::ResultSentAsValue { hub, method });
+        }
+        Ok(())
+    }
+
+    fn into_callback(self, hub: &str) -> Result<Arc<dyn Method>, HubBuildError> {
+        self.check_result(hub)?;
+        let (hub, callback) = (hub.to_owned(), self.name.to_string());
+        let shape = self.method.shape();
+        if shape.arguments + shape.uploads > 0 {
+            return Err(HubBuildError::CallbackTakesArguments { hub, callback });
+        }
+        if !self.policies.is_empty() {
+            return Err(HubBuildError::CallbackAuthorized { hub, callback });
+        }
+        Ok(self.method.bind(&()))
+    }
 }
 
 impl<S: Clone + Send + Sync + 'static> Hub<S> {
@@ -85,9 +119,7 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
 
     /// Adds a method. Clients call it by its name, without regard to case.
     pub fn method<M: 'static>(mut self, name: &str, handler: impl Handler<S, M>) -> Self {
-        let policies = handler.policies();
-        let method = Box::new(UnboundUnary::new(handler));
-        self.methods.push(Declared { name: name.into(), policies, method });
+        self.methods.push(Declared::unary(name, handler));
         self
     }
 
@@ -99,17 +131,17 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         self
     }
 
-    /// Sets what runs when a client has connected, before its first call. An error closes the connection. It cannot take
-    /// arguments.
+    /// Sets what runs when a client has connected, before its first call. An error closes the connection. It cannot
+    /// take arguments.
     pub fn on_connected<M: 'static>(mut self, handler: impl Handler<S, M>) -> Self {
-        self.on_connected = Some(Box::new(UnboundUnary::new(handler)));
+        self.on_connected = Some(Declared::unary(ON_CONNECTED, handler));
         self
     }
 
     /// Sets what runs when a connection has ended for good; it can take [`Disconnected`](crate::Disconnected) to learn
     /// why, but no arguments.
     pub fn on_disconnected<M: 'static>(mut self, handler: impl Handler<S, M>) -> Self {
-        self.on_disconnected = Some(Box::new(UnboundUnary::new(handler)));
+        self.on_disconnected = Some(Declared::unary(ON_DISCONNECTED, handler));
         self
     }
 
@@ -136,8 +168,8 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         self
     }
 
-    /// Sets the rule for who may join which group. It is applied whenever a connection is added to a group. Default: all
-    /// may join.
+    /// Sets the rule for who may join which group. It is applied whenever a connection is added to a group. Default:
+    /// all may join.
     ///
     /// ```
     /// use hubward_hub::Hub;
@@ -153,17 +185,15 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
 
     /// Provides the state that the handlers need.
     pub fn with_state(self, state: S) -> Hub {
-        let bind = |unbound: Box<dyn Unbound<S>>| -> Box<dyn Unbound<()>> {
-            Box::new(Stateless(unbound.bind(&state)))
+        let bind = |declared: Declared<S>| Declared {
+            name: declared.name,
+            policies: declared.policies,
+            method: Box::new(Stateless(declared.method.bind(&state))) as Box<dyn Unbound<()>>,
         };
         Hub {
             name: self.name,
             policies: self.policies,
-            methods: self
-                .methods
-                .into_iter()
-                .map(|m| Declared { name: m.name, policies: m.policies, method: bind(m.method) })
-                .collect(),
+            methods: self.methods.into_iter().map(bind).collect(),
             on_connected: self.on_connected.map(bind),
             on_disconnected: self.on_disconnected.map(bind),
             filters: self.filters,
@@ -179,23 +209,23 @@ impl Hub {
     /// # Errors
     /// [`HubBuildError`], which says what to change.
     pub fn build(self) -> Result<HubDefinition, HubBuildError> {
+        let hub = self.name.to_string();
         let mut methods = MethodTable::default();
-        for Declared { name, policies, method } in self.methods {
+        for declared in self.methods {
+            declared.check_result(&hub)?;
+            let Declared { name, policies, method } = declared;
             let entry = Arc::new(MethodEntry { name: name.clone(), policies, method: method.bind(&()) });
             if !methods.insert(entry) {
-                let (hub, method) = (self.name.to_string(), name.to_string());
-                return Err(HubBuildError::DuplicateMethod { hub, method });
+                return Err(HubBuildError::DuplicateMethod { hub, method: name.to_string() });
             }
         }
-        let callback = |name, unbound: Option<Box<dyn Unbound<()>>>| match unbound {
-            Some(unbound) if unbound.shape().arguments + unbound.shape().uploads > 0 => {
-                Err(HubBuildError::CallbackTakesArguments { hub: self.name.to_string(), callback: name })
-            }
-            unbound => Ok(unbound.map(|unbound| unbound.bind(&()))),
+        let callback = |declared: Option<Declared<()>>| match declared {
+            Some(declared) => declared.into_callback(&hub).map(Some),
+            None => Ok(None),
         };
         Ok(HubDefinition {
-            on_connected: callback("on_connected", self.on_connected)?,
-            on_disconnected: callback("on_disconnected", self.on_disconnected)?,
+            on_connected: callback(self.on_connected)?,
+            on_disconnected: callback(self.on_disconnected)?,
             name: self.name,
             policies: self.policies,
             filters: self.filters,
@@ -209,6 +239,7 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handler::authorized::HandlerExt;
 
     fn definition(hub: Hub) -> HubDefinition {
         hub.build().unwrap_or_else(|error| panic!("{error}"))
@@ -236,8 +267,49 @@ mod tests {
     }
 
     #[test]
+    fn a_result_whose_error_would_be_sent_as_a_value_is_refused() {
+        async fn fail() -> Result<u32, String> {
+            Err("the password".to_owned())
+        }
+        let refused = |method: &str| HubBuildError::ResultSentAsValue {
+            hub: "hub".to_owned(),
+            method: method.to_owned(),
+        };
+        let items = async || futures_util::stream::iter([Err::<u32, String>("the password".to_owned())]);
+        let stream =
+            async || Ok::<_, HubError>(futures_util::stream::iter([Err::<u32, String>(String::new())]));
+        let nested = async || Ok::<_, HubError>(fail().await);
+        let optional = async || Some(Box::new(fail().await));
+        let nested_items = async || futures_util::stream::iter([Ok::<_, HubError>(Ok::<u32, String>(1))]);
+        assert_eq!(build_error(Hub::new("hub").method("Fail", fail)), refused("Fail"));
+        assert_eq!(build_error(Hub::new("hub").method("Nested", nested)), refused("Nested"));
+        assert_eq!(build_error(Hub::new("hub").method("Optional", optional)), refused("Optional"));
+        assert_eq!(build_error(Hub::new("hub").stream("NestedItems", nested_items)), refused("NestedItems"));
+        assert_eq!(build_error(Hub::new("hub").on_connected(nested)), refused("on_connected"));
+        assert_eq!(build_error(Hub::new("hub").stream("Items", items)), refused("Items"));
+        assert_eq!(build_error(Hub::new("hub").stream("Stream", stream)), refused("Stream"));
+        assert_eq!(build_error(Hub::new("hub").on_connected(fail)), refused("on_connected"));
+        definition(Hub::new("hub").method("Fine", async || Ok::<u32, std::fmt::Error>(1)));
+        definition(Hub::new("hub").method("Batch", async || vec![Ok::<u32, String>(1)]));
+    }
+
+    #[test]
+    fn a_callback_with_a_policy_of_its_own_is_refused() {
+        let refused = |callback: &str| HubBuildError::CallbackAuthorized {
+            hub: "hub".to_owned(),
+            callback: callback.to_owned(),
+        };
+        let guarded = (async || ()).authorize("Staff");
+        assert_eq!(build_error(Hub::new("hub").on_connected(guarded.clone())), refused("on_connected"));
+        assert_eq!(build_error(Hub::new("hub").on_disconnected(guarded)), refused("on_disconnected"));
+    }
+
+    #[test]
     fn a_callback_that_takes_arguments_is_refused() {
-        let refused = |callback| HubBuildError::CallbackTakesArguments { hub: "hub".to_owned(), callback };
+        let refused = |callback: &str| HubBuildError::CallbackTakesArguments {
+            hub: "hub".to_owned(),
+            callback: callback.to_owned(),
+        };
         let takes = async |_: String| ();
         assert_eq!(build_error(Hub::new("hub").on_connected(takes)), refused("on_connected"));
         assert_eq!(build_error(Hub::new("hub").on_disconnected(takes)), refused("on_disconnected"));

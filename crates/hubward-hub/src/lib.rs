@@ -1,7 +1,7 @@
 //! What a hub author sees: hubs, contexts, clients, groups, handlers, streams, filters and errors.
 //!
 //! A hub is built as an axum router is, from plain async functions. This crate knows no sockets and no other
-//! nodes: what hub code does to connections goes through the [`HubEngine`] seam, which `hubward-server` implements.
+//! nodes: what hub code does to connections goes through the trait [`HubEngine`], which `hubward-server` implements.
 
 mod binary;
 mod connection;

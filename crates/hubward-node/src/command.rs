@@ -34,7 +34,8 @@ pub(crate) struct DemoOptions {
     /// Address to listen on. Anyone who reaches it can sign in as anyone: keep it local.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) address: IpAddr,
-    /// The signing key, at least 32 bytes, so that `hubward token` can mint tokens for this demo. Default: a random key.
+    /// The signing key, at least 32 bytes, so that `hubward token` can mint tokens for this demo. Default: a random
+    /// key.
     #[arg(long, env = KEY_VARIABLE, hide_env_values = true)]
     pub(crate) key: Option<DevelopmentKey>,
 }

@@ -60,10 +60,7 @@ fn signing_key(options: &DemoOptions) -> String {
     match &options.key {
         Some(key) => key.expose().to_owned(),
         // Two random ids of 128 bits each are a key that only this demo has.
-        None => {
-            let random = || hubward::auth::random_id().as_str().to_owned();
-            random() + &random()
-        }
+        None => hubward::auth::random_id() + &hubward::auth::random_id(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the codecs cost: an invocation and a completion with a string of 64 bytes, in both protocols, alone and through a
-//! session. Transports are not measured here.
+//! What the codecs cost: an invocation and a completion with a string of 64 bytes, in both protocols, alone and through
+//! a session. Transports are not measured here.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail")]
 #![allow(clippy::disallowed_methods, reason = "a session takes any moment as its time, and waits for none")]
@@ -67,6 +67,15 @@ fn session_invocation(bencher: Bencher, protocol: Protocol) {
         let progress = session.handle_input(now, black_box(frame.message())).expect("well formed");
         black_box(progress.event).is_some()
     });
+}
+
+/// Gets the next deadline of a session, as its owner does each time that it has nothing else to do.
+#[divan::bench(args = Protocol::ALL)]
+fn session_timeout(bencher: Bencher, protocol: Protocol) {
+    let now = std::time::Instant::now();
+    let mut session = Session::server(SessionConfig::default(), now);
+    session.handle_input(now, encode::handshake_request(protocol, 1).message()).expect("a valid handshake");
+    bencher.bench_local(|| black_box(&session).poll_timeout());
 }
 
 fn decode_one(bencher: Bencher, protocol: Protocol, frame: &Frame) {

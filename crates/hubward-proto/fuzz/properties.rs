@@ -108,8 +108,8 @@ pub fn session(data: &[u8]) {
             1 => now += Duration::from_millis(700),
             2 => now += Duration::from_secs(10),
             3 if session.can_send() => session.record(&frame),
-            4 => session.set_dispatching(now, true),
-            5 => session.set_dispatching(now, false),
+            4 => session.set_reading_paused(now, true),
+            5 => session.set_reading_paused(now, false),
             6 => session.close(None, true),
             7 => assert!(
                 session.poll_timeout().is_none_or(|deadline| deadline < now + Duration::from_secs(31))

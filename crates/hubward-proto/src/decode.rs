@@ -22,8 +22,8 @@ pub fn split<'a>(
     split_from(protocol, input, 0, limits)
 }
 
-/// Does the same where the first `searched` bytes are known to hold no separator, so that a long message which arrives
-/// in small pieces is not searched from its beginning each time.
+/// Does the same as [`split`] where the first `searched` bytes are known to hold no separator, so that a long message
+/// that arrives in small pieces is not searched from its beginning each time.
 pub(crate) fn split_from<'a>(
     protocol: Protocol,
     input: &'a [u8],

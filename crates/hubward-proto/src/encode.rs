@@ -11,7 +11,7 @@ use crate::message::message_type::MessageType;
 use crate::messagepack::{self, PREFIX_SPACE};
 use crate::protocol::Protocol;
 
-/// What is reserved for a message before it is written: most fit, and growing once more costs little.
+/// How many bytes are reserved for a message before it is written: most fit, and growing once more costs little.
 const CAPACITY_BYTES: usize = 256;
 
 /// Writes an Invocation (type 1). With an id, the recipient sends a Completion.

@@ -1,8 +1,9 @@
-//! Errors in what peers send, and in the values that a program sends. Texts that ASP.NET Core has too are the same to the
-//! byte, because clients see them in detailed mode. The errors of a session are in `session/event.rs`.
+//! Errors in what peers send, and in the values that a program sends. Texts that ASP.NET Core has as well are the same
+//! to the byte, because clients see them in detailed mode. The errors of a session are in `session/event.rs`.
 
 use crate::protocol::Protocol;
 
+/// .NET's exception for most errors in data.
 const INVALID_DATA: &str = "InvalidDataException";
 
 /// A message that breaks the protocol. The peer is at fault, and the connection cannot continue.

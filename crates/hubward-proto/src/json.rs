@@ -1,4 +1,5 @@
-//! The JSON form of hub messages. `messagepack` has the same files, and the same functions in each.
+//! The JSON form of hub messages. `messagepack` has the same files; only the handshake, which is always JSON, is here
+//! alone.
 
 mod read;
 pub(crate) mod reader;

@@ -1,4 +1,4 @@
-//! How much one message may hold. The limits of a connection (rates, queues) are not here: they are the server's.
+//! How much one message may hold. The limits of a connection, such as its mailbox's, are the server's.
 
 use crate::error::ProtocolError;
 
@@ -27,7 +27,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The depth that is never exceeded, whatever [`depth`](Self::depth) says.
+    /// The highest depth, even if [`depth`](Self::depth) is higher.
     pub(crate) const DEEPEST: usize = 128;
 
     pub(crate) fn effective_depth(&self) -> usize {

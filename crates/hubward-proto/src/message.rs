@@ -1,5 +1,5 @@
 //! The nine hub messages as they are read: borrowed from the input where possible, their values still encoded. They are
-//! not for writing (see [`encode`](crate::encode)), which takes values directly from the program.
+//! not for writing: [`encode`](crate::encode) takes values directly from the program.
 
 pub(crate) mod arguments;
 pub(crate) mod handshake;
@@ -98,7 +98,7 @@ pub struct Completion<'a> {
 /// How a call or an uploaded stream ended.
 #[derive(Clone, Debug)]
 pub enum CompletionResult<'a> {
-    /// It succeeded, and there is no value.
+    /// It succeeded without a value.
     Void,
     /// It succeeded with this value, which may be null.
     Value(RawValue<'a>),

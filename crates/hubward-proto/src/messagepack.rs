@@ -1,5 +1,4 @@
-//! The MessagePack form of hub messages. `json` has the same files with the same functions, except for
-//! `result_kind`.
+//! The MessagePack form of hub messages. `json` has the same files except `result_kind`, and the handshake besides.
 
 mod read;
 mod reader;

@@ -1,4 +1,4 @@
-//! The two hub protocols, and sets of them. Their versions are a matter of the handshake.
+//! The two hub protocols, and sets of them. Their versions belong to the handshake.
 
 /// A hub protocol: the form in which messages travel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

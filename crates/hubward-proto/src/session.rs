@@ -33,10 +33,10 @@ use crate::protocol::Protocol;
 ///   consumed is dropped from the front, and it is called again until it consumes nothing.
 /// * After each call all of [`poll_output`](Self::poll_output) is written, before anything that is sent later.
 /// * A frame is sent only while [`can_send`](Self::can_send), and is given to [`record`](Self::record) just before.
-/// * [`handle_timeout`](Self::handle_timeout) is called when [`poll_timeout`](Self::poll_timeout) has come. A deadline
-///   may turn out to have moved; then nothing happens, and the next one is later.
+/// * [`handle_timeout`](Self::handle_timeout) is called when the time of [`poll_timeout`](Self::poll_timeout) has come.
+///   The deadline may have moved meanwhile; then nothing happens, and the next one is later.
 /// * After an error the owner may [`close`](Self::close), writes what is left of the output, and ends.
-/// * When the transport is lost, [`disconnected`](Self::disconnected) tells whether to wait for another. The bytes of
+/// * When the transport is lost, [`disconnected`](Self::disconnected) returns whether to wait for another. The bytes of
 ///   the old one, not yet handled or not yet written, are dropped; with a new one [`reconnected`](Self::reconnected) is
 ///   called.
 ///
@@ -72,13 +72,13 @@ pub struct Session {
     /// Whether the peer is known to ping, so that its silence counts.
     peer_pings: bool,
     /// Whether reading pauses because the hub is busy, so that the peer's silence does not count.
-    dispatching: bool,
+    reading_paused: bool,
     /// Since when the peer has been silent: its latest message, or the end of a pause in reading.
     silent_since: Instant,
     timers: TimerTable,
     /// How many bytes at the front of the input are known to hold no end of a record.
     searched: usize,
-    /// The last output: the response to a handshake that failed, or a Close. Boxed because most of the time there is none.
+    /// The last output: the response to a handshake that failed, or a Close. Boxed because it exists only at the end.
     final_frame: Option<Box<Frame>>,
     /// Boxed because most sessions do without.
     stateful: Option<Box<Stateful>>,
@@ -129,7 +129,7 @@ impl Session {
             handshake_due: role == Role::Client,
             ping_due: false,
             peer_pings: role == Role::Client,
-            dispatching: false,
+            reading_paused: false,
             silent_since: now,
             timers,
             searched: 0,
@@ -139,7 +139,7 @@ impl Session {
     }
 
     /// Reads at most one message from the front of `input`. Pings, acknowledgements, duplicates and messages of unknown
-    /// types are handled inside: bytes are consumed then, but there is no event.
+    /// types are handled here: they consume bytes, but give no event.
     ///
     /// # Errors
     ///
@@ -161,8 +161,8 @@ impl Session {
             && stateful.record(frame.clone())
             && self.phase == Phase::Connected
         {
-            // The wait for an Ack starts, but the time is not known: it would cost a look at the clock for each message.
-            // A deadline that has passed makes the owner call `handle_timeout` at once, which knows the time.
+            // The wait for an Ack starts, but the time is not known: it would cost a look at the clock for each
+            // message. A deadline that has passed makes the owner call `handle_timeout` at once, which knows the time.
             self.timers.set(Timer::AckTimeout, Some(self.silent_since));
         }
     }
@@ -244,9 +244,9 @@ impl Session {
         }
     }
 
-    /// Resumes the session on a new transport: a Sequence and all messages that are not acknowledged become output. What
-    /// the peer sends is dropped until its own Sequence comes, which must be within the reconnect timeout. Does nothing
-    /// unless the session waits for a transport.
+    /// Resumes the session on a new transport: a Sequence and all messages that are not acknowledged become output.
+    /// What the peer sends is dropped until its own Sequence comes, which must be within the reconnect timeout. Does
+    /// nothing unless the session waits for a transport.
     pub fn reconnected(&mut self, now: Instant) {
         if self.phase != Phase::Lost {
             return;
@@ -330,7 +330,7 @@ impl Session {
                 self.timers.stop(Timer::AckTimeout);
                 Some(Event::Close(close))
             }
-            // Without stateful reconnect they mean nothing.
+            // Without stateful reconnect they have no meaning.
             Message::Ack { .. } | Message::Sequence { .. } => None,
         }
     }

@@ -62,11 +62,11 @@ fn describe_call(kind: &str, call: &Invocation<'_>) -> String {
     let arguments: Vec<Value> = call.arguments.iter().map(|value| value.deserialize().unwrap()).collect();
     assert_eq!(arguments.len(), call.arguments.len());
     let id = call.invocation_id.as_deref().unwrap_or("-");
-    let mut text = format!("{kind} {id} {}{}", call.target, Value::from(arguments));
+    let mut line = format!("{kind} {id} {}{}", call.target, Value::from(arguments));
     if !call.stream_ids.is_empty() {
-        let _ = write!(text, " uploads {:?}", call.stream_ids);
+        let _ = write!(line, " uploads {:?}", call.stream_ids);
     }
-    text + &describe_headers(&call.headers)
+    line + &describe_headers(&call.headers)
 }
 
 fn describe_headers(headers: &Headers<'_>) -> String {

@@ -32,7 +32,7 @@ use crate::engine::Engine;
 use crate::invocation::dispatch::BoundCall;
 use crate::invocation::running::RunningCalls;
 
-/// Rounds of work in one poll before other tasks of the worker get their turn.
+/// Rounds of work in one poll. A busy connection then yields, so that the other tasks of the worker get their turn.
 const ROUNDS_PER_POLL: usize = 32;
 
 /// A connection's task.
@@ -118,7 +118,8 @@ impl ConnectionTask {
         Box::pin(self.close(reason)).await;
     }
 
-    /// Until its handshake is done, a connection is not in the index, so that a shutdown is awaited here.
+    /// Serves until the handshake is done. The connection is not in the index before, so a shutdown cannot find it
+    /// there and is awaited here.
     async fn serve_handshake(&mut self) -> Result<(), CloseReason> {
         let shutdown = self.engine.context.shutdown.clone();
         let mut shutting_down = Box::pin(shutdown.cancelled());
@@ -176,7 +177,7 @@ impl ConnectionTask {
         true
     }
 
-    /// Nothing else to do now: sets the alarm to the nearest deadline, and handles those that have passed.
+    /// Sets the alarm to the nearest deadline when there is nothing else to do, and handles deadlines that have passed.
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         loop {
             let session = self.session.poll_timeout().map(Instant::from_std);
@@ -187,8 +188,8 @@ impl ConnectionTask {
                 self.sleep.as_mut().reset(nearest);
             }
             ready!(self.sleep.as_mut().poll(cx));
-            // A deadline that moved away leaves an alarm that finds nothing to do: cheaper than to move it with each
-            // message.
+            // Where the deadline has moved into the future, the alarm finds nothing to do. That costs less than to
+            // move the alarm with each message.
             let now = Instant::now();
             self.alarm = now + NEVER;
             self.sleep.as_mut().reset(self.alarm);

@@ -18,7 +18,7 @@ use crate::delivery::subscriptions::Subscriptions;
 /// The parts of a node that all of its hubs use.
 pub struct NodeContext {
     pub(crate) id: NodeId,
-    /// None where the node is alone: then nothing is encoded for others, and nothing subscribed to.
+    /// `None` where there can be no other node: then nothing is encoded for others, and nothing is subscribed to.
     pub(crate) backplane: Option<Arc<dyn Backplane>>,
     pub(crate) store: Arc<dyn GroupStore>,
     pub(crate) subscriptions: Subscriptions,
@@ -98,4 +98,70 @@ impl NodeContext {
 
 pub(crate) fn backplane_failed(error: impl std::fmt::Display) -> SendError {
     SendError::Backplane { reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use hubward_hub::Hub;
+
+    use super::*;
+    use crate::testing::cluster::TestNode;
+
+    const BODY: Body = Body::Abort {};
+
+    /// Publishes on the topics of two groups.
+    fn publish_two(node: &TestNode) -> Sending {
+        let context = &node.engine.context;
+        let topics = vec![node.group_topic("a"), node.group_topic("b")];
+        context.publish(context.backplane.as_ref().unwrap(), topics, BODY)
+    }
+
+    #[tokio::test]
+    async fn the_first_topic_is_published_on_when_it_is_called_and_the_rest_when_it_is_awaited() {
+        let node = TestNode::start(Hub::new("hub")).await;
+        node.backplane.publishing.hold();
+        let mut sending = publish_two(&node);
+        assert_eq!(node.backplane.take_calls(), ["publish group a"]);
+        assert!((&mut sending).now_or_never().is_none());
+        assert!(node.backplane.take_calls().is_empty());
+        node.backplane.publishing.release();
+        sending.await.unwrap();
+        assert_eq!(node.backplane.take_calls(), ["publish group b"]);
+    }
+
+    #[tokio::test]
+    async fn a_backplane_that_fails_is_an_error_also_where_it_fails_later() {
+        let node = TestNode::start(Hub::new("hub")).await;
+        node.backplane.publishing.hold();
+        let sending = publish_two(&node);
+        node.backplane.publishing.set_failing(true);
+        node.backplane.publishing.release();
+        assert!(matches!(sending.await, Err(SendError::Backplane { .. })));
+        assert!(matches!(publish_two(&node).await, Err(SendError::Backplane { .. })));
+    }
+
+    #[tokio::test]
+    async fn an_envelope_for_no_topic_is_not_published() {
+        let node = TestNode::start(Hub::new("hub")).await;
+        let context = &node.engine.context;
+        context.publish(context.backplane.as_ref().unwrap(), Vec::new(), BODY).await.unwrap();
+        assert!(node.backplane.take_calls().is_empty());
+    }
+
+    #[tokio::test]
+    async fn there_are_other_nodes_only_while_another_one_listens() {
+        let (node, other) = TestNode::start_two(|| Hub::new("hub")).await;
+        assert!(node.engine.context.other_nodes().is_some());
+        other.node.shut_down().await;
+        assert!(node.engine.context.other_nodes().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_envelope_names_the_node_that_sends_it() {
+        let context = NodeContext::new("node-7".into(), None, None);
+        let envelope = Envelope::decode(&context.envelope(BODY)).unwrap();
+        assert_eq!(envelope, Envelope { sender: "node-7".into(), body: BODY });
+        assert_ne!(context.next_key(), context.next_key());
+    }
 }

@@ -1,11 +1,11 @@
-//! A hub on this node: its definition, its policies, and who is connected. What it does stands in the rooms: sending
-//! in `delivery`, calls in `invocation`, groups in `membership`.
+//! A hub on this node: its definition, its policies, and its connections. Sending is in `delivery`, calls are in
+//! `invocation`, groups in `membership`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hubward_auth::{Decision, Policy};
+use hubward_auth::{Decision, Policies, Policy};
 use hubward_hub::HubDefinition;
 use hubward_types::{HubName, Principal};
 
@@ -37,24 +37,36 @@ pub struct UnknownPolicy {
     pub policy: String,
 }
 
+/// Finds the policies that a hub, or one of its methods, names.
+///
+/// # Errors
+/// [`UnknownPolicy`] for the first name that is not defined.
+pub fn required_policies(
+    hub: &HubName,
+    names: &[String],
+    policies: &Policies,
+) -> Result<Vec<Policy>, UnknownPolicy> {
+    let find = |name: &String| {
+        let unknown = || UnknownPolicy { hub: hub.to_string(), policy: name.clone() };
+        policies.get(name).cloned().ok_or_else(unknown)
+    };
+    names.iter().map(find).collect()
+}
+
 impl Engine {
-    /// Makes the engine of a hub. `policy` finds policies by name.
+    /// Makes the engine of a hub.
     ///
     /// # Errors
     /// [`UnknownPolicy`]: a method that cannot be guarded must not run.
     pub fn new(
         definition: HubDefinition,
         context: Arc<NodeContext>,
-        policy: impl Fn(&str) -> Option<Policy>,
+        policies: &Policies,
     ) -> Result<Arc<Self>, UnknownPolicy> {
         let mut by_method = HashMap::new();
         for entry in definition.methods().filter(|entry| !entry.policies.is_empty()) {
-            let mut policies = Vec::new();
-            for name in &entry.policies {
-                let unknown = || UnknownPolicy { hub: definition.name.to_string(), policy: name.clone() };
-                policies.push(policy(name).ok_or_else(unknown)?);
-            }
-            by_method.insert(entry.name.clone(), policies);
+            let required = required_policies(&definition.name, &entry.policies, policies)?;
+            by_method.insert(entry.name.clone(), required);
         }
         Ok(Arc::new(Self {
             definition,

@@ -1,4 +1,4 @@
-//! The engine as hub code sees it: every call of the [`HubEngine`] seam goes to the room that carries it out.
+//! The engine as hub code sees it: every call of the [`HubEngine`] trait goes to the module that carries it out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::membership::connection::Change;
 use crate::membership::{self, queries};
 
-/// A type of its own, because what it does for a connection of this node needs the `Arc`.
+/// Implements [`HubEngine`] on a type of its own, because the calls need the engine's `Arc`.
 struct Facade(Arc<Engine>);
 
 impl Engine {

@@ -6,3 +6,6 @@ pub(crate) mod filters;
 pub(crate) mod lifecycle;
 pub(crate) mod responder;
 pub(crate) mod running;
+
+#[cfg(test)]
+mod tests;

@@ -19,5 +19,5 @@ mod testing;
 
 pub use acceptor::HubAcceptor;
 pub use context::NodeContext;
-pub use engine::{Engine, UnknownPolicy};
+pub use engine::{Engine, UnknownPolicy, required_policies};
 pub use node::Node;

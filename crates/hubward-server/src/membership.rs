@@ -1,14 +1,20 @@
-//! Group membership: recorded in the group store first, then delivered for. The store is the truth; the index of this
-//! node is a cache of it for delivery.
+//! Group membership: recorded in the group store first, then put into this node's index for delivery. The store is the
+//! truth; the index is a cache of it.
 
 pub(crate) mod connection;
 pub(crate) mod lifecycle;
 pub(crate) mod queries;
 pub(crate) mod user;
 
+use hubward_backplane::{BackplaneError, StoreError};
 use hubward_hub::GroupError;
 
-/// The group store did not do what it was asked.
-pub(crate) fn store_failed(error: impl std::fmt::Display) -> GroupError {
+/// The group store failed.
+pub(crate) fn store_failed(error: StoreError) -> GroupError {
     GroupError::Store { reason: error.to_string() }
+}
+
+/// The backplane failed.
+pub(crate) fn backplane_failed(error: BackplaneError) -> GroupError {
+    GroupError::Backplane { reason: error.to_string() }
 }

@@ -1,20 +1,21 @@
-//! A node: its hubs, how they join other nodes, and how they shut down.
+//! A node: its hubs, how it joins other nodes, and its graceful shutdown.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hubward_backplane::{BackplaneError, Topic};
-use hubward_types::NodeId;
+use hubward_types::{HubName, NodeId};
 
-use crate::cluster::receiver::{EnvelopeReceiver, Hubs};
+use crate::cluster::receiver::EnvelopeReceiver;
 use crate::context::NodeContext;
 use crate::engine::Engine;
 
-/// The hubs of one process. It is the only owner of its hubs beside their connections: dropping it, without a
-/// shutdown too, frees them and the backplane.
+/// The hubs of one process. Nothing in a node holds the node: once it, the mounted paths, all handles and all
+/// connections are dropped, its hubs and its backplane are freed, even without a shutdown.
 pub struct Node {
     context: Arc<NodeContext>,
-    hubs: Arc<Hubs>,
+    hubs: HashMap<HubName, Arc<Engine>>,
     started: AtomicBool,
 }
 
@@ -22,7 +23,7 @@ impl Node {
     /// Makes a node of its hubs. It joins no other node yet: see [`Node::start`].
     pub fn new(context: Arc<NodeContext>, hubs: impl IntoIterator<Item = Arc<Engine>>) -> Self {
         let hubs = hubs.into_iter().map(|engine| (engine.name().clone(), engine)).collect();
-        Self { context, hubs: Arc::new(hubs), started: AtomicBool::new(false) }
+        Self { context, hubs, started: AtomicBool::new(false) }
     }
 
     /// Returns the node's id.
@@ -45,7 +46,7 @@ impl Node {
             return Ok(());
         }
         let start = async {
-            backplane.start(Arc::new(EnvelopeReceiver::new(&self.context, &self.hubs))).await?;
+            backplane.start(Arc::new(EnvelopeReceiver::new(&self.context, self.hubs.values()))).await?;
             backplane.subscribe(Topic::Node(self.context.id.clone())).await?;
             for hub in self.hubs.keys() {
                 backplane.subscribe(Topic::All(hub.clone())).await?;
@@ -59,8 +60,8 @@ impl Node {
         started
     }
 
-    /// Shuts down gracefully: closes every connection with leave to reconnect, waits for what is running, and leaves
-    /// the other nodes. Bounded by what the caller puts around it.
+    /// Shuts down gracefully: closes every connection and lets its client reconnect, waits for running calls, and
+    /// leaves the other nodes. It has no timeout of its own; the caller puts one around it.
     pub async fn shut_down(&self) {
         self.context.shutdown.cancel();
         for engine in self.hubs.values() {
@@ -73,3 +74,6 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

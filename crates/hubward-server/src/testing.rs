@@ -1,21 +1,25 @@
 //! What the engine's own tests share: an engine without a network, connections without a transport, and a client at the
 //! other end of an in-memory WebSocket. A group store and a backplane that tests can fail or hold up are in
-//! [`faults`].
+//! [`faults`], and nodes that use them in [`cluster`].
 
-#![allow(dead_code, reason = "the tests that use all of it come next")]
-
+pub(crate) mod calls;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod faults;
+pub(crate) mod log;
 
 use std::collections::VecDeque;
+use std::future::{Ready, ready};
 use std::sync::Arc;
+use std::time::Duration;
 
-use hubward_auth::Policy;
+use hubward_auth::{Policies, Policy};
 use hubward_backplane::{Backplane, GroupStore};
 use hubward_hub::Hub;
-use hubward_proto::Protocol;
+use hubward_proto::{Frame, Protocol};
 use hubward_transport::{Transport, testing};
 use hubward_types::Principal;
+use parking_lot::Mutex;
 
 use crate::connection::handle::{ConnectionHandle, OpeningRequest};
 use crate::connection::mailbox::{ControlMessage, Mailbox, MailboxLimits};
@@ -38,28 +42,34 @@ pub(crate) fn engine_with(
 
 /// An engine of this node. The policy `Nobody` admits nobody; every other name is unknown.
 pub(crate) fn engine_on(context: Arc<NodeContext>, hub: Hub) -> Arc<Engine> {
-    let policy = |name: &str| (name == "Nobody").then(|| Policy::any_role(["nobody"]));
-    Engine::new(hub.build().unwrap(), context, policy).unwrap()
+    let policies = Policies::new().with("Nobody", Policy::any_role(["nobody"]));
+    Engine::new(hub.build().unwrap(), context, &policies).unwrap()
 }
 
 /// A connection with this id, anonymous, that is not in the index and has no task.
 pub(crate) fn handle(id: &str) -> Arc<ConnectionHandle> {
-    handle_of(id, Principal::anonymous())
+    handle_of(id, Principal::anonymous(), Protocol::Json)
+}
+
+/// A connection whose client speaks this protocol.
+pub(crate) fn handle_speaking(id: &str, protocol: Protocol) -> Arc<ConnectionHandle> {
+    handle_of(id, Principal::anonymous(), protocol)
 }
 
 /// A connection of a user.
 pub(crate) fn user_handle(id: &str, user: &str) -> Arc<ConnectionHandle> {
-    handle_of(id, Principal::builder().user_id(user).build())
+    handle_of(id, Principal::builder().user_id(user).build(), Protocol::Json)
 }
 
-fn handle_of(id: &str, principal: Principal) -> Arc<ConnectionHandle> {
+pub(crate) fn handle_of(id: &str, principal: Principal, protocol: Protocol) -> Arc<ConnectionHandle> {
     use std::sync::atomic::{AtomicU64, Ordering};
-    static KEYS: AtomicU64 = AtomicU64::new(1);
+    // Far from the keys that a node gives to the connections of its own.
+    static KEYS: AtomicU64 = AtomicU64::new(1 << 32);
     Arc::new(ConnectionHandle::new(
         KEYS.fetch_add(1, Ordering::Relaxed),
         id.into(),
         principal,
-        Protocol::Json,
+        protocol,
         OpeningRequest { info: testing::request(), transport: Transport::WebSockets },
         Mailbox::new(MailboxLimits { messages: 1000, bytes: 1 << 20 }),
     ))
@@ -69,8 +79,55 @@ fn handle_of(id: &str, principal: Principal) -> Arc<ConnectionHandle> {
 pub(crate) fn take_mail(handle: &ConnectionHandle) -> (Vec<String>, Vec<ControlMessage>) {
     let (mut frames, mut controls) = (VecDeque::new(), Vec::new());
     handle.mailbox.take(&mut frames, &mut controls, None);
-    let text = |frame: hubward_proto::Frame| {
-        String::from_utf8(frame.message().to_vec()).unwrap().trim_end_matches('\u{1e}').to_owned()
-    };
-    (frames.into_iter().map(text).collect(), controls)
+    (frames.iter().map(text).collect(), controls)
+}
+
+/// A message in JSON, without its record separator.
+fn text(frame: &Frame) -> String {
+    String::from_utf8(frame.message().to_vec()).unwrap().trim_end_matches('\u{1e}').to_owned()
+}
+
+/// Takes the messages that wait in a connection's mailbox, whatever its protocol.
+pub(crate) fn take_frames(handle: &ConnectionHandle) -> Vec<Frame> {
+    let mut frames = VecDeque::new();
+    handle.mailbox.take(&mut frames, &mut Vec::new(), None);
+    frames.into()
+}
+
+/// Waits until every task has done what it can do now: paused time moves only then.
+pub(crate) async fn until_idle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// Lets time pass, and all be done that becomes due meanwhile.
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// Waits until every connection, call and stream of the engine's node has ended; time moves meanwhile.
+pub(crate) async fn until_ended(engine: &Engine) {
+    engine.context.tasks.close();
+    let ended = tokio::time::timeout(client::TEST_TIMEOUT, engine.context.tasks.wait()).await;
+    ended.expect("something of the node goes on");
+}
+
+/// What the hub code of a test notes, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Journal(Arc<Mutex<Vec<String>>>);
+
+impl Journal {
+    pub(crate) fn note(&self, entry: impl Into<String>) {
+        self.0.lock().push(entry.into());
+    }
+
+    /// Notes, as a hub method or callback that does nothing else.
+    pub(crate) fn noting(&self, entry: impl Into<String>) -> Ready<()> {
+        self.note(entry);
+        ready(())
+    }
+
+    /// Takes the entries since the last time.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock())
+    }
 }

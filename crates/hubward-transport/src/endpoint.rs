@@ -1,4 +1,4 @@
-//! The settings of a mounted path. What serves it stands in `http/`.
+//! The settings of a mounted path. What serves it is in `http/`.
 
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::transport::Transport;
 
-/// The options of one mounted path. Defaults are ASP.NET Core SignalR's where it has the option; the caps that it lacks
-/// are marked so.
+/// The options of one mounted path. Defaults are ASP.NET Core SignalR's where it has the option, unless said otherwise;
+/// a cap that it lacks is marked so.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,17 +39,18 @@ pub struct TransportOptions {
     /// How long a write may make no progress before the client counts as a slow consumer and the connection is closed.
     /// Default: 10 s.
     pub send_timeout: Duration,
-    /// Cap: the largest body of one POST, in bytes; a larger one is answered 413. Default: 1 MiB, because the official
-    /// clients put all that was queued during a POST into the next one: 32 messages of the default limit.
+    /// Cap: the largest body of one POST, in bytes; a larger one is refused with 413. Default: 1 MiB, because the
+    /// official clients put all that was queued during a POST into the next one: 32 messages of the default limit.
     pub post_body_bytes: usize,
-    /// Unread bytes of earlier POSTs from which on a POST has to wait (backpressure); 0 is no limit. Default: 64 KiB.
+    /// How many bytes of earlier POSTs may be unread before the next POST has to wait (backpressure); 0 is no limit.
+    /// Default: 64 KiB.
     pub application_buffer_bytes: usize,
     /// Whether a connection is closed when its bearer token expires. Default: yes (ASP.NET Core: no).
     pub close_on_authentication_expiration: bool,
 }
 
 impl TransportOptions {
-    /// Tells whether a transport is offered.
+    /// Returns whether a transport is offered.
     pub(crate) fn offers(&self, transport: Transport) -> bool {
         match transport {
             Transport::WebSockets => self.web_sockets,

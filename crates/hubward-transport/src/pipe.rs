@@ -61,12 +61,12 @@ impl Pipe {
         each!(&mut self.0, pipe => pipe.poll_write(cx, frames))
     }
 
-    /// Closes the transport gracefully. A WebSocket sends a close frame with `code` (or, where the peer violated the
+    /// Closes the transport gracefully. A WebSocket sends a close frame with 1000 (or, where the peer violated the
     /// protocol, with the code for that) and waits for the peer's, up to the close timeout; an event stream ends; a
     /// long poll, pending or next, gets what is left, and the one after it 204. Ready when nothing is left to do.
     /// Frames still in the owner's queue are not written.
-    pub fn poll_close(&mut self, cx: &mut Context<'_>, code: u16) -> Poll<()> {
-        each!(&mut self.0, pipe => pipe.poll_close(cx, code))
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        each!(&mut self.0, pipe => pipe.poll_close(cx))
     }
 
     /// Returns when [`Pipe::handle_deadline`] has to be called. May have changed after any other call.

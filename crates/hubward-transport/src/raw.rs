@@ -22,9 +22,6 @@ use crate::pipe::received::Received;
 use crate::request_info::RequestInfo;
 use crate::transport::Transport;
 
-/// Sent when a handler has ended (RFC 6455 §7.4.1).
-const NORMAL_CLOSURE: u16 = 1000;
-
 /// Makes an acceptor that runs an async function for each connection, as a task of the node.
 ///
 /// ```
@@ -115,7 +112,7 @@ impl RawConnection {
         }
     }
 
-    /// Returns how the bytes travel.
+    /// Returns how the bytes travel; `None` only while the connection is being dropped.
     pub fn transport(&self) -> Option<Transport> {
         self.pipe.pipe.as_ref().map(Pipe::transport)
     }
@@ -139,8 +136,7 @@ impl RawConnection {
     /// # Errors
     /// When the connection is gone or its peer does not read.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), PipeError> {
-        let bytes = bytes.as_ref();
-        let Some(frame) = Frame::from_payload(bytes, self.binary) else { return Ok(()) };
+        let Some(frame) = Frame::from_payload(bytes.as_ref(), self.binary) else { return Ok(()) };
         self.frames.push_back(frame);
         let frames = &mut self.frames;
         self.pipe.drive(|pipe, cx| pipe.poll_write(cx, frames)).await?
@@ -155,15 +151,15 @@ impl RawConnection {
 }
 
 impl Drop for RawConnection {
-    /// Closes the connection gracefully, which takes time and therefore a task. Outside of a runtime there can be
-    /// none, and the transport is dropped.
+    /// Closes the connection gracefully, which takes time and therefore a task. Outside of a runtime there cannot be
+    /// one, and the transport is only dropped.
     fn drop(&mut self) {
         let tasks = self.tasks();
         let registration = self.registration.take();
         let mut pipe = TimedPipe { pipe: self.pipe.pipe.take(), sleep: self.pipe.sleep.take() };
         if let Ok(runtime) = Handle::try_current() {
             let close = async move {
-                let _ = pipe.drive(|pipe, cx| pipe.poll_close(cx, NORMAL_CLOSURE)).await;
+                let _ = pipe.drive(|pipe, cx| pipe.poll_close(cx)).await;
                 drop(registration);
             };
             tasks.spawn_on(close, &runtime);

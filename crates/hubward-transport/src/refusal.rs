@@ -1,5 +1,5 @@
-//! Why a request is refused, with the status and the body that ASP.NET Core gives it. Clients show these bodies and
-//! tests look for them. What an operator learns besides is in the log line, not here.
+//! Why a request is refused, with its status and its body: ASP.NET Core's, where it refuses the same. Clients show
+//! these bodies. The reason in the log may say more.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -72,7 +72,18 @@ impl Refusal {
             Self::UserChanged => "The user associated with this connection changed.",
             Self::PostOnWebSocket => "POST requests are not allowed for WebSocket connections.",
             Self::NotTerminable => "Cannot terminate this connection using the DELETE endpoint.",
-            _ => "",
+            Self::Unauthenticated(_)
+            | Self::Forbidden
+            | Self::OriginNotAllowed
+            | Self::MethodNotAllowed
+            | Self::ConnectionEnded
+            | Self::AlreadyActive
+            | Self::BodyAborted
+            | Self::BodyTooLarge
+            | Self::TooManyWaiting
+            | Self::Draining
+            | Self::WebSocketVersion
+            | Self::WebSocketHandshake => "",
         }
     }
 
@@ -93,7 +104,12 @@ impl Refusal {
             Self::BodyTooLarge => "the body is too large",
             Self::WebSocketVersion => "not WebSocket version 13",
             Self::WebSocketHandshake => "not a WebSocket handshake",
-            _ => self.body(),
+            Self::IdRequired
+            | Self::UnknownId
+            | Self::TransportDisabled(_)
+            | Self::TransportChanged
+            | Self::PostOnWebSocket
+            | Self::NotTerminable => self.body(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The request that opened a connection, kept for as long as the connection lives and therefore packed into one
-//! allocation. It never holds a token: `Authorization`, `access_token` and the connection token, `id`, are left out when
-//! it is made.
+//! allocation. It never holds a token: `Authorization`, `access_token` and the connection token, `id`, are left out
+//! when it is made.
 
 mod query;
 
@@ -59,8 +59,8 @@ impl RequestInfo {
             .unwrap_or("/")
     }
 
-    /// Returns the value of a query parameter, decoded. Names are matched without regard to case; the values of one that
-    /// came several times are joined by commas.
+    /// Returns the value of a query parameter, decoded. Names are matched without regard to case; the values of one
+    /// that came several times are joined by commas.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
@@ -70,14 +70,14 @@ impl RequestInfo {
         self.strings(RecordKind::Query)
     }
 
-    /// Returns the first value of a header that is a string. Names are matched without regard to case.
+    /// Returns the first value of a header that is UTF-8. Names are matched without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Returns all headers whose value is a string, as lower-case name and value.
+    /// Returns all headers whose value is UTF-8, as lower-case name and value.
     ///
-    /// Headers of the hop, of the WebSocket handshake and of authorization are left out.
+    /// `Connection`, `Upgrade` and the headers of the WebSocket handshake and of authorization are left out.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.strings(RecordKind::Header)
     }
@@ -118,7 +118,7 @@ impl fmt::Debug for RequestInfo {
     }
 }
 
-/// Whether a header gives access, or has done its work when the connection is open.
+/// Returns whether a header gives access, or has no use once the connection is open.
 fn is_left_out(name: &HeaderName) -> bool {
     const LEFT_OUT: [HeaderName; 8] = [
         header::AUTHORIZATION,

@@ -1,4 +1,4 @@
-//! What the unit tests share: a task that can be asked whether it was woken, frames, and token claims.
+//! What the unit tests share: a task that records whether it was woken, frames, and token claims.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl TestTask {
         future.poll(&mut self.cx())
     }
 
-    /// Tells whether the task was woken since this was last called.
+    /// Returns whether the task was woken since this was last called.
     pub(crate) fn was_woken(&self) -> bool {
         self.woken.0.swap(false, Ordering::Relaxed)
     }
@@ -53,10 +53,10 @@ pub(crate) fn frame(message: &[u8]) -> Frame {
     Frame::from_payload(message, true).unwrap()
 }
 
-/// Makes what a connection token says that is negotiated now, on node `node` for the hub `hub`.
+/// Makes the claims of a connection token that is negotiated at `now`, on the node `node` for the hub `hub`.
 pub(crate) fn claims(now: SystemTime) -> ConnectionTokenClaims {
     ConnectionTokenClaims {
-        connection_id: random_id(),
+        connection_id: random_id().into(),
         hub: "hub".into(),
         owner: "node".into(),
         identity: Identity::of(&Principal::anonymous()),

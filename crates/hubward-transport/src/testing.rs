@@ -31,7 +31,7 @@ pub fn web_socket(
     }
 }
 
-/// Makes what is kept of a request without query, headers or address.
+/// Makes the [`RequestInfo`] of a request without query, headers or address.
 pub fn request() -> Arc<RequestInfo> {
     let (parts, ()) = http::Request::new(()).into_parts();
     Arc::new(RequestInfo::new(&parts))

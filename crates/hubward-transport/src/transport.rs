@@ -1,4 +1,4 @@
-//! The three transports and what each can do. How it does it stands in its own file, in `pipe/`.
+//! The three transports and what each can do. Each has its own file in `pipe/`.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl Transport {
     /// All transports, in the order in which negotiate lists them.
     pub(crate) const ALL: [Self; 3] = [Self::WebSockets, Self::ServerSentEvents, Self::LongPolling];
 
-    /// Returns the name as it stands in a negotiate response: `WebSockets`, `ServerSentEvents` or `LongPolling`.
+    /// Returns the name that a negotiate response has for it: `WebSockets`, `ServerSentEvents` or `LongPolling`.
     pub fn name(self) -> &'static str {
         match self {
             Self::WebSockets => "WebSockets",
@@ -26,12 +26,12 @@ impl Transport {
         }
     }
 
-    /// Tells whether bytes that are not text can be sent.
+    /// Returns whether bytes that are not text can be sent.
     pub fn carries_binary(self) -> bool {
         !matches!(self, Self::ServerSentEvents)
     }
 
-    /// Tells whether the transport notices a dead peer by itself, so that keep-alive pings are not needed.
+    /// Returns whether the transport notices a dead peer by itself, so that keep-alive pings are not needed.
     pub fn keeps_itself_alive(self) -> bool {
         matches!(self, Self::LongPolling)
     }

@@ -43,7 +43,7 @@ impl Principal {
         PrincipalBuilder { authenticated: Authenticated::default() }
     }
 
-    /// Tells whether there was a valid token.
+    /// Returns whether there was a valid token.
     pub fn is_authenticated(&self) -> bool {
         self.authenticated.is_some()
     }
@@ -71,7 +71,7 @@ impl Principal {
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Tells whether the token names this role. Case matters.
+    /// Returns whether the token names this role. Case matters.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles().any(|held| held == role)
     }

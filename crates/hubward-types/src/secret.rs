@@ -1,5 +1,5 @@
-//! Strings that give access. They can be compared and passed on, but not printed or serialized, so that none can reach a
-//! log, a trace, a metric or an error by accident.
+//! Strings that give access. They can be compared and passed on, but not printed or serialized, so that none can reach
+//! a log, a trace, a metric or an error by accident.
 
 use std::fmt;
 

@@ -4,8 +4,8 @@ use crate::{ConnectionId, GroupName, UserId};
 
 /// The recipients of a message, as SignalR's selectors name them.
 ///
-/// Several connections, groups or users are independent of each other: a connection in two of the groups receives the
-/// message twice, as in ASP.NET Core.
+/// A connection in two of several groups receives the message twice, as in ASP.NET Core. A connection or user that is
+/// named twice receives it once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// All connections of the hub: a broadcast.

@@ -61,7 +61,7 @@ impl Hubward {
         self.node.hub(name).map_or(0, |engine| engine.connection_count())
     }
 
-    /// Returns the node's name.
+    /// Returns the node's id.
     pub fn node(&self) -> &NodeId {
         self.node.id()
     }
@@ -81,7 +81,7 @@ impl Hubward {
     }
 }
 
-/// A path that a hub is mounted at, such as `/hubs/chat`.
+/// A path that a hub or a raw handler is mounted at, such as `/hubs/chat`.
 pub type HubPath = String;
 
 /// Builds a node. Made by [`Hubward::builder`].
@@ -110,7 +110,7 @@ pub enum BuildError {
     /// Two hubs have the same name.
     #[error("two hubs are named '{0}'; names keep the hubs of a cluster apart, so each needs its own")]
     DuplicateHub(HubName),
-    /// Two hubs have the same path, or a path does not begin with a slash or ends with one.
+    /// Two hubs or raw handlers have the same path, or a path does not begin with a slash or ends with one.
     #[error("'{0}' cannot be a hub's path: it must begin with '/', not end with one, and be used once")]
     Path(HubPath),
     /// There is a backplane, but no group store: the nodes would disagree about groups.
@@ -119,7 +119,7 @@ pub enum BuildError {
 }
 
 impl Builder {
-    /// Names the node: unique in the cluster, and new at each start. Default: a random name.
+    /// Sets the node's id: unique in the cluster, and new at each start. Default: a random id.
     pub fn node(mut self, id: impl Into<NodeId>) -> Self {
         self.node = Some(id.into());
         self
@@ -143,8 +143,8 @@ impl Builder {
         self
     }
 
-    /// Sets the backplane that joins the node to others; a [group store](Builder::group_store) belongs to it. Default: no
-    /// other nodes.
+    /// Sets the backplane that joins the node to others; a [group store](Builder::group_store) belongs to it. Default:
+    /// no other nodes.
     pub fn backplane(mut self, backplane: Arc<dyn Backplane>) -> Self {
         self.backplane = Some(backplane);
         self
@@ -208,7 +208,7 @@ impl Builder {
         if self.backplane.is_some() && self.store.is_none() {
             return Err(BuildError::NoGroupStore);
         }
-        let id = self.node.unwrap_or_else(|| hubward_auth::random_id().as_str().into());
+        let id = self.node.unwrap_or_else(|| hubward_auth::random_id().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);
         let context = NodeContext::new(id.clone(), self.backplane, self.store);
         let connections = hubward_transport::ConnectionManager::new(
@@ -224,20 +224,15 @@ impl Builder {
         };
         let mut router = axum::Router::new();
         let mut engines = Vec::new();
-        let policy = |name: &str| self.policies.get(name).cloned();
         for (path, hub, options) in self.hubs {
             check_path(&path)?;
             let definition = hub.build()?;
             if !names.insert(definition.name.clone()) {
                 return Err(BuildError::DuplicateHub(definition.name));
             }
-            let mut required = Vec::new();
-            for name in &definition.policies {
-                let unknown = || UnknownPolicy { hub: definition.name.to_string(), policy: name.clone() };
-                required.push(policy(name).ok_or_else(unknown)?);
-            }
             let name = definition.name.clone();
-            let engine = Engine::new(definition, context.clone(), policy)?;
+            let required = hubward_server::required_policies(&name, &definition.policies, &self.policies)?;
+            let engine = Engine::new(definition, context.clone(), &self.policies)?;
             let endpoint = Endpoint::new(
                 path,
                 name,

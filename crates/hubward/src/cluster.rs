@@ -37,9 +37,9 @@ impl Builder {
     /// Makes the node part of a cluster in this process. Join it with [`Hubward::start`](crate::Hubward::start).
     pub fn join(self, cluster: &Cluster, node: impl Into<NodeId>) -> Self {
         let node = node.into();
-        let link = Arc::new(cluster.network.backplane(node.clone()));
+        let backplane = Arc::new(cluster.network.backplane(node.clone()));
         self.node(node)
-            .backplane(link)
+            .backplane(backplane)
             .group_store(Arc::new(cluster.store.clone()))
             .connection_token_keys(cluster.keys.clone())
     }

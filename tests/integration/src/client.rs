@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
+use hubward_testing::frame::{self, masked};
+use hubward_testing::{Http, within};
 use serde_json::{Value, json};
-
-use crate::frames::{Opcode, frame};
-use crate::http::Http;
-use crate::wait::within;
 
 /// What ends each hub message.
 const SEPARATOR: u8 = 0x1E;
@@ -171,7 +169,7 @@ impl TestClient {
 
     /// Sends a text frame.
     pub async fn send_text(&mut self, text: &[u8]) {
-        self.send_raw(&frame(Opcode::Text, text)).await;
+        self.send_raw(&masked(frame::TEXT, text)).await;
     }
 
     /// Sends bytes as they are.
@@ -181,7 +179,7 @@ impl TestClient {
 
     /// Closes as a browser does: with a close frame, and waiting for the other.
     pub async fn close(mut self) -> Ended {
-        self.send_raw(&frame(Opcode::Close, &1000_u16.to_be_bytes())).await;
+        self.send_raw(&masked(frame::CLOSE, &1000_u16.to_be_bytes())).await;
         self.ended().await
     }
 
@@ -206,7 +204,7 @@ impl TestClient {
             return Err(Gone(ended.clone()));
         }
         match self.http.frame().await {
-            Some((0x81, payload)) => {
+            Some((frame::TEXT, payload)) => {
                 assert_eq!(payload.last(), Some(&SEPARATOR), "a frame holds whole messages");
                 let records = payload.split(|byte| *byte == SEPARATOR).filter(|record| !record.is_empty());
                 for record in records {
@@ -218,8 +216,8 @@ impl TestClient {
                     }
                 }
             }
-            Some((0x89, payload)) => self.send_raw(&frame(Opcode::Pong, &payload)).await,
-            Some((0x88, payload)) => {
+            Some((frame::PING, payload)) => self.send_raw(&masked(frame::PONG, &payload)).await,
+            Some((frame::CLOSE, payload)) => {
                 let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
                 let _ = within("the end", self.http.finish_writing()).await;
                 return Err(self.end(code));

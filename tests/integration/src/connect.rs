@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
+use hubward_testing::{Http, Response, within};
 use serde_json::json;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::client::TestClient;
-use crate::frames::HANDSHAKE;
-use crate::http::{Http, Response, UPGRADE, lines, request};
-use crate::wait::within;
+
+/// The handshake of the JSON protocol, with the separator that ends it.
+pub const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
 /// How a client is to connect.
 #[derive(Clone, Debug)]
@@ -16,16 +17,15 @@ pub struct Connect {
     address: SocketAddr,
     path: String,
     query: String,
-    /// Header lines.
-    lines: String,
+    headers: Vec<(String, String)>,
     receive_buffer_bytes: Option<u32>,
 }
 
 impl Connect {
     /// Begins with a path of a node, and nothing else.
     pub fn new(address: SocketAddr, path: &str) -> Self {
-        let (path, query, lines) = (path.to_owned(), String::new(), String::new());
-        Self { address, path, query, lines, receive_buffer_bytes: None }
+        let (path, query, headers) = (path.to_owned(), String::new(), Vec::new());
+        Self { address, path, query, headers, receive_buffer_bytes: None }
     }
 
     /// Sends a bearer token in the header.
@@ -35,7 +35,7 @@ impl Connect {
 
     /// Sends a header with the requests.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.lines += &lines(&[(name, value)]);
+        self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -54,10 +54,8 @@ impl Connect {
 
     /// Negotiates.
     pub async fn negotiate(&self) -> Response {
-        let mut http = Http::connect(self.address).await;
         let target = format!("{}/negotiate?negotiateVersion=1{}", self.path, self.query);
-        http.write(&request("POST", &target, &self.lines, b"")).await;
-        http.response().await
+        Http::exchange(self.address, "POST", &target, &self.headers(), b"").await
     }
 
     /// Negotiates, and returns the connection token.
@@ -66,14 +64,15 @@ impl Connect {
     }
 
     /// Opens the WebSocket of a connection token, without the hub protocol's handshake.
+    ///
+    /// # Errors
+    /// The response, where it is refused.
     pub async fn upgrade(&self, connection_token: Option<&str>) -> Result<Http, Response> {
-        let mut http = Http::over(within("a TCP connection", self.socket()).await);
         let id = connection_token.map(|token| format!("&id={token}")).unwrap_or_default();
         let query = format!("{}{id}", self.query);
         let target = format!("{}?{}", self.path, query.trim_start_matches('&'));
-        http.write(&request("GET", &target, &format!("{}{UPGRADE}", self.lines), b"")).await;
-        let head = http.head().await;
-        if head.status == 101 { Ok(http) } else { Err(head) }
+        let socket = within("a TCP connection", self.socket()).await;
+        Http::over(socket).upgrade(&target, &self.headers()).await
     }
 
     /// Connects all the way: negotiate, WebSocket, handshake.
@@ -93,6 +92,10 @@ impl Connect {
         let token = field("connectionToken");
         let http = self.upgrade(Some(&token)).await.unwrap();
         TestClient::new(http, field("connectionId"), token)
+    }
+
+    fn headers(&self) -> Vec<(&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     async fn socket(&self) -> TcpStream {

@@ -1,8 +1,7 @@
 //! What happens inside a hub, in order, for a test to wait for.
 
+use hubward_testing::within;
 use tokio::sync::mpsc;
-
-use crate::wait::within;
 
 /// Makes both ends: a hub's methods and callbacks record, the test reads.
 pub fn events<T>() -> (EventRecorder<T>, Events<T>) {

@@ -4,17 +4,14 @@
 mod client;
 mod connect;
 mod events;
-mod frames;
-mod http;
 mod node;
 mod random;
-mod wait;
 
 pub use client::{Ended, Gone, TestClient};
-pub use connect::Connect;
+pub use connect::{Connect, HANDSHAKE};
 pub use events::{EventRecorder, Events, events};
-pub use frames::{HANDSHAKE, Opcode, frame, masked};
-pub use http::{Http, Response, UPGRADE, request};
+pub use hubward_testing::{
+    Http, Response, TIMEOUT, UPGRADE, eventually, frame, header_lines, request, within,
+};
 pub use node::{TestNode, cluster, echo_bytes, issuer, resident_bytes, token};
 pub use random::Random;
-pub use wait::{TIMEOUT, eventually, within};

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use hubward::auth::DevelopmentIssuer;
 use hubward::transport::{PipeError, raw::RawConnection};
 use hubward::{Builder, Cluster, Hub, HubHandle, Hubward, TransportOptions};
+use hubward_testing::{Http, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::connect::Connect;
-use crate::http::{Http, Response};
 
 /// A node that serves on a port of its own until it is dropped.
 pub struct TestNode {
@@ -63,9 +63,7 @@ impl TestNode {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Response {
-        let mut http = Http::connect(self.address).await;
-        http.send(method, target, headers, body).await;
-        http.response().await
+        Http::exchange(self.address, method, target, headers, body).await
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use hubward::auth::Policy;
 use hubward::{Hub, HubContext, HubError, Hubward, TransportOptions};
-use hubward_tests::{Connect, HANDSHAKE, Http, Opcode, TestNode, eventually, frame, issuer, token};
+use hubward_tests::frame::{self, masked};
+use hubward_tests::{Connect, HANDSHAKE, Http, TestNode, eventually, issuer, token};
 use serde_json::{Value, json};
 
 /// What has been written so far.
@@ -238,10 +239,10 @@ async fn use_id_as_token(node: &TestNode, secrets: &mut Secrets) {
     let token = negotiated["connectionId"].as_str().unwrap();
     secrets.add(token);
     let mut http = node.client("/hub").upgrade(Some(token)).await.unwrap();
-    http.write(&frame(Opcode::Text, HANDSHAKE)).await;
+    http.write(&masked(frame::TEXT, HANDSHAKE)).await;
     assert_eq!(http.frame().await.unwrap().1, b"{}\x1e");
     let call = json!({ "type": 1, "invocationId": "1", "target": "Echo", "arguments": ["fail"] });
-    http.write(&frame(Opcode::Text, format!("{call}\x1e").as_bytes())).await;
+    http.write(&masked(frame::TEXT, format!("{call}\x1e").as_bytes())).await;
     assert!(String::from_utf8(http.frame().await.unwrap().1).unwrap().contains("error"));
 }
 

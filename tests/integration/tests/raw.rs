@@ -2,7 +2,8 @@
 
 use hubward::Hubward;
 use hubward::transport::raw;
-use hubward_tests::{Http, Opcode, TestNode, echo_bytes, frame, within};
+use hubward_tests::frame::{self, masked};
+use hubward_tests::{Http, TestNode, echo_bytes, within};
 
 /// Bytes that are neither text nor a hub message.
 const BYTES: &[u8] = b"\x00\xFF\x1E{\r\n\xC3";
@@ -22,22 +23,23 @@ async fn negotiated(node: &TestNode, path: &str) -> String {
 #[tokio::test]
 async fn bytes_come_back_over_a_web_socket() {
     let node = node().await;
-    for (path, first, bytes) in [("/bytes", 0x82, BYTES), ("/text", 0x81, b"text".as_slice())] {
+    for (path, first, bytes) in [("/bytes", frame::BINARY, BYTES), ("/text", frame::TEXT, b"text".as_slice())]
+    {
         let mut http = node.client(path).upgrade(None).await.unwrap();
         for _ in 0..3 {
-            http.write(&frame(Opcode::Binary, bytes)).await;
+            http.write(&masked(frame::BINARY, bytes)).await;
             assert_eq!(http.frame().await, Some((first, bytes.to_vec())));
         }
         let large = vec![b'x'; 200_000];
-        http.write(&frame(Opcode::Binary, &large)).await;
+        http.write(&masked(frame::BINARY, &large)).await;
         let mut echoed = Vec::new();
         while echoed.len() < large.len() {
             echoed.extend(http.frame().await.unwrap().1);
         }
         assert_eq!(echoed, large);
-        http.write(&frame(Opcode::Close, &1000_u16.to_be_bytes())).await;
-        assert_eq!(http.frame().await, Some((0x88, 1000_u16.to_be_bytes().to_vec())));
-        assert_eq!(http.read_to_end().await, b"");
+        http.write(&masked(frame::CLOSE, &1000_u16.to_be_bytes())).await;
+        assert_eq!(http.frame().await, Some((frame::CLOSE, 1000_u16.to_be_bytes().to_vec())));
+        http.closed().await;
     }
 }
 
@@ -81,7 +83,7 @@ async fn bytes_come_back_over_long_polling() {
 async fn a_node_that_shuts_down_closes_raw_connections() {
     let node = node().await;
     let mut http = node.client("/bytes").upgrade(None).await.unwrap();
-    http.write(&frame(Opcode::Binary, BYTES)).await;
+    http.write(&masked(frame::BINARY, BYTES)).await;
     http.frame().await.unwrap();
     let shut_down = within("the shutdown", node.hubs.shut_down());
     let (closed, ()) = tokio::join!(
@@ -92,5 +94,5 @@ async fn a_node_that_shuts_down_closes_raw_connections() {
         },
         shut_down
     );
-    assert_eq!(closed, Some((0x88, 1000_u16.to_be_bytes().to_vec())));
+    assert_eq!(closed, Some((frame::CLOSE, 1000_u16.to_be_bytes().to_vec())));
 }

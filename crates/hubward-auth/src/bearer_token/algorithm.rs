@@ -23,7 +23,7 @@ macro_rules! algorithms {
         }
 
         impl Algorithm {
-            /// Every algorithm there is.
+            /// All algorithms.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// Returns the name as tokens write it, such as `HS256`.

@@ -12,8 +12,8 @@ use super::error::BearerTokenError;
 /// is kept for as long as its connection lives.
 pub(super) const MAX_CLAIM_VALUES: usize = 256;
 
-/// The first second that no token may name: the start of the year 10000, where other libraries stop too. It
-/// also catches a time in milliseconds, which would make a token that never expires.
+/// The first second that no token may name: the start of the year 10000, where other libraries stop as well. It
+/// also rules out a time in milliseconds, which would make a token that never expires.
 pub(super) const END_OF_TIME_SECONDS: u64 = 253_402_300_800;
 
 /// The claims in the token's order. No name occurs twice: two libraries would read such a token in two ways.
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_of_claims_is_malformed() {
+    fn what_is_not_an_object_of_claims_is_malformed() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(4000), "]".repeat(4000));
         for json in ["", "null", "[]", "7", "{", r#"{"a":1}x"#, r#"{"a":1,"a":2}"#, "\u{feff}{}", &deep] {
             assert_eq!(Claims::parse(json.as_bytes()).err(), Some(BearerTokenError::Malformed), "{json:.40}");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_256_values_are_too_many_however_they_stand() {
+    fn more_than_256_values_are_too_many_however_they_are_arranged() {
         let names = |count: usize| {
             let claims: Vec<_> = (0..count).map(|i| format!("\"c{i}\":1")).collect();
             format!("{{{}}}", claims.join(","))

@@ -1,5 +1,5 @@
 //! An issuer of tokens for development and demonstrations: one shared secret, one issuer, one audience. It is
-//! not an identity provider: it issues a token for any user without checking who asks.
+//! not an identity provider: it issues a token for any user, to any caller.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

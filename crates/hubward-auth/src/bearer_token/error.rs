@@ -1,5 +1,5 @@
-//! Why a bearer token is refused, for the operator's log, and why a development token is not made, for the
-//! person who asked for one. Neither carries a part of a token.
+//! Why a bearer token is refused, for the operator's log, and why a development token is not made, for whoever
+//! requested it. Neither carries a part of a token.
 
 macro_rules! bearer_token_errors {
     ($($(#[$doc:meta])* $name:ident, $label:literal, $message:literal;)*) => {
@@ -14,7 +14,7 @@ macro_rules! bearer_token_errors {
         }
 
         impl BearerTokenError {
-            /// Every reason there is, so that a counter for each label can exist before the first refusal.
+            /// All reasons, so that a counter for each label can exist before the first refusal.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// Returns a fixed name of the reason, for log fields and metric labels. It stays the same from
@@ -57,7 +57,7 @@ bearer_token_errors! {
     NotYetValid, "not_yet_valid", "the token is not valid yet";
 }
 
-/// Why a development token is not made. It is for the caller, who can change what it asked for.
+/// Why a development token is not made. It is for the caller, who can change the request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DevelopmentTokenError {

@@ -1,4 +1,4 @@
-//! Where a bearer token stands in a request: in the `Authorization` header, or else as `access_token` in the
+//! Where a bearer token is in a request: in the `Authorization` header, or else as `access_token` in the
 //! query, which is where browsers put it for WebSockets and server-sent events. The token is not checked
 //! here.
 //!

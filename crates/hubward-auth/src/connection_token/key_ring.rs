@@ -2,7 +2,7 @@
 //!
 //! A token is base64url without padding of `version (1) · key id (4) · nonce (12) · ciphertext · tag (16)`,
 //! sealed with AES-256-GCM-SIV, which stays secure even if a nonce repeats. Version and key id are the
-//! associated data. What is sealed stands in `claims.rs`.
+//! associated data. What is sealed is described in `claims.rs`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::sha256::{first_bytes, sha256};
 use crate::error::AuthConfigError;
 use crate::random::random_bytes;
 
-/// How long a token may be. With names of usual length it has some 160 characters.
+/// How long a token may be, in characters. With names of usual length it has 140 to 170.
 const MAX_TOKEN_BYTES: usize = 1024;
 
 /// What [`MAX_TOKEN_BYTES`] of base64url decode to.
@@ -46,7 +46,7 @@ const MAX_KEYS: usize = 16;
 /// let ring = KeyRing::random();
 /// let now = SystemTime::now();
 /// let token = ring.seal(&ConnectionTokenClaims {
-///     connection_id: random_id(),
+///     connection_id: random_id().into(),
 ///     hub: "clinical".into(),
 ///     owner: "node-1".into(),
 ///     identity: Identity::of(&Principal::anonymous()),
@@ -69,7 +69,7 @@ struct RingKey {
 }
 
 impl KeyRing {
-    /// Makes a ring of one new random key, for a node that stands alone: no other node opens its tokens, nor
+    /// Makes a ring of one new random key, for a node without others: no other node opens its tokens, nor
     /// does the node itself after a restart.
     pub fn random() -> Self {
         let key = Arc::new(RingKey::new(&SealingKey::random()));

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use crate::error::AuthConfigError;
 use crate::random::random_bytes;
 
+/// The length of an AES-256 key.
 const BYTES: usize = 32;
 
 /// Tools write base64 with padding or without: both are accepted.

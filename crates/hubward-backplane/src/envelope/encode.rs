@@ -137,7 +137,10 @@ fn outcome_fields(outcome: &ClientResultOutcome) -> usize {
     match outcome {
         ClientResultOutcome::Result { .. } => 3,
         ClientResultOutcome::Error(_) => 2,
-        _ => 1,
+        ClientResultOutcome::Void
+        | ClientResultOutcome::NotFound
+        | ClientResultOutcome::Disconnected
+        | ClientResultOutcome::Cancelled => 1,
     }
 }
 

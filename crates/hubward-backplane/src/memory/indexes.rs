@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::group::Group;
 
-/// A sweep looks for expired memberships that nobody has read since. It runs once as many memberships with a
-/// time to live have been added as the last sweep left: so each addition pays for one entry, and at most
-/// twice as many memberships are held as have not expired. It runs no sooner than after this number of
-/// additions, since a sweep over so few entries takes microseconds.
+/// A sweep removes expired memberships that nobody has read since. It runs once as many memberships with a
+/// time to live have been added as the last sweep left groups and users: so what has expired stays in proportion
+/// to what has not, and the cost of a sweep is spread over the additions before it. It runs no sooner than after
+/// this number of additions, since a sweep over so few entries takes microseconds.
 const ADDS_BEFORE_SWEEP: usize = 64;
 
 /// The indexes. A shard of `connections` or `users` is locked before one of `groups`, never after. It stays
@@ -26,6 +26,7 @@ pub(super) struct Indexes {
     /// The groups of each user, with the time when the membership expires, if it does.
     pub(super) users: DashMap<(HubName, UserId), HashMap<GroupName, Option<Instant>>>,
     adds_since_sweep: AtomicUsize,
+    /// How many groups and users the last sweep left.
     left_by_sweep: AtomicUsize,
 }
 

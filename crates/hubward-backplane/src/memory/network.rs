@@ -69,7 +69,7 @@ impl InMemoryNetwork {
         self.for_each_peer(node, |peer| peer.set_cut(false));
     }
 
-    /// Holds back what is published to a node, as a slow network would, until it is
+    /// Holds back what is published to a node, as a slow network would, until the node is
     /// [released](Self::release).
     pub fn hold(&self, node: &NodeId) {
         self.for_each_peer(node, Peer::hold);

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 
 type ByType = HashMap<TypeId, Box<dyn Any + Send>>;
 
-/// The items of a connection: values that live as long as it does, one of each type. An empty collection costs a pointer.
+/// The items of a connection: values that live as long as it does, one of each type. An empty collection costs a
+/// pointer.
 ///
 /// ```
 /// use hubward_hub::Items;

@@ -1,4 +1,4 @@
-//! The clients of a hub, by SignalR's selectors.
+//! The clients of a hub, by SignalR's selectors. Sending to what they select is in `recipients.rs`.
 
 use std::sync::Arc;
 
@@ -22,10 +22,6 @@ use crate::engine::HubEngine;
 #[derive(Clone)]
 pub struct Clients {
     engine: Arc<dyn HubEngine>,
-}
-
-fn all_of<T, I: Into<T>>(names: impl IntoIterator<Item = I>) -> Vec<T> {
-    names.into_iter().map(Into::into).collect()
 }
 
 impl Clients {
@@ -128,4 +124,8 @@ impl std::ops::Deref for CallerClients {
     fn deref(&self) -> &Clients {
         &self.clients
     }
+}
+
+fn all_of<T, I: Into<T>>(names: impl IntoIterator<Item = I>) -> Vec<T> {
+    names.into_iter().map(Into::into).collect()
 }

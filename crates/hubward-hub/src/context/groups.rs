@@ -47,7 +47,8 @@ impl Groups {
     /// Removes a connection of any node.
     ///
     /// # Errors
-    /// [`GroupError`]; on this node the removal has taken effect all the same.
+    /// [`GroupError`]: the membership may still be recorded. A connection of this node is not delivered to any more all
+    /// the same.
     pub async fn remove_connection(
         &self,
         connection: impl Into<ConnectionId>,
@@ -60,7 +61,7 @@ impl Groups {
     /// one it lasts until the user is removed.
     ///
     /// # Errors
-    /// [`GroupError`]: the membership is not recorded.
+    /// [`GroupError`]: the membership is not recorded, or the other nodes could not be notified of it.
     pub async fn add_user(
         &self,
         user: impl Into<UserId>,
@@ -73,7 +74,8 @@ impl Groups {
     /// Removes a user.
     ///
     /// # Errors
-    /// [`GroupError`]; on this node the removal has taken effect all the same.
+    /// [`GroupError::Store`]: the membership may still be recorded; delivery on this node stops all the same.
+    /// [`GroupError::Backplane`]: it is not recorded any more, but other nodes could not be notified.
     pub async fn remove_user(
         &self,
         user: impl Into<UserId>,
@@ -82,8 +84,8 @@ impl Groups {
         self.engine.remove_user(&user.into(), &group.into()).await
     }
 
-    /// Lists members, at most `limit` (1 to 1,000) at once; the page's cursor continues the listing. Who is a member
-    /// throughout is listed exactly once.
+    /// Lists members, at most `limit` (1 to 1,000) at once; the page's cursor continues the listing. A member that
+    /// stays throughout is listed exactly once.
     ///
     /// # Errors
     /// [`GroupError::Store`] where the group store fails.
@@ -104,7 +106,7 @@ impl Groups {
         self.engine.count(&group.into()).await
     }
 
-    /// Tells whether `member` is in the group.
+    /// Returns whether `member` is in the group.
     ///
     /// # Errors
     /// [`GroupError::Store`] where the group store fails.
@@ -148,7 +150,7 @@ impl CallerGroups {
     /// Removes the caller.
     ///
     /// # Errors
-    /// [`GroupError`]; on this node the removal has taken effect all the same.
+    /// [`GroupError`]: the membership may still be recorded, but the caller is not delivered to any more.
     pub async fn remove(&self, group: impl Into<GroupName>) -> Result<(), GroupError> {
         self.groups.engine.remove_connection(&self.caller, &group.into()).await
     }

@@ -28,7 +28,7 @@ impl Recipients {
     /// Calls a method of each recipient. Arguments are a tuple, also where there is one: `(argument,)`.
     ///
     /// It never waits for a recipient: those of this node have the message queued when `send` returns, and awaiting
-    /// publishes it to the other nodes. Who does not read is closed as a slow consumer.
+    /// publishes it to the other nodes. A client that does not read is closed as a slow consumer.
     ///
     /// ```
     /// # use hubward_hub::{HubContext, HubError};
@@ -39,6 +39,9 @@ impl Recipients {
     /// cx.clients().user("alice").send("Reminder", ("Round at nine", 3)).await?;
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    /// Awaiting it yields a [`SendError`](crate::SendError).
     pub fn send<A: Arguments + Sync>(&self, method: &str, arguments: A) -> Sending {
         self.engine.send(&self.target, &Call { method, arguments: &arguments })
     }
@@ -63,6 +66,9 @@ impl Client {
     }
 
     /// Calls a method of the client. Does nothing where no connection has this id.
+    ///
+    /// # Errors
+    /// Awaiting it yields a [`SendError`](crate::SendError).
     pub fn send<A: Arguments + Sync>(&self, method: &str, arguments: A) -> Sending {
         let target = Target::Connections(vec![self.connection.clone()]);
         self.engine.send(&target, &Call { method, arguments: &arguments })
@@ -106,6 +112,10 @@ impl Client {
     }
 
     /// Closes the connection, on whichever node it is.
+    ///
+    /// # Errors
+    /// Awaiting it yields a [`SendError`](crate::SendError) where the connection is on another node that could not be
+    /// reached.
     pub fn abort(&self) -> Sending {
         self.engine.abort(&self.connection)
     }

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_result_is_enough_only_where_none_is_wanted() {
+    fn a_client_that_returned_nothing_satisfies_only_a_type_without_content() {
         assert!(RawClientResult::without_result().decode::<()>().is_ok());
         let wanted = RawClientResult::without_result().decode::<Option<String>>();
         assert!(matches!(wanted, Err(ClientResultError::NoResult)));

@@ -13,7 +13,19 @@ pub enum GroupMember {
 
 /// Where a listing continues. Opaque; valid for the group it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageCursor(pub String);
+pub struct PageCursor(Box<str>);
+
+impl PageCursor {
+    /// Wraps the string of a cursor, such as one that a client kept.
+    pub fn new(cursor: impl Into<Box<str>>) -> Self {
+        Self(cursor.into())
+    }
+
+    /// Returns the string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// A part of a group's members.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ pub(crate) trait Unbound<S>: Send + Sync + 'static {
     fn bind(self: Box<Self>, state: &S) -> Arc<dyn Method>;
 }
 
-/// A method that needs no state any more, in the place of one that does.
+/// A method that has its state, for where one without is expected.
 pub(crate) struct Stateless(pub(crate) Arc<dyn Method>);
 
 impl Unbound<()> for Stateless {

@@ -23,7 +23,7 @@ pub enum CallKind {
     Disconnected,
 }
 
-/// The call that a filter sees. Its arguments have been decoded and its policies met before.
+/// The call that a filter sees. When the filter runs, its arguments have been decoded and its policies are met.
 pub struct FilterCall {
     context: HubContext,
     kind: CallKind,
@@ -115,5 +115,11 @@ where
     F: Fn(FilterCall, Next) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Outcome, HubError>> + Send + 'static,
 {
-    Arc::new(move |call, next| Box::pin(filter(call, next)))
+    let filter = Arc::new(filter);
+    // The filter is called when the call runs, not when it is bound: then its policies are met, and a panic before its
+    // first await is caught as any other.
+    Arc::new(move |call, next| {
+        let filter = filter.clone();
+        Box::pin(async move { filter(call, next).await })
+    })
 }

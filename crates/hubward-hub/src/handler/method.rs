@@ -17,6 +17,9 @@ pub struct Shape {
     pub uploads: usize,
     /// Whether it returns a stream.
     pub streaming: bool,
+    /// Whether it returns a `Result`, or a stream of them, whose error would be sent to the client as a value. A hub with
+    /// such a method is refused when it is built.
+    pub is_result_sent_as_value: bool,
 }
 
 /// A call whose arguments are decoded. Nothing of the handler has run yet.
@@ -31,11 +34,11 @@ pub struct Started {
 
 /// A method that can be called. For engines.
 pub trait Method: Send + Sync + 'static {
-    /// Tells what it expects of a call.
+    /// Returns what it expects of a call.
     fn shape(&self) -> Shape;
 
-    /// Decodes the arguments and prepares the call. Arguments beyond those that the method takes are not looked at: that
-    /// there are none is for the engine to check.
+    /// Decodes the arguments and prepares the call. Arguments beyond those that the method takes are ignored: the
+    /// engine checks that there are none.
     ///
     /// # Errors
     /// [`ArgumentError`] where an argument is missing or not of its type.

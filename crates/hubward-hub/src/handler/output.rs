@@ -8,6 +8,11 @@ use serde::Serialize;
 use crate::error::HubError;
 
 /// What a hub method may return: a serializable value, or a `Result` of one.
+///
+/// The error of a `Result` is a [`HubError`] or a `std::error::Error`. One that is serializable as well leaves open which
+/// of the two is meant, which the compiler reports as "type annotations needed": map it with
+/// `map_err(HubError::from)`. A `Result` with any other error, such as `String`, would be sent as a value: a hub with such
+/// a method is refused when it is built.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the result of a hub method",
     label = "neither `serde::Serialize` nor a `Result` of it",
@@ -22,6 +27,13 @@ pub trait Output<Marker>: Send + 'static {
     /// # Errors
     /// [`HubError`] where the method failed.
     fn into_result(self) -> Result<Self::Value, HubError>;
+
+    /// Returns whether this is a `Result` that would be sent as a value, its error included, because its error is not
+    /// one that a hub method may fail with.
+    #[doc(hidden)]
+    fn is_result_sent_as_value() -> bool {
+        false
+    }
 }
 
 /// Marks outputs that cannot fail.
@@ -36,6 +48,10 @@ impl<T: Serialize + Send + 'static> Output<Plain> for T {
     fn into_result(self) -> Result<T, HubError> {
         Ok(self)
     }
+
+    fn is_result_sent_as_value() -> bool {
+        is_result::<T>()
+    }
 }
 
 impl<T, E> Output<Fallible> for Result<T, E>
@@ -48,6 +64,23 @@ where
     fn into_result(self) -> Result<T, HubError> {
         self.map_err(Into::into)
     }
+
+    /// A `Result` in a `Result`, as a timeout or a blocking task returns it.
+    fn is_result_sent_as_value() -> bool {
+        is_result::<T>()
+    }
+}
+
+/// Returns whether a type is a `Result`, also in an `Option`, a `Box`, an `Arc` or behind a reference. A `Result` with an
+/// error such as `String` is serializable, and types cannot exclude it, so that its name decides; tests notice should
+/// the compiler name these types otherwise. A collection of results is a value like any other.
+fn is_result<T>() -> bool {
+    const WRAPPERS: [&str; 4] = ["core::option::Option<", "alloc::boxed::Box<", "alloc::sync::Arc<", "&"];
+    let mut name = std::any::type_name::<T>();
+    while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
+        name = inner;
+    }
+    name.starts_with("core::result::Result<")
 }
 
 /// The encoded items of a stream.
@@ -74,6 +107,10 @@ pub trait StreamOutput<Marker>: Send + 'static {
     /// # Errors
     /// [`HubError`] where the method failed before the first item.
     fn into_frames(self, protocol: Protocol, id: String) -> Result<FrameStream, HubError>;
+
+    /// As [`Output::is_result_sent_as_value`], of the items.
+    #[doc(hidden)]
+    fn is_result_sent_as_value() -> bool;
 }
 
 impl<St, I, M> StreamOutput<(Plain, I, M)> for St
@@ -88,6 +125,10 @@ where
             Ok(hubward_proto::encode::stream_item(protocol, &id, &value)?)
         })))
     }
+
+    fn is_result_sent_as_value() -> bool {
+        I::is_result_sent_as_value()
+    }
 }
 
 impl<St, E, I, M> StreamOutput<(Fallible, I, M)> for Result<St, E>
@@ -99,5 +140,9 @@ where
 {
     fn into_frames(self, protocol: Protocol, id: String) -> Result<FrameStream, HubError> {
         self.map_err(Into::into)?.into_frames(protocol, id)
+    }
+
+    fn is_result_sent_as_value() -> bool {
+        I::is_result_sent_as_value()
     }
 }

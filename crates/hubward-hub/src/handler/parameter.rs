@@ -96,7 +96,8 @@ impl<S, T: DeserializeOwned + Send + 'static> Parameter<S, FromCall> for Upload<
 
     fn take(call: &mut CallReader<'_, '_, S>) -> Result<Self, ArgumentError> {
         let (upload, sink) = Upload::channel(call.incoming.upload_capacity);
-        // A caller that names too few streams gets an error before the handler runs; this upload is never read then.
+        // Where the caller names too few streams, it gets an error before the handler runs, and this upload is not
+        // read.
         if let Some(id) = call.incoming.stream_ids.get(call.uploads.len()) {
             call.uploads.push((id.to_string(), sink));
         }

@@ -112,9 +112,76 @@ impl<T: DeserializeOwned + Send + 'static> UploadSink for Sink<T> {
 
     fn complete(&mut self, error: Option<&str>) {
         if let Some(error) = error {
-            // It fails only where the method has dropped the upload; then nobody misses the error.
+            // It fails only where the method has dropped the upload, and does not want the error.
             let _ = self.items.send_item(Err(HubError::shown(error)));
         }
         self.complete.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use hubward_proto::Protocol;
+
+    use super::*;
+
+    fn item(json: &str) -> RawValue<'_> {
+        RawValue::new(Protocol::Json, json.as_bytes())
+    }
+
+    async fn push(sink: &mut Box<dyn UploadSink>, json: &str) -> bool {
+        std::future::poll_fn(|cx| sink.poll_ready(cx)).await;
+        sink.push(item(json))
+    }
+
+    async fn rest(mut upload: Upload<i64>) -> Vec<Result<i64, Option<String>>> {
+        let mut items = Vec::new();
+        while let Some(item) = upload.next_item().await {
+            items.push(item.map_err(|error| error.shown_text().map(str::to_owned)));
+        }
+        items
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_the_client_completes_ends_without_an_error() {
+        let (upload, mut sink) = Upload::channel(2);
+        assert!(push(&mut sink, "1").await && push(&mut sink, "2").await);
+        sink.complete(None);
+        drop(sink);
+        assert_eq!(rest(upload).await, [Ok(1), Ok(2)]);
+    }
+
+    #[tokio::test]
+    async fn an_upload_whose_connection_closes_yields_one_hidden_error() {
+        let (upload, mut sink) = Upload::channel(2);
+        assert!(push(&mut sink, "1").await);
+        drop(sink);
+        assert_eq!(rest(upload).await, [Ok(1), Err(None)]);
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_client_or_an_item_of_another_type_ends_the_upload() {
+        let (upload, mut sink) = Upload::channel(2);
+        std::future::poll_fn(|cx| sink.poll_ready(cx)).await;
+        sink.complete(Some("no more"));
+        drop(sink);
+        assert_eq!(rest(upload).await, [Err(Some("no more".to_owned()))]);
+
+        let (upload, mut sink) = Upload::channel(2);
+        assert!(!push(&mut sink, "\"one\"").await);
+        drop(sink);
+        assert_eq!(rest(upload).await, [Err(Some("Failed to bind Stream message.".to_owned()))]);
+    }
+
+    #[tokio::test]
+    async fn a_full_upload_makes_its_sender_wait() {
+        let (mut upload, mut sink) = Upload::<i64>::channel(1);
+        assert!(push(&mut sink, "1").await);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(sink.poll_ready(&mut cx).is_pending());
+        assert_eq!(upload.next_item().await.and_then(Result::ok), Some(1));
+        assert!(sink.poll_ready(&mut cx).is_ready());
     }
 }

@@ -41,11 +41,11 @@ pub struct MethodEntry {
     pub method: Arc<dyn Method>,
 }
 
-/// A mistake in how a hub was put together.
+/// A mistake in how a hub was built.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HubBuildError {
-    /// Two methods differ at most in the case of their names. SignalR knows no overloads.
+    /// Two methods differ at most in the case of their names. SignalR has no overloads.
     #[error("hub '{hub}' has two methods named '{method}' (case does not matter); rename one")]
     DuplicateMethod {
         /// The hub.
@@ -53,13 +53,32 @@ pub enum HubBuildError {
         /// The second of the two.
         method: String,
     },
-    /// A callback takes arguments, which connecting and disconnecting do not have.
+    /// A callback takes arguments, which a connect or disconnect does not have.
     #[error("{callback} of hub '{hub}' takes arguments, but there is no call that could give them")]
     CallbackTakesArguments {
         /// The hub.
         hub: String,
         /// `on_connected` or `on_disconnected`.
-        callback: &'static str,
+        callback: String,
+    },
+    /// A callback has a policy of its own. Who may connect is decided before it runs.
+    #[error("{callback} of hub '{hub}' cannot have a policy of its own; guard the hub with `Hub::authorize`")]
+    CallbackAuthorized {
+        /// The hub.
+        hub: String,
+        /// `on_connected` or `on_disconnected`.
+        callback: String,
+    },
+    /// A method, or the stream that it returns, yields a `Result` that would be sent as it is: clients would be sent the
+    /// error as if the call had succeeded.
+    #[error(
+        "the error of '{method}' of hub '{hub}' is neither a `HubError` nor a `std::error::Error`, so that clients would be sent it as a value; make it one with `HubError::shown` or `HubError::hidden`"
+    )]
+    ResultSentAsValue {
+        /// The hub.
+        hub: String,
+        /// The method, or `on_connected` or `on_disconnected`.
+        method: String,
     },
 }
 
@@ -75,8 +94,8 @@ impl HubDefinition {
     }
 }
 
-/// Methods by name. Each stands under its name in upper case, which finds any spelling, and under its name as declared,
-/// which finds the usual spelling without changing case.
+/// Methods by name. Each is found under its name in upper case, which finds any spelling, and under its name as
+/// declared, which finds the usual spelling without changing case.
 #[derive(Default)]
 pub(crate) struct MethodTable(HashMap<Box<str>, Arc<MethodEntry>>);
 

@@ -1,5 +1,5 @@
 //! The options of a hub, whatever carries its connections; those of the transports are `TransportOptions`, given where
-//! the hub is mounted. Defaults are ASP.NET Core SignalR's where it has the option; the caps that it lacks are marked so.
+//! the hub is mounted. Defaults are ASP.NET Core SignalR's where it has the option; a cap that it lacks is marked so.
 
 use std::time::Duration;
 
@@ -33,15 +33,15 @@ pub struct HubOptions {
     /// Cap: streams of one connection, both directions together. Default 100: far above what clients use, far
     /// below what would hurt.
     pub streams_per_connection: usize,
-    /// Cap: groups of one connection. Default 1,000. Joining more fails.
+    /// Cap: groups of one connection. Default 1,000: far above what clients need. Joining more fails.
     pub groups_per_connection: usize,
-    /// Cap: the longest name of a group, in bytes. Default 256. Joining a longer one fails.
+    /// Cap: the longest name of a group, in bytes. Default 256: room for any sensible name. Joining a longer one fails.
     pub group_name_bytes: usize,
     /// Cap: messages that wait for one client before it is closed as a slow consumer. Default 10,000.
     pub mailbox_messages: usize,
     /// Cap: bytes that wait for one client before it is closed as a slow consumer. Default 4 MiB.
     pub mailbox_bytes: usize,
-    /// Time that another node has to confirm a change of a group's members. Default 5 s.
+    /// Time that another node has to confirm a change of a connection's groups. Default 5 s.
     pub confirmation_timeout: Duration,
 }
 

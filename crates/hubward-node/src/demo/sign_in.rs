@@ -13,8 +13,13 @@ use serde_json::json;
 
 use super::demo_node::DemoNode;
 
+/// How long a token is valid: long enough to try the demo.
 const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// The roles that the demo's policies name.
 const ROLES: [&str; 3] = ["nurse", "doctor", "admin"];
+
+/// The longest name of a user or department, in characters: more than a real name needs.
 const MAX_NAME_CHARS: usize = 64;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Reads JSON messages in one pass over their bytes. Properties come in any order, unknown ones are skipped, and of two
+//! Reads JSON messages in a single pass. Properties come in any order, unknown ones are skipped, and of two
 //! with the same name the later counts. What follows the object is ignored, as in ASP.NET Core.
 
 use std::borrow::Cow;
@@ -81,8 +81,15 @@ impl<'a> Properties<'a> {
                 let item = self.item.ok_or(missing("item"))?;
                 Message::StreamItem(StreamItem { headers: self.headers, invocation_id, item })
             }
-            MessageType::Completion => Message::Completion(self.into_completion()?),
-            MessageType::StreamInvocation => Message::StreamInvocation(self.into_stream_invocation()?),
+            MessageType::Completion => {
+                let invocation_id = required_id(self.invocation_id)?;
+                let result = completion_result(self.result, self.error)?;
+                Message::Completion(Completion { headers: self.headers, invocation_id, result })
+            }
+            MessageType::StreamInvocation => {
+                self.check_stream_invocation()?;
+                Message::StreamInvocation(self.into_invocation()?)
+            }
             MessageType::CancelInvocation => {
                 let invocation_id = required_id(self.invocation_id)?;
                 Message::CancelInvocation(CancelInvocation { headers: self.headers, invocation_id })
@@ -108,26 +115,16 @@ impl<'a> Properties<'a> {
         })
     }
 
-    /// As ASP.NET Core does, reports that the target is missing before the id, and the arguments last.
-    fn into_stream_invocation(self) -> Result<Invocation<'a>, ProtocolError> {
+    /// Checks what a StreamInvocation requires. As in ASP.NET Core, a missing target is reported before a missing id,
+    /// and missing arguments after both.
+    fn check_stream_invocation(&self) -> Result<(), ProtocolError> {
         if self.target.is_none() {
             return Err(missing("target"));
         }
         if self.invocation_id.as_deref().unwrap_or_default().is_empty() {
             return Err(missing("invocationId"));
         }
-        self.into_invocation()
-    }
-
-    fn into_completion(self) -> Result<Completion<'a>, ProtocolError> {
-        let invocation_id = required_id(self.invocation_id)?;
-        let result = match (self.result, self.error) {
-            (Some(_), Some(_)) => return Err(ProtocolError::ErrorAndResult),
-            (Some(result), None) => CompletionResult::Value(result),
-            (None, Some(error)) => CompletionResult::Error(error),
-            (None, None) => CompletionResult::Void,
-        };
-        Ok(Completion { headers: self.headers, invocation_id, result })
+        Ok(())
     }
 }
 
@@ -139,7 +136,20 @@ fn required_id(id: Option<Cow<'_, str>>) -> Result<Cow<'_, str>, ProtocolError> 
     id.filter(|id| !id.is_empty()).ok_or(missing("invocationId"))
 }
 
-/// One below zero becomes zero, which is the id of no message, so that the session rejects it.
+fn completion_result<'a>(
+    result: Option<RawValue<'a>>,
+    error: Option<Cow<'a, str>>,
+) -> Result<CompletionResult<'a>, ProtocolError> {
+    match (result, error) {
+        (Some(_), Some(_)) => Err(ProtocolError::ErrorAndResult),
+        (Some(result), None) => Ok(CompletionResult::Value(result)),
+        (None, Some(error)) => Ok(CompletionResult::Error(error)),
+        (None, None) => Ok(CompletionResult::Void),
+    }
+}
+
+/// One below zero becomes zero, which is the id of no message: the session rejects it in a Sequence, and ignores it in
+/// an Ack.
 fn required_sequence_id(id: Option<i64>) -> Result<u64, ProtocolError> {
     Ok(u64::try_from(id.ok_or(missing("sequenceId"))?).unwrap_or(0))
 }

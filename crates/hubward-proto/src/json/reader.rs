@@ -1,5 +1,5 @@
-//! Reads values of known types from a JSON record: strings, numbers, arguments, headers. It does not know which property
-//! must have which type. Errors about types have ASP.NET Core's texts.
+//! Reads values of known types from a JSON record: strings, numbers, arguments, headers. It does not know which
+//! property must have which type. Its errors are ASP.NET Core's.
 
 use std::borrow::Cow;
 

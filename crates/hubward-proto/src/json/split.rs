@@ -1,4 +1,4 @@
-//! Where a JSON message ends: each is a record that the byte 0x1E closes. What the record says is not looked at.
+//! Finds where a JSON message ends: each is a record with the byte 0x1E at its end. It does not read the record.
 
 use crate::error::ProtocolError;
 use crate::limits::Limits;

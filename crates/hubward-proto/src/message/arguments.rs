@@ -8,8 +8,8 @@ use crate::json::value as json;
 use crate::messagepack::value as messagepack;
 use crate::protocol::Protocol;
 
-/// The arguments of a call: a tuple of up to twelve values, `(value,)` for one, `()` for none, or a [`List`] of values of
-/// one type. A reference to a tuple is the same as the tuple.
+/// The arguments of a call: a tuple of up to twelve values, `(value,)` for one, `()` for none, or a [`List`] of values
+/// of one type. A reference to a tuple is the same as the tuple.
 ///
 /// ```
 /// use hubward_proto::{Protocol, encode};
@@ -132,5 +132,24 @@ impl Arguments for () {
     fn encode(&self, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         Array::begin(protocol, 0, out).end();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded<A: Arguments>(protocol: Protocol, arguments: &A) -> Vec<u8> {
+        let mut out = Vec::new();
+        arguments.encode(protocol, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_reference_to_a_tuple_is_the_same_arguments_as_the_tuple() {
+        let tuple = ("Round", 9);
+        for protocol in Protocol::ALL {
+            assert_eq!(encoded::<&(&str, i32)>(protocol, &&tuple), encoded::<(&str, i32)>(protocol, &tuple));
+        }
     }
 }

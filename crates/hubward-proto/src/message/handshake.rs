@@ -1,5 +1,5 @@
-//! The two records of the handshake. They are JSON whatever protocol they agree on. What a server makes of a request is
-//! not decided here: the session does that.
+//! The two records of the handshake. They are JSON whatever protocol they agree on. The session decides how a server
+//! responds to a request.
 
 use std::borrow::Cow;
 

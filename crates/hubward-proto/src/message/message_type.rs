@@ -1,4 +1,4 @@
-//! The types of hub messages, by their numbers on the wire. Both forms write the number as a single byte.
+//! The types of hub messages, by their numbers on the wire. In both forms a number takes one byte.
 
 /// The type of a hub message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,7 +16,7 @@ pub(crate) enum MessageType {
 }
 
 impl MessageType {
-    /// Returns the type of a number; `None` where there is none yet, whose messages are skipped.
+    /// Returns the type with a number; `None` if it is unknown, and its messages are to be skipped.
     #[inline]
     pub(crate) fn from_number(number: i64) -> Option<Self> {
         Some(match number {

@@ -1,5 +1,5 @@
-//! Values that are not decoded yet: their bytes are known to be well formed, but not their types. They are decoded where
-//! the types of the method's parameters are known.
+//! Values that are not decoded yet: their bytes are known to be well formed, but not their types. They are decoded
+//! where the types of the method's parameters are known.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Reads MessagePack messages in one pass over their bytes. Items of the array beyond those that the message's type has
+//! Reads MessagePack messages in a single pass. Items of the array beyond those that the message's type has
 //! are ignored, and so is what follows the array.
 
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
 //! Reads items of known types from a MessagePack message: strings, numbers, arguments, headers. It does not know which
-//! type of message has which items. Errors about types have ASP.NET Core's texts.
+//! type of message has which items. Its errors are ASP.NET Core's.
 
 use std::borrow::Cow;
 
@@ -20,6 +20,7 @@ pub(super) struct Reader<'a, 'l> {
 
 impl<'a, 'l> Reader<'a, 'l> {
     /// Starts to read the items of a message.
+    #[inline]
     pub(super) fn new(record: &'a [u8], limits: &'l Limits) -> Result<Self, ProtocolError> {
         let mut scanner = Scanner::new(record);
         let left = scanner.array().map_err(|_| ProtocolError::NotAnArray)?;
@@ -121,7 +122,8 @@ impl<'a, 'l> Reader<'a, 'l> {
         integer.ok_or(unreadable(field, "Int32"))
     }
 
-    /// Reads a sequence id. One below zero becomes zero, which is the id of no message, so that the session rejects it.
+    /// Reads a sequence id. One below zero becomes zero, which is the id of no message: the session rejects it in a
+    /// Sequence, and ignores it in an Ack.
     pub(super) fn sequence_id(&mut self) -> Result<u64, ProtocolError> {
         self.count_down().ok_or(unreadable("sequenceId", "Int64"))?;
         let integer = self.scanner.integer().map_err(|_| unreadable("sequenceId", "Int64"))?;

@@ -1,4 +1,5 @@
-//! What a MessagePack Completion says of the call: an item of its own, where JSON has the properties `error` and `result`.
+//! The result kind: the item of a MessagePack Completion that JSON does without, since it has the properties `error`
+//! and `result`.
 
 /// The kind of a call's result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

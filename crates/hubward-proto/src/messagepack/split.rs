@@ -1,5 +1,5 @@
-//! Where a MessagePack message ends: each stands behind its length, seven bits in a byte, the lowest first. What the
-//! message says is not looked at.
+//! Finds where a MessagePack message ends: each has its length as a prefix, seven bits in a byte, the lowest first. It
+//! does not read the message.
 
 use crate::error::ProtocolError;
 use crate::limits::Limits;
@@ -35,7 +35,8 @@ fn read_prefix(input: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
     Ok(None)
 }
 
-/// Writes the length of the message that starts at `start` into the bytes before it, and returns where the prefix starts.
+/// Writes the length of the message that starts at `start` into the bytes before it, and returns where the prefix
+/// starts.
 pub(crate) fn put_prefix(out: &mut [u8], start: usize) -> usize {
     let mut rest = out.len().saturating_sub(start);
     let mut prefix = [0; PREFIX_SPACE];

@@ -186,11 +186,11 @@ fn a_message_comes_after_its_length() {
 #[test]
 fn long_messages_have_long_prefixes() {
     for len in [0, 100, 127, 128, 16_383, 16_384, 70_000] {
-        let text = "x".repeat(len);
-        let frame = encode::stream_item(MESSAGE_PACK, "1", &text).unwrap();
+        let item = "x".repeat(len);
+        let frame = encode::stream_item(MESSAGE_PACK, "1", &item).unwrap();
         let limits = Limits { message_bytes: None, ..Limits::default() };
         let (record, consumed) = split(MESSAGE_PACK, frame.message(), &limits).unwrap().unwrap();
         assert_eq!(consumed, frame.message().len());
-        check_read(record, &format!("StreamItem 1 \"{text}\""));
+        check_read(record, &format!("StreamItem 1 \"{item}\""));
     }
 }

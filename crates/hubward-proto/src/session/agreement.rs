@@ -1,5 +1,5 @@
-//! Whether a server agrees to a handshake request, and if not, why, in ASP.NET Core's words. It decides only; the session
-//! acts on it.
+//! Whether a server agrees to a handshake request, and with which error it refuses: the same as ASP.NET Core's. It only
+//! decides; the session acts on it.
 
 use super::config::SessionConfig;
 use crate::message::handshake::HandshakeRequest;

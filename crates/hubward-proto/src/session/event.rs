@@ -1,5 +1,6 @@
 //! What comes out of a session: how much input it has consumed, what has happened, and what went wrong.
 
+use super::agreement::CANCELED;
 use crate::error::ProtocolError;
 use crate::message::{CancelInvocation, Close, Completion, Invocation, StreamItem};
 use crate::protocol::Protocol;
@@ -40,7 +41,7 @@ pub enum Event<'a> {
     Close(Close<'a>),
 }
 
-/// Why a session cannot continue. Exhaustive on purpose: whoever closes connections has a reason for each.
+/// Why a session cannot continue. Exhaustive on purpose, so that the table of close reasons has a row for each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The handshake failed. The output of a server has the response.
@@ -50,7 +51,7 @@ pub enum SessionError {
         message: String,
     },
     /// The handshake did not arrive in time. The output of a server has the response.
-    #[error("Handshake was canceled.")]
+    #[error("{CANCELED}")]
     HandshakeTimeout,
     /// The peer broke the protocol.
     #[error(transparent)]

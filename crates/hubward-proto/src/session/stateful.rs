@@ -1,7 +1,8 @@
-//! Stateful reconnect: what lets a session outlive its transport. Both sides number the counted messages that they send,
-//! from 1 on; the numbers themselves are not sent, since the other side counts along. A sender keeps each message until an
-//! Ack says that it arrived. On a new transport it first sends a Sequence, which says with which number it continues, and
-//! then again all that it has kept; the receiver drops what it has already had. Transports are the session's matter.
+//! Stateful reconnect: what lets a session outlive its transport. Both sides number the counted messages that they
+//! send, from 1 on; the numbers themselves are not sent, since the other side counts along. A sender keeps each message
+//! until an Ack for it arrives. On a new transport it first sends a Sequence, with the number of the message that comes
+//! next, and then all kept messages again; the receiver drops those that it has already received. The session's owner
+//! reports when a transport is lost or new.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -28,13 +29,13 @@ pub(super) struct Stateful {
     /// The messages from `acknowledged + 1` to `sent`.
     kept: VecDeque<Frame>,
     kept_bytes: usize,
-    /// Whether [`Timer::AckTimeout`] is the end of the wait for an Ack; if not, it only asks for the time at which the
-    /// wait starts.
+    /// What [`Timer::AckTimeout`] means when it expires: `true` if the wait for an Ack is over, `false` if it starts
+    /// only then, because the time at which the buffer became full was not known.
     ack_wait_started: bool,
     /// Whether a Sequence is the next output.
     sequence_due: bool,
-    /// The id of the next message to send again. None is left once it exceeds `replay_last`, which is the latest message
-    /// that was sent before the new transport came.
+    /// The id of the next message to send again. None is left once it exceeds `replay_last`, which is the latest
+    /// message that was sent before the new transport came.
     replay_next: u64,
     replay_last: u64,
 
@@ -70,7 +71,8 @@ impl Stateful {
         }
     }
 
-    /// Numbers and keeps a message. Returns whether that has filled the buffer, so that the wait for an Ack is to start.
+    /// Numbers and keeps a message. Returns whether that has filled the buffer, so that the wait for an Ack is to
+    /// start.
     pub(super) fn record(&mut self, frame: Frame) -> bool {
         let was_full = self.is_full();
         self.sent += 1;
@@ -110,7 +112,7 @@ impl Stateful {
         std::mem::take(&mut self.ack_due).then_some(self.received)
     }
 
-    /// Handles what a message says about numbers, and returns whether it is new and for the owner.
+    /// Handles Ack and Sequence, counts other messages, and returns whether a message is new and for the owner.
     pub(super) fn admit(
         &mut self,
         now: Instant,
@@ -198,8 +200,8 @@ impl Stateful {
         Ok(())
     }
 
-    /// Counts a message, and returns whether it is new. A duplicate is acknowledged too: the peer sent it again because an
-    /// earlier Ack has not reached it.
+    /// Counts a message, and returns whether it is new. A duplicate is acknowledged too: the peer sent it again because
+    /// an earlier Ack has not reached it.
     fn count(&mut self, now: Instant, timers: &mut TimerTable) -> bool {
         let id = self.expected;
         self.expected += 1;

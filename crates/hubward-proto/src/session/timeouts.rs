@@ -1,5 +1,6 @@
-//! What a session does when a deadline has passed. Deadlines are checked lazily: a message does not move the one for the
-//! peer's silence, but only notes when it came; a timer that expires looks whether its deadline still holds.
+//! Keep-alive and timeouts: what a session does when a deadline has passed. The deadline for the peer's silence is
+//! checked lazily: a message does not move it, but only notes when it came; when the timer expires, it checks whether
+//! the deadline still holds.
 
 use std::time::Instant;
 
@@ -11,13 +12,13 @@ use crate::encode;
 use crate::protocol::Protocol;
 
 impl Session {
-    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called. It is cheap, and messages do not change it.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called. It is cheap, and few messages change it.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next_timeout()
     }
 
-    /// Does what has become due. It is to be called when [`poll_timeout`](Self::poll_timeout) has come, and may be called
-    /// at any time.
+    /// Does what has become due. It is to be called when the time of [`poll_timeout`](Self::poll_timeout) has come, and
+    /// may be called at any time.
     ///
     /// # Errors
     ///
@@ -40,7 +41,7 @@ impl Session {
                 self.start_ping_timer(now);
             }
             Timer::Silence => {
-                let since = if self.dispatching { now } else { self.silent_since };
+                let since = if self.reading_paused { now } else { self.silent_since };
                 self.start_silence_timer(since);
                 if self.timers.is_due(Timer::Silence, now) {
                     self.timers.stop(Timer::Silence);
@@ -62,9 +63,9 @@ impl Session {
     }
 
     /// Notes whether the owner has paused reading because the hub is busy. The peer's silence does not count meanwhile,
-    /// since nobody listens; afterwards it counts from the start.
-    pub fn set_dispatching(&mut self, now: Instant, busy: bool) {
-        if std::mem::replace(&mut self.dispatching, busy) {
+    /// since nothing is read; afterwards it counts from the start.
+    pub fn set_reading_paused(&mut self, now: Instant, paused: bool) {
+        if std::mem::replace(&mut self.reading_paused, paused) {
             self.silent_since = now;
         }
     }

@@ -1,4 +1,4 @@
-//! The deadlines of a session, in one table. It only keeps them; what is done when one has passed stands in `timeouts`.
+//! The deadlines of a session, in one table. It only keeps them; `timeouts` does what is due when one has passed.
 
 use std::time::Instant;
 
@@ -22,7 +22,8 @@ impl Timer {
     pub(super) const ALL: [Self; 5] = [Self::Connect, Self::Ping, Self::Silence, Self::Ack, Self::AckTimeout];
 }
 
-/// When each timer expires. `None` is a timer that does not run, or one whose deadline is beyond what the clock can say.
+/// When each timer expires. `None` is a timer that does not run, or one whose deadline is later than the clock can
+/// express.
 #[derive(Debug, Default)]
 pub(super) struct TimerTable([Option<Instant>; Timer::ALL.len()]);
 

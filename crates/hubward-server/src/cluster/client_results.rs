@@ -64,8 +64,8 @@ async fn invoke_local(
     }
 }
 
-/// Sends an invocation and waits for its completion; none where the connection closed first. A caller that stops
-/// waiting removes its entry, so that a late completion finds nobody.
+/// Sends an invocation and waits for its completion; `None` where the connection closed first. A caller that stops
+/// waiting removes its entry, so that a late completion is ignored.
 async fn wait_for_result(
     connection: &ConnectionHandle,
     invocation_id: String,
@@ -89,7 +89,7 @@ async fn invoke_remote(
     let topic = Topic::Connection(engine.name().clone(), connection);
     let mut result = context.pending.client_results.expect();
     let id = result.id;
-    // A caller that stops waiting notifies the owner, which would otherwise wait for the client until it leaves.
+    // A caller that stops waiting notifies the client's node, which would otherwise wait until the client disconnects.
     let cancel = guard((), |()| {
         if let Some(backplane) = context.other_nodes() {
             drop(backplane.publish(&topic, context.envelope(Body::CancelInvokeClient { id })));
@@ -117,9 +117,9 @@ async fn invoke_remote(
     }
 }
 
-/// What another node asks of a client of this node.
+/// An invocation of a client of this node, for another node.
 pub(crate) struct ForwardedInvocation {
-    /// The asking node's number for it.
+    /// The number that the waiting node gave it.
     pub(crate) id: u64,
     pub(crate) reply_to: NodeId,
     pub(crate) frames: Frames,
@@ -156,3 +156,6 @@ pub(crate) async fn invoke_forwarded(
         tracing::warn!(%error, "A client result could not be passed to the node that waits for it.");
     }
 }
+
+#[cfg(test)]
+mod tests;

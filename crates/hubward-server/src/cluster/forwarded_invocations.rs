@@ -1,5 +1,5 @@
 //! Invocations of this node's clients that other nodes wait for, so that a node that stops waiting can cancel them.
-//! Bounded by what is forwarded at the same time: each entry is removed when its client has answered or left.
+//! Bounded by what is forwarded at the same time: each entry is removed when its client has returned or disconnected.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -22,7 +22,7 @@ struct Forwarded {
 }
 
 impl ForwardedInvocations {
-    /// Registers an invocation of `connection`; absent where this node no longer has it.
+    /// Registers an invocation of `connection`, which is absent where this node no longer has it.
     pub(crate) fn register(
         &self,
         id: ForwardedId,
@@ -33,9 +33,15 @@ impl ForwardedInvocations {
         self.0.lock().insert(id, Forwarded { connection, invocation_id });
     }
 
-    /// Removes an invocation that was answered.
+    /// Removes an invocation that has ended.
     pub(crate) fn remove(&self, id: &ForwardedId) {
         self.0.lock().remove(id);
+    }
+
+    /// How many other nodes wait for.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
     }
 
     /// Stops waiting for the client's result.

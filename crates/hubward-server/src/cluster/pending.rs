@@ -1,5 +1,5 @@
-//! What this node asked of other nodes and has no reply to yet, by number. Bounded by the calls that wait: a reply
-//! that is no longer awaited removes its own entry.
+//! Replies of other nodes that this node waits for, by number. Bounded by the calls that wait: a reply that is no
+//! longer awaited removes its own entry.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +13,13 @@ use tokio::sync::oneshot;
 pub(crate) struct PendingReplies {
     /// Results of clients that are connected to another node.
     pub(crate) client_results: Replies<ClientResultOutcome>,
-    /// Confirmations of changed memberships; none for success, or the owner's error.
+    /// Confirmations of changed memberships: `None` for success, or the owner's error.
     pub(crate) confirmations: Replies<Option<String>>,
 }
 
 impl PendingReplies {
-    /// Hands an envelope that was addressed to this node to whoever waits for it. If nobody does any more, it is
-    /// dropped: the one that waited has timed out or was cancelled.
+    /// Hands the body of an envelope for this node to the call that waits for it. If none does any more, it is dropped:
+    /// the call has timed out or was cancelled.
     pub(crate) fn resolve(&self, body: Body) {
         match body {
             Body::ClientResult { id, outcome } => self.client_results.resolve(id, outcome),

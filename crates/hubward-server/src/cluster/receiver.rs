@@ -11,24 +11,26 @@ use crate::cluster::remote;
 use crate::context::NodeContext;
 use crate::engine::Engine;
 
-/// The hubs of a node by name.
-pub(crate) type Hubs = HashMap<HubName, Arc<Engine>>;
-
-/// Receives for the hubs of one node. It holds them weakly: the backplane, which holds this, belongs to the node.
+/// Receives for the hubs of one node. It holds each of them weakly, since the backplane, which holds this, belongs to the
+/// node. A hub receives for as long as anything can reach it: its node, a mounted path, a handle, or a connection.
 pub(crate) struct EnvelopeReceiver {
     context: Weak<NodeContext>,
-    hubs: Weak<Hubs>,
+    hubs: HashMap<HubName, Weak<Engine>>,
 }
 
 impl EnvelopeReceiver {
-    pub(crate) fn new(context: &Arc<NodeContext>, hubs: &Arc<Hubs>) -> Self {
-        Self { context: Arc::downgrade(context), hubs: Arc::downgrade(hubs) }
+    pub(crate) fn new<'a>(
+        context: &Arc<NodeContext>,
+        hubs: impl IntoIterator<Item = &'a Arc<Engine>>,
+    ) -> Self {
+        let weak = |engine: &Arc<Engine>| (engine.name().clone(), Arc::downgrade(engine));
+        Self { context: Arc::downgrade(context), hubs: hubs.into_iter().map(weak).collect() }
     }
 }
 
 impl Subscriber for EnvelopeReceiver {
     fn deliver(&self, topic: &Topic, envelope: Bytes) {
-        let (Some(context), Some(hubs)) = (self.context.upgrade(), self.hubs.upgrade()) else { return };
+        let Some(context) = self.context.upgrade() else { return };
         let envelope = match Envelope::decode(&envelope) {
             Ok(envelope) => envelope,
             Err(error) if error.is_from_a_later_version() => {
@@ -44,9 +46,12 @@ impl Subscriber for EnvelopeReceiver {
             return;
         }
         let Some(hub) = topic.hub() else { return context.pending.resolve(envelope.body) };
-        match hubs.get(hub) {
-            Some(engine) => remote::receive(engine, topic, envelope),
+        match self.hubs.get(hub).and_then(Weak::upgrade) {
+            Some(engine) => remote::receive(&engine, topic, envelope),
             None => tracing::debug!(%hub, "An envelope for a hub that this node does not have was dropped."),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

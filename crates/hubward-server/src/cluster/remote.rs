@@ -45,7 +45,7 @@ pub(crate) fn receive(engine: &Arc<Engine>, topic: &Topic, envelope: Envelope) {
             tasks.spawn(async move { membership::user::left(&engine, &user, &group).await });
         }
         Body::ClientResult { .. } | Body::MembershipConfirmed { .. } => {
-            tracing::debug!("An envelope to a hub is a reply, which only a node takes, and was dropped.");
+            tracing::debug!("A reply was published to a hub instead of a node and was dropped.");
         }
     }
 }
@@ -88,7 +88,10 @@ fn change_membership(
         let Confirmation { id, reply_to } = confirmation;
         let envelope = context.envelope(Body::MembershipConfirmed { id, error });
         if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
-            tracing::warn!(%error, "A change of membership could not be confirmed to the node that asked for it.");
+            tracing::warn!(%error, "A change of membership could not be confirmed to the node that requested it.");
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

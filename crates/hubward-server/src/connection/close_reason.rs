@@ -1,5 +1,5 @@
-//! Why connections close: one table of what the client is sent, whether it may reconnect, what the hub is notified of,
-//! and how it is logged.
+//! Why connections close: one table of what the client is sent, whether it may reconnect, and how the close is logged,
+//! and the reason that the hub is notified of.
 
 use hubward_hub::DisconnectReason;
 use hubward_proto::{ProtocolError, SessionError};
@@ -47,7 +47,7 @@ pub(crate) enum CloseReason {
 /// What a reason means: one row of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CloseRow {
-    /// The name in logs and metrics.
+    /// The name in logs.
     pub(crate) label: &'static str,
     /// Whether a Close message is sent.
     pub(crate) sends_close: bool,
@@ -59,9 +59,9 @@ pub(crate) struct CloseRow {
     pub(crate) flushes_mailbox: bool,
     /// Whether the transport is still written to and closed; otherwise it is only dropped.
     pub(crate) closes_transport: bool,
-    /// Whether `on_disconnected` runs once `on_connected` has; it does not where that is what failed.
+    /// Whether `on_disconnected` runs. It does not after an `on_connected` that failed.
     pub(crate) runs_on_disconnected: bool,
-    /// How the end is logged: INFO for what is normal, WARN for what somebody should look at when there is much of it.
+    /// The log level: INFO for what is normal, WARN for what an operator should look into where it is frequent.
     pub(crate) log_level: Level,
 }
 
@@ -96,7 +96,7 @@ impl CloseReason {
                 ..CLEAN
             },
             Self::Aborted => CloseRow { label: "aborted", ..CLEAN },
-            Self::Rejected(_) => CloseRow { label: "refused", runs_on_disconnected: false, ..ERROR },
+            Self::Rejected(_) => CloseRow { label: "rejected", runs_on_disconnected: false, ..ERROR },
             Self::TransportViolated => {
                 CloseRow { label: "transport_violated", sends_close: false, log_level: Level::WARN, ..CLEAN }
             }
@@ -188,3 +188,6 @@ impl From<SessionError> for CloseReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! The close: a Close message as far as that is possible, `on_disconnected`, and nothing left behind.
+//! How a connection closes: the Close message where one can be sent, `on_disconnected`, and the removal of all that is
+//! kept for the connection.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -12,9 +13,6 @@ use super::ConnectionTask;
 use super::close_reason::CloseReason;
 use crate::invocation::lifecycle;
 use crate::membership;
-
-/// Sent when the hub has closed its side (RFC 6455, section 7.4.1).
-const NORMAL_CLOSURE: u16 = 1000;
 
 impl ConnectionTask {
     /// Closes the transport, runs `on_disconnected` meanwhile, and then removes what is kept for the connection.
@@ -75,7 +73,7 @@ impl ConnectionTask {
         }
     }
 
-    /// The id that logs may show: where negotiate's version 0 makes the public id a secret, it is another.
+    /// The id that logs may show. Under negotiate version 0 the public id is the connection token, so logs get another.
     fn logged_id(&self) -> &ConnectionId {
         self.registration.logged_id().unwrap_or(&self.opened.id)
     }
@@ -95,10 +93,13 @@ impl ConnectionTask {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.queue_session_output();
         let Some(pipe) = &mut self.pipe else { return Poll::Ready(()) };
-        // Once it is closing a pipe takes nothing more, and there is nothing more; what it still has it hands over.
+        // Frames are written before the pipe closes: a closing pipe accepts none, but still writes what it holds.
         if !self.outgoing.is_empty() && ready!(pipe.poll_write(cx, &mut self.outgoing)).is_err() {
             return Poll::Ready(());
         }
-        pipe.poll_close(cx, NORMAL_CLOSURE)
+        pipe.poll_close(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

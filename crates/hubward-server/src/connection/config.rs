@@ -58,3 +58,70 @@ impl ConnectionConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Transport; 3] = [Transport::WebSockets, Transport::ServerSentEvents, Transport::LongPolling];
+
+    fn config(options: HubOptions) -> ConnectionConfig {
+        ConnectionConfig::new(&options, &TransportOptions::default())
+    }
+
+    #[test]
+    fn a_transport_that_keeps_itself_alive_gets_no_pings() {
+        let interval = Duration::from_secs(5);
+        let config = config(HubOptions { keep_alive_interval: interval, ..HubOptions::default() });
+        let intervals = ALL.map(|transport| config.session(transport, false).keep_alive_interval);
+        assert_eq!(intervals, [Some(interval), Some(interval), None]);
+    }
+
+    #[test]
+    fn server_sent_events_carry_no_binary_protocol() {
+        let config = config(HubOptions::default());
+        assert_eq!(ALL.map(|transport| config.session(transport, false).binary), [true, false, true]);
+    }
+
+    #[test]
+    fn only_a_websocket_can_be_resumed_and_only_where_that_was_negotiated() {
+        let config = config(HubOptions::default());
+        let stateful = |stateful| ALL.map(|transport| config.session(transport, stateful).stateful.is_some());
+        assert_eq!(stateful(true), [true, false, false]);
+        assert_eq!(stateful(false), [false, false, false]);
+    }
+
+    #[test]
+    fn what_the_hub_and_the_path_set_reaches_every_session() {
+        let seconds = Duration::from_secs;
+        let options = HubOptions {
+            handshake_timeout: seconds(1),
+            client_timeout: seconds(2),
+            maximum_receive_message_bytes: Some(3),
+            detailed_errors: true,
+            stateful_reconnect_buffer_bytes: 4,
+            ..HubOptions::default()
+        };
+        let transports = TransportOptions { disconnect_timeout: seconds(5), ..TransportOptions::default() };
+        let config = ConnectionConfig::new(&options, &transports);
+        for (transport, stateful) in
+            ALL.map(|transport| (transport, false)).into_iter().chain([(ALL[0], true)])
+        {
+            let session = config.session(transport, stateful);
+            assert_eq!(session.handshake_timeout, seconds(1), "{transport}");
+            assert_eq!(session.client_timeout, Some(seconds(2)), "{transport}");
+            assert_eq!(session.limits.message_bytes, Some(3), "{transport}");
+            assert!(session.detailed_errors, "{transport}");
+        }
+        let stateful = config.session(Transport::WebSockets, true).stateful.clone().unwrap();
+        assert_eq!((stateful.buffer_bytes, stateful.reconnect_timeout), (4, seconds(5)));
+    }
+
+    #[test]
+    fn connections_of_one_kind_share_their_settings() {
+        let config = config(HubOptions::default());
+        for transport in ALL {
+            assert!(Arc::ptr_eq(&config.session(transport, false), &config.session(transport, false)));
+        }
+    }
+}

@@ -39,11 +39,11 @@ pub(crate) struct ConnectionHandle {
     pub(crate) mailbox: Mailbox,
     request: OpeningRequest,
     items: Items,
-    /// Completions of the client are read, so that it can be invoked with a result.
+    /// Whether completions of the client are read, so that it can be invoked for a result.
     reads_completions: AtomicBool,
-    /// The client has gone, though not all that it sent may have been read.
+    /// Whether the client has gone; not all that it sent may have been read.
     client_gone: AtomicBool,
-    /// Nothing is delivered any more.
+    /// Whether delivery has stopped.
     closed: AtomicBool,
     closed_token: OnceLock<CancellationToken>,
     groups: Mutex<Vec<GroupName>>,
@@ -90,20 +90,20 @@ impl ConnectionHandle {
         }
     }
 
-    /// The client's messages are read from now on, completions among them.
+    /// Notes that the client's messages are read from now on, completions among them.
     pub(crate) fn start_reading(&self) {
         self.reads_completions.store(true, Ordering::Release);
     }
 
-    /// Nothing is delivered any more; whoever waits for the client is notified.
+    /// Stops delivery to the connection, and notifies whoever waits for its client.
     pub(crate) fn set_closed(&self) {
         self.mailbox.close();
         self.closed.store(true, Ordering::SeqCst);
         self.set_client_gone();
     }
 
-    /// The client has gone: cancels the connection's token and drops the pending client results, which notifies
-    /// whoever waits for them.
+    /// Notes that the client has gone: cancels the connection's token and drops the pending client results, which
+    /// notifies whoever waits for them.
     pub(crate) fn set_client_gone(&self) {
         self.client_gone.store(true, Ordering::SeqCst);
         if let Some(token) = self.closed_token.get() {
@@ -125,7 +125,7 @@ impl ConnectionHandle {
         }
     }
 
-    /// Registers that the result of invocation `id` is waited for; none where the client has gone.
+    /// Registers that the result of invocation `id` is waited for; `None` where the client has gone.
     pub(crate) fn expect_result(&self, id: String) -> Option<oneshot::Receiver<Reply>> {
         let (tx, rx) = oneshot::channel();
         let mut pending = self.pending_results.lock();
@@ -155,6 +155,12 @@ impl ConnectionHandle {
         }
         drop(pending);
         waiting.send(reply()).is_ok()
+    }
+
+    /// How many results are waited for.
+    #[cfg(test)]
+    pub(crate) fn pending_results(&self) -> usize {
+        self.pending_results.lock().as_ref().map_or(0, |pending| pending.len())
     }
 
     /// Notes a group, unless it is noted already or `limit` are.
@@ -262,3 +268,6 @@ impl Request for OpeningRequest {
         self.transport.name()
     }
 }
+
+#[cfg(test)]
+mod tests;

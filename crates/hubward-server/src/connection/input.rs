@@ -15,8 +15,8 @@ use crate::invocation::dispatch::Dispatch;
 const PAUSED_BYTES: usize = 64 * 1024;
 
 impl ConnectionTask {
-    /// Whether messages may be read: not while the hub connects, a call waits for its permit, or an upload for room.
-    /// The client then feels backpressure.
+    /// Whether messages may be read: not while `on_connected` runs, a call waits for its permit, or an upload waits for
+    /// room. That is the client's backpressure.
     fn may_read(&self) -> bool {
         self.connecting.is_none() && self.waiting_call.is_none() && !self.calls.holds_item()
     }
@@ -37,7 +37,7 @@ impl ConnectionTask {
         // What was left when reading paused is read before more is received.
         let paused = std::mem::take(&mut self.paused);
         if paused {
-            self.session.set_dispatching(Instant::now().into_std(), false);
+            self.session.set_reading_paused(Instant::now().into_std(), false);
         }
         read_buffer::with(|input| {
             input.append(&mut self.unread);
@@ -71,8 +71,8 @@ impl ConnectionTask {
         }
     }
 
-    /// While reading is paused, bytes are received up to a bound all the same: otherwise nobody would notice that the
-    /// client has gone, and a call that waits for just that would wait forever.
+    /// While reading is paused for a call or an upload, bytes are still received, up to a bound: otherwise nobody would
+    /// notice that the client has gone, and a call that waits for just that would wait forever.
     fn receive_while_paused(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         while self.connecting.is_none() && self.unread.len() < PAUSED_BYTES {
             let Some(pipe) = &mut self.pipe else { break };
@@ -95,7 +95,7 @@ impl ConnectionTask {
         Ok(false)
     }
 
-    /// What was not read was not acknowledged either: a stateful client sends it again on the next transport.
+    /// Drops what was not read. It was not acknowledged either: a stateful client sends it again on the next transport.
     pub(super) fn discard_input(&mut self) {
         self.unread.clear();
     }
@@ -115,7 +115,7 @@ impl ConnectionTask {
             }
         }
         self.paused = true;
-        self.session.set_dispatching(now, true);
+        self.session.set_reading_paused(now, true);
         Ok(used)
     }
 
@@ -155,3 +155,6 @@ impl ConnectionTask {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

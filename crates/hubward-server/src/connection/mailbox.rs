@@ -46,8 +46,8 @@ pub(crate) struct Mailbox {
 struct State {
     frames: VecDeque<Frame>,
     controls: Vec<ControlMessage>,
-    /// Bytes in `frames` and in what was taken last: what was taken counts until the next take, because only then
-    /// has the client been written it.
+    /// Bytes in `frames` and in what was taken last: what was taken counts until the next take, because only then has
+    /// it been written to the client.
     bytes: usize,
     messages_taken: usize,
     bytes_taken: usize,
@@ -89,7 +89,10 @@ impl Mailbox {
             state.bytes += frame.len();
             state.frames.push_back(frame);
         }
-        state.controls.extend(control);
+        // A closed mailbox has its reason, and nothing after it is handled: what a hub method goes on to notify its
+        // connection of would only pile up.
+        let closed = state.closed;
+        state.controls.extend(control.filter(|_| !closed));
         let reader = state.reader.take();
         drop(state);
         reader.into_iter().for_each(wake_batch::wake);
@@ -147,9 +150,13 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// Puts in a control message after which no message is taken any more. Those before it stay.
+    /// Puts in a control message after which no message is taken any more. Those before it stay. A closed mailbox stays
+    /// as it is: the first reason counts.
     pub(crate) fn close_with(&self, control: ControlMessage) {
         let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
         state.closed = true;
         state.controls.push(control);
         let reader = state.reader.take();
@@ -175,76 +182,4 @@ impl Mailbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use hubward_proto::Protocol;
-    use hubward_proto::encode::completion;
-
-    use super::*;
-
-    fn frame() -> Frame {
-        completion(Protocol::Json, "1", &"text").unwrap()
-    }
-
-    fn take(mailbox: &Mailbox) -> (usize, Vec<ControlMessage>) {
-        let (mut frames, mut controls) = (VecDeque::new(), Vec::new());
-        mailbox.take(&mut frames, &mut controls, None);
-        (frames.len(), controls)
-    }
-
-    #[test]
-    fn what_was_taken_counts_until_the_next_take() {
-        let mailbox = Mailbox::new(MailboxLimits { messages: 3, bytes: 1 << 20 });
-        mailbox.push(frame());
-        mailbox.push(frame());
-        assert_eq!(take(&mailbox).0, 2);
-        mailbox.push(frame());
-        assert_eq!(take(&mailbox).0, 1);
-        mailbox.push(frame());
-        mailbox.push(frame());
-        assert_eq!(take(&mailbox).0, 2);
-    }
-
-    #[test]
-    fn a_full_mailbox_closes_its_connection_as_a_slow_consumer_and_takes_nothing_more() {
-        let mailbox = Mailbox::new(MailboxLimits { messages: 2, bytes: 1 << 20 });
-        for _ in 0..4 {
-            mailbox.push(frame());
-        }
-        let (frames, controls) = take(&mailbox);
-        assert_eq!(frames, 2);
-        assert!(matches!(controls[..], [ControlMessage::Close(CloseReason::SlowConsumer)]));
-    }
-
-    #[test]
-    fn bytes_are_bounded_but_one_message_always_fits() {
-        let mailbox = Mailbox::new(MailboxLimits { messages: 100, bytes: 10 });
-        mailbox.push(frame());
-        mailbox.push(frame());
-        let (frames, controls) = take(&mailbox);
-        assert_eq!((frames, controls.len()), (1, 1));
-    }
-
-    #[test]
-    fn what_comes_before_a_closing_control_message_is_taken_and_what_comes_after_is_not() {
-        let mailbox = Mailbox::new(MailboxLimits { messages: 10, bytes: 1 << 20 });
-        mailbox.push(frame());
-        mailbox.close_with(ControlMessage::Close(CloseReason::Aborted));
-        mailbox.push(frame());
-        mailbox.complete(Some(frame()), Some(ControlMessage::ReleasePermit(1)));
-        let (frames, controls) = take(&mailbox);
-        assert_eq!(frames, 1);
-        assert!(matches!(
-            controls[..],
-            [ControlMessage::Close(CloseReason::Aborted), ControlMessage::ReleasePermit(1)]
-        ));
-    }
-
-    #[test]
-    fn a_completion_is_taken_by_a_full_mailbox() {
-        let mailbox = Mailbox::new(MailboxLimits { messages: 1, bytes: 10 });
-        mailbox.push(frame());
-        mailbox.complete(Some(frame()), Some(ControlMessage::ReleasePermit(1)));
-        let (frames, controls) = take(&mailbox);
-        assert_eq!((frames, controls.len()), (2, 1));
-    }
-}
+mod tests;

@@ -29,7 +29,7 @@ impl ConnectionTask {
         Ok(true)
     }
 
-    /// The handshake is done.
+    /// Makes the connection reachable and starts `on_connected`, now that the handshake is done.
     pub(super) fn connect(&mut self, protocol: Protocol) {
         let Opened { id, principal, request } = &*self.opened;
         let handle = Arc::new(ConnectionHandle::new(
@@ -52,7 +52,7 @@ impl ConnectionTask {
             return;
         }
         self.connecting = Some(Box::pin(async move {
-            // Delivered for from now on: a client may receive before `on_connected` is done.
+            // Messages are delivered from now on: a client may receive some before `on_connected` is done.
             engine.index.add(&handle);
             close_if_shutting_down(&engine, &handle);
             membership::lifecycle::connected(&engine, &handle).await?;
@@ -71,9 +71,12 @@ fn has_nothing_to_await(engine: &Engine, handle: &ConnectionHandle) -> bool {
         && handle.principal.user_id().is_none()
 }
 
-/// A connection that came into the index after the shutdown closed all that were in it closes by itself.
+/// Closes a connection that came into the index after a shutdown had closed all that were in it.
 fn close_if_shutting_down(engine: &Engine, handle: &ConnectionHandle) {
     if engine.context.shutdown.is_cancelled() {
         handle.close(CloseReason::Shutdown);
     }
 }
+
+#[cfg(test)]
+mod tests;

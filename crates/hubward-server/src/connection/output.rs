@@ -10,7 +10,7 @@ use super::close_reason::CloseReason;
 use super::mailbox::ControlMessage;
 
 impl ConnectionTask {
-    /// The session's own messages, such as the handshake response, go before anything that is sent later.
+    /// Queues the session's own messages, such as the handshake response, before anything that is sent later.
     pub(super) fn queue_session_output(&mut self) {
         while let Some(frame) = self.session.poll_output() {
             self.outgoing.push_back(frame);
@@ -49,7 +49,7 @@ impl ConnectionTask {
             return Ok(false);
         };
         let busy = !self.outgoing.is_empty();
-        // Without frames, too: the pipe may still hold bytes that the kernel had no room for.
+        // Also without frames: the pipe may still hold bytes that the kernel had no room for.
         match pipe.poll_write(cx, &mut self.outgoing) {
             Poll::Ready(Ok(())) => Ok(busy),
             Poll::Ready(Err(error)) => self.write_failed(error),
@@ -65,7 +65,8 @@ impl ConnectionTask {
         }
     }
 
-    /// The transport was lost without being closed: a stateful connection waits to be resumed, any other closes.
+    /// Handles a transport that was lost without being closed: a stateful connection waits to be resumed, any other
+    /// closes.
     pub(super) fn transport_lost(&mut self) -> Result<bool, CloseReason> {
         if self.session.disconnected(Instant::now().into_std()) {
             self.pipe = None;
@@ -76,3 +77,6 @@ impl ConnectionTask {
         Err(CloseReason::TransportLost)
     }
 }
+
+#[cfg(test)]
+mod tests;

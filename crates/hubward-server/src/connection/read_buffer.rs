@@ -19,3 +19,32 @@ pub(crate) fn with<R>(run: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_lent_empty_and_keeps_its_memory() {
+        let capacity = with(|buffer| {
+            buffer.extend([1; 1000]);
+            buffer.capacity()
+        });
+        with(|buffer| assert_eq!((buffer.len(), buffer.capacity()), (0, capacity)));
+    }
+
+    #[test]
+    fn what_a_large_message_needed_is_freed() {
+        with(|buffer| buffer.reserve(KEPT_BYTES + 1));
+        with(|buffer| assert_eq!(buffer.capacity(), 0));
+    }
+
+    #[test]
+    fn a_buffer_may_be_lent_while_another_is() {
+        with(|outer| {
+            outer.push(1);
+            with(|inner| inner.push(2));
+            assert_eq!(outer[..], [1]);
+        });
+    }
+}

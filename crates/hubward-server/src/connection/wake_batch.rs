@@ -88,16 +88,74 @@ mod tests {
         }
     }
 
+    impl Counter {
+        fn waker() -> (Arc<Self>, Waker) {
+            let counter = Arc::new(Self::default());
+            (counter.clone(), Waker::from(counter))
+        }
+
+        fn count(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    /// Opens a batch of its own and wakes another in it, as a waker may that runs code.
+    struct Chained(Waker);
+
+    impl Wake for Chained {
+        fn wake(self: Arc<Self>) {
+            let _batch = WakeBatch::open();
+            wake(self.0.clone());
+        }
+    }
+
+    fn kept_capacity() -> usize {
+        BATCH.with_borrow(|batch| batch.wakers.capacity())
+    }
+
     #[test]
     fn wakers_wait_for_the_outermost_batch() {
-        let counter = Arc::new(Counter::default());
+        let (counter, waker) = Counter::waker();
         let outer = WakeBatch::open();
-        wake(Waker::from(counter.clone()));
+        wake(waker.clone());
         drop(WakeBatch::open());
-        assert_eq!(counter.0.load(Ordering::Relaxed), 0);
+        assert_eq!(counter.count(), 0);
         drop(outer);
-        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
-        wake(Waker::from(counter.clone()));
-        assert_eq!(counter.0.load(Ordering::Relaxed), 2);
+        assert_eq!(counter.count(), 1);
+        wake(waker);
+        assert_eq!(counter.count(), 2);
+    }
+
+    #[test]
+    fn a_waker_may_open_a_batch_while_it_is_woken() {
+        let (counter, waker) = Counter::waker();
+        let batch = WakeBatch::open();
+        for _ in 0..3 {
+            wake(Waker::from(Arc::new(Chained(waker.clone()))));
+        }
+        assert_eq!(counter.count(), 0);
+        drop(batch);
+        assert_eq!(counter.count(), 3);
+    }
+
+    #[test]
+    fn a_batch_holds_up_nobody_in_another_thread() {
+        let (counter, waker) = Counter::waker();
+        let _batch = WakeBatch::open();
+        let (theirs, their_waker) = Counter::waker();
+        std::thread::spawn(move || wake(their_waker)).join().unwrap();
+        wake(waker);
+        assert_eq!((counter.count(), theirs.count()), (0, 1));
+    }
+
+    #[test]
+    fn a_thread_keeps_its_memory_between_batches_but_not_that_of_a_large_fan_out() {
+        let (_, waker) = Counter::waker();
+        for (wakers, kept) in [(10, true), (2 * KEPT_WAKERS, false), (10, true)] {
+            let batch = WakeBatch::open();
+            (0..wakers).for_each(|_| wake(waker.clone()));
+            drop(batch);
+            assert_eq!(kept_capacity() > 0, kept, "{wakers}");
+        }
     }
 }

@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_list_says_the_same_as_a_short_one() {
+    fn a_long_list_excludes_the_same_as_a_short_one() {
         for length in [0, 1, SHORT, SHORT + 1, 100] {
             let ids: Vec<ConnectionId> = (0..length).map(|i| format!("c{i}").into()).collect();
             let exclusions = Exclusions::new(&ids);

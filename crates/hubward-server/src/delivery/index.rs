@@ -1,5 +1,5 @@
-//! Who of a hub is on this node: by id, by group, by user, and all. An index for delivery, not the truth about
-//! groups, which is the group store's.
+//! A hub's connections on this node: by id, by group, by user, and all. An index for delivery; the truth about groups
+//! is in the group store.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 use crate::connection::handle::ConnectionHandle;
 use crate::delivery::members::Members;
 
-/// Shards of the list of everybody, so that a storm of connects does not wait for one lock.
+/// Shards of the list of all connections, so that many connects at once do not wait for one lock.
 const SHARDS: usize = 16;
 
 /// The local connections of a hub.
@@ -64,7 +64,7 @@ impl Index {
         self.all.get(key as usize % SHARDS)
     }
 
-    /// Adds a connection to everybody, and to its user.
+    /// Adds a connection to the list of all, and to its user.
     pub(crate) fn add(&self, connection: &Arc<ConnectionHandle>) {
         self.connections.insert(connection.id.clone(), connection.clone());
         if let Some(user) = connection.principal.user_id() {
@@ -75,7 +75,8 @@ impl Index {
         }
     }
 
-    /// Removes a connection from everything. Returns its groups, and those of them that it was delivered for in.
+    /// Removes a connection from everything. Returns the groups that were noted on it, and those of them that were
+    /// delivered to it.
     pub(crate) fn remove(&self, connection: &ConnectionHandle) -> (Vec<GroupName>, Vec<GroupName>) {
         self.connections.remove_if(&connection.id, |_, known| known.key == connection.key);
         if let Some(user) = connection.principal.user_id() {
@@ -121,3 +122,6 @@ impl Index {
         self.users.for_each(user, visit);
     }
 }
+
+#[cfg(test)]
+mod tests;

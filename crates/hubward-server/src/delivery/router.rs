@@ -1,8 +1,8 @@
 //! The router: which connections and which topics a message is for. Everything that maps a target to local
-//! connections, a target to topics, or a topic to local connections stands here.
+//! connections, a target to topics, or a topic to local connections is here.
 //!
-//! Fan-out never awaits a recipient: local ones have the message in their mailbox when a call returns, and other
-//! nodes get one envelope per topic.
+//! Fan-out never awaits a recipient: local ones have the message in their mailbox when a send returns, and other nodes
+//! get one envelope per topic.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -18,22 +18,21 @@ use crate::delivery::encoded::{LazyFrames, ReceivedFrames};
 use crate::delivery::exclusions::Exclusions;
 use crate::engine::Engine;
 
-/// Sends a call to all of `target`, on this node at once, on others when the returned future is awaited.
+/// Sends a call to all of `target`: to connections of this node at once, to other nodes as
+/// [`publish`](crate::context::NodeContext::publish) does.
 pub(crate) fn send(engine: &Engine, target: &Target, call: &dyn EncodeCall) -> Sending {
     let frames = LazyFrames::new(call);
     deliver(engine, target, &frames);
-    let sending = engine.context.other_nodes().map(|backplane| {
-        let topics = topics(engine, target);
-        if topics.is_empty() {
-            return Sending::done(Ok(()));
-        }
-        let body = Body::Deliver { frames: frames.all(), except: target_exclusions(target).to_vec() };
-        engine.context.publish(backplane, topics, body)
-    });
-    match frames.finish() {
-        Err(error) => Sending::done(Err(error)),
-        Ok(()) => sending.unwrap_or_else(|| Sending::done(Ok(()))),
+    let elsewhere = engine.context.other_nodes().map(|backplane| (backplane, topics(engine, target)));
+    let elsewhere = elsewhere.filter(|(_, topics)| !topics.is_empty());
+    let elsewhere = elsewhere.map(|(backplane, topics)| (backplane, topics, frames.all()));
+    // Before anything is published: a message that this reports as not sent must not reach other nodes.
+    if let Err(error) = frames.finish() {
+        return Sending::done(Err(error));
     }
+    let Some((backplane, topics, frames)) = elsewhere else { return Sending::done(Ok(())) };
+    let body = Body::Deliver { frames, except: target_exclusions(target).to_vec() };
+    engine.context.publish(backplane, topics, body)
 }
 
 /// Delivers what another node published on a topic.
@@ -63,13 +62,14 @@ pub(crate) fn for_topic(engine: &Engine, topic: &Topic, mut visit: impl FnMut(&A
     }
 }
 
-/// The local connection that a topic names.
+/// Returns the local connection that a topic names.
 pub(crate) fn connection_of(engine: &Engine, topic: &Topic) -> Option<Arc<ConnectionHandle>> {
     let Topic::Connection(_, id) = topic else { return None };
     engine.index.connection(id)
 }
 
-/// Connections and users that are named twice get a message once, groups twice: as in ASP.NET Core.
+/// Puts a call into the mailboxes of the target's local connections. Connections and users that are named twice get it
+/// once, members of two named groups twice, as in ASP.NET Core.
 fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>) {
     let index = &engine.index;
     let _batch = WakeBatch::open();
@@ -97,7 +97,7 @@ fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>) {
     }
 }
 
-/// The topics that reach the target's connections on other nodes.
+/// Returns the topics that reach the target's connections on other nodes.
 fn topics(engine: &Engine, target: &Target) -> Vec<Topic> {
     let hub = engine.name();
     match target {
@@ -114,7 +114,7 @@ fn topics(engine: &Engine, target: &Target) -> Vec<Topic> {
     }
 }
 
-/// The connections that a target names to be left out.
+/// Returns the connections that a target excludes.
 fn target_exclusions(target: &Target) -> &[ConnectionId] {
     match target {
         Target::AllExcept(except) | Target::GroupExcept(_, except) => except,
@@ -122,9 +122,12 @@ fn target_exclusions(target: &Target) -> &[ConnectionId] {
     }
 }
 
-/// Skips what came before in a list.
+/// Iterates over a list without its repetitions.
 fn distinct<T: Eq + Hash>(items: &[T]) -> impl Iterator<Item = &T> {
     let mut seen = HashSet::new();
     let several = items.len() > 1;
     items.iter().filter(move |item| !several || seen.insert(*item))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! Topics that this node listens to, counted: the first local interest subscribes, the last one unsubscribes.
+//! Topics that this node subscribes to, with a count of the local interests in each: the first interest subscribes, the
+//! end of the last one unsubscribes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hubward_backplane::{Backplane, BackplaneError, Topic};
 use parking_lot::Mutex;
 
-/// Shards of the counts, so that joins of unlike groups do not wait for each other.
+/// Shards of the counts, so that joins of different groups do not wait for each other.
 const SHARDS: usize = 16;
 
 pub(crate) struct Subscriptions {
@@ -21,7 +22,8 @@ pub(crate) struct Subscriptions {
 struct Interest {
     count: usize,
     confirmed: bool,
-    /// Tells an interest from an earlier one in the same topic, whose confirmation says nothing about this one.
+    /// Distinguishes this entry from an earlier one of the same topic, which was removed while its subscription was
+    /// awaited: that subscription's confirmation is not this one's.
     generation: u64,
 }
 
@@ -40,7 +42,8 @@ impl Subscriptions {
         self.shards.get(self.hasher.hash_one(topic) as usize % SHARDS)
     }
 
-    /// Adds an interest; returns when what others publish arrives. On an error the interest is not counted.
+    /// Adds an interest. Once this has returned, what other nodes publish on the topic arrives; on an error the
+    /// interest is not counted.
     pub(crate) async fn add(&self, topic: Topic) -> Result<(), BackplaneError> {
         let (Some(backplane), Some(shard)) = (&self.backplane, self.shard(&topic)) else { return Ok(()) };
         let (subscribing, generation) = {
@@ -53,8 +56,8 @@ impl Subscriptions {
             if interest.confirmed {
                 return Ok(());
             }
-            // Called under the lock: of two calls about one topic the backplane heeds the later, and here "later"
-            // is what the counts say. Subscribing twice is harmless.
+            // Called under the lock: of two calls about one topic the later one decides, and the lock makes the order
+            // of the calls that of the counts. Subscribing twice is harmless.
             (backplane.subscribe(topic.clone()), interest.generation)
         };
         let subscribed = subscribing.await;
@@ -70,7 +73,7 @@ impl Subscriptions {
         subscribed
     }
 
-    /// Takes an interest away.
+    /// Removes an interest.
     pub(crate) fn remove(&self, topic: &Topic) {
         let (Some(backplane), Some(shard)) = (&self.backplane, self.shard(topic)) else { return };
         let mut shard = shard.lock();
@@ -78,8 +81,11 @@ impl Subscriptions {
         interest.count -= 1;
         if interest.count == 0 {
             shard.remove(topic);
-            // The call alone takes its place in the order; nobody needs to wait for its end.
+            // The call decides the order, so its future need not be awaited.
             drop(backplane.unsubscribe(topic.clone()));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

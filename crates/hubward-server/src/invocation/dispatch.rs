@@ -62,7 +62,7 @@ impl Dispatch<'_> {
         None
     }
 
-    /// Finds the method and binds the arguments; none where that failed, which the client has then been sent.
+    /// Finds the method and binds the arguments; `None` where that failed, and the client has been sent the error.
     fn bind(&mut self, invocation: Invocation<'_>, streaming: bool) -> Option<BoundCall> {
         let Invocation { headers, invocation_id, target, arguments, stream_ids } = invocation;
         let id = invocation_id.as_deref();
@@ -116,7 +116,7 @@ impl Dispatch<'_> {
         error: Option<ArgumentError>,
         (given, expected): (usize, usize),
     ) {
-        // .NET's MessagePack counts the arguments before it binds them, its JSON the other way round.
+        // .NET's MessagePack reader counts the arguments before it binds them; its JSON reader binds them first.
         let binds_first = self.handle.protocol == Protocol::Json;
         let badly_bound = matches!(error, Some(ArgumentError::Type(_)));
         let detail = if given == expected || (binds_first && badly_bound) {
@@ -130,7 +130,7 @@ impl Dispatch<'_> {
         self.fail(id, &error_text::not_bound(target, detailed.then_some(detail.as_str())));
     }
 
-    /// Checks what is checked once a call has its permit, in SignalR's order; the error is for the client.
+    /// Checks a call that has its permit, in SignalR's order of checks; the error is for the client.
     fn check(&self, bound: &BoundCall) -> Result<(), String> {
         let name = &bound.entry.name;
         let shape = bound.entry.method.shape();
@@ -162,8 +162,8 @@ impl Dispatch<'_> {
         }
     }
 
-    /// Runs a call that has its permit. What is ready at once is completed at once; the rest goes on in a task of its
-    /// own, which the connection's end does not cut short.
+    /// Runs a call that has its permit. What is ready at once is completed at once; anything else continues in a task
+    /// of its own, which the end of the connection does not cancel.
     pub(crate) fn run(&mut self, cx: &mut Context<'_>, mut bound: BoundCall) {
         if let Err(error) = self.check(&bound) {
             tracing::debug!(method = %bound.entry.name, %error, "A call was refused.");
@@ -212,3 +212,6 @@ impl Dispatch<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

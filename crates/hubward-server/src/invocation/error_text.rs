@@ -1,5 +1,5 @@
-//! What clients are sent when a call fails before or beside its method: SignalR's texts, each in one place. How much
-//! of a method's own error is appended is decided by `HubError::wire_text`.
+//! What clients are sent when a call fails: SignalR's texts where it has one, each in one place. How much of a method's
+//! own error is appended is decided by `HubError::wire_text`.
 
 /// Detailed errors, for arguments that do not fit: what .NET's binder reports.
 pub(crate) const BINDING_FAILED: &str = "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked.";

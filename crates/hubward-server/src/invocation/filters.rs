@@ -1,4 +1,4 @@
-//! Hub code is run through here: with the hub's filters around it, and with its panics caught.
+//! How hub code is run: with the hub's filters around it, and with its panics caught.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -25,7 +25,7 @@ where
     AssertUnwindSafe(run).catch_unwind().map(|outcome| outcome.unwrap_or_else(|panic| Err(panicked(&*panic))))
 }
 
-/// The error of a panic in hub code. The log has its message; the client does not.
+/// Logs a panic in hub code, and returns it as an error. The message is for the log alone.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> HubError {
     let message = panic
         .downcast_ref::<&str>()
@@ -39,3 +39,6 @@ pub(crate) fn panicked(panic: &(dyn Any + Send)) -> HubError {
 #[derive(Debug, thiserror::Error)]
 #[error("the hub method panicked")]
 struct Panic;
+
+#[cfg(test)]
+mod tests;

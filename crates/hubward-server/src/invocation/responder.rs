@@ -19,7 +19,7 @@ pub(crate) struct Responder {
     pub(crate) engine: Arc<Engine>,
     pub(crate) handle: Arc<ConnectionHandle>,
     pub(crate) method: Arc<str>,
-    /// The invocation id; none where the client wants no completion.
+    /// The invocation id; `None` where the client wants no completion.
     pub(crate) id: Option<String>,
     /// What cancels the call, where it can be cancelled.
     pub(crate) cancellation: Option<CancellationToken>,
@@ -76,7 +76,7 @@ impl Responder {
                 Some(Err(panic)) => break Some(panicked(&*panic)),
             }
         };
-        // Dropped before the completion is sent: what the stream's own Drop does has happened when the client sees it.
+        // Dropped before the completion is sent, so that the stream's own Drop has run when the client receives it.
         drop(items);
         let Some(id) = self.id.clone() else { return };
         let frame = match failed {
@@ -89,3 +89,6 @@ impl Responder {
         self.handle.mailbox.complete(frame, Some(ControlMessage::InvocationFinished(id)));
     }
 }
+
+#[cfg(test)]
+mod tests;

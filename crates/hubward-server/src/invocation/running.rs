@@ -8,7 +8,7 @@ use hubward_proto::{Protocol, RawValue};
 use smallvec::SmallVec;
 use tokio_util::sync::CancellationToken;
 
-/// Running calls. What few connections have is boxed, so that an idle one stays small.
+/// Running calls. What few connections need is boxed, so that an idle one stays small.
 #[derive(Default)]
 pub(crate) struct RunningCalls {
     next: u64,
@@ -22,7 +22,7 @@ struct Streams {
     /// Streams to the client, and calls that may be cancelled, by invocation id.
     running: HashMap<String, CancellationToken>,
     uploads: HashMap<String, Box<dyn UploadSink>>,
-    /// What an upload had no room for; reading rests until it has.
+    /// What an upload had no room for; reading pauses until it has.
     held: Option<Held>,
 }
 
@@ -78,7 +78,7 @@ impl RunningCalls {
         self.streams.get_or_insert_default().uploads.insert(id, sink);
     }
 
-    /// Forgets a call that has finished.
+    /// Removes a call that has finished.
     pub(crate) fn finished(&mut self, id: &str) {
         if let Some(streams) = &mut self.streams {
             streams.running.remove(id);
@@ -93,14 +93,15 @@ impl RunningCalls {
         }
     }
 
-    /// Cancels everything and gives uploads up: the connection is over.
+    /// Cancels all calls and drops all uploads, because the connection closes.
     pub(crate) fn cancel_all(&mut self) {
         if let Some(streams) = self.streams.take() {
             streams.running.values().for_each(CancellationToken::cancel);
         }
     }
 
-    /// Passes an item on. One that finds no room is held, and reading must rest until [`RunningCalls::poll_held`].
+    /// Passes an item on. One that finds no room is held, and reading must pause until [`RunningCalls::poll_held`] is
+    /// ready.
     pub(crate) fn upload_item(&mut self, cx: &mut Context<'_>, id: &str, item: RawValue<'_>) {
         let Some(streams) = &mut self.streams else { return };
         let Some(sink) = streams.uploads.get_mut(id) else { return };
@@ -167,3 +168,6 @@ impl RunningCalls {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! A connection's own membership: changed by its owner node, asked for from any node. It ends with the connection.
+//! A connection's own membership: changed by its owner node, on request of any node. It ends with the connection.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use hubward_backplane::{Body, Topic};
 use hubward_hub::GroupError;
 use hubward_types::{ConnectionId, GroupName};
 
-use super::store_failed;
+use super::{backplane_failed, store_failed};
 use crate::connection::handle::{ConnectionHandle, GroupNote};
 use crate::engine::Engine;
 
@@ -37,7 +37,7 @@ pub(crate) async fn change(
         Change::Leave => Body::LeaveGroup { id, reply_to, group },
     };
     let topic = Topic::Connection(engine.name().clone(), connection);
-    let reached = backplane.publish(&topic, context.envelope(body)).await.map_err(store_failed)?;
+    let reached = backplane.publish(&topic, context.envelope(body)).await.map_err(backplane_failed)?;
     if reached == Some(0) {
         return Ok(());
     }
@@ -76,7 +76,7 @@ async fn join(
     store.add_connection(engine.name(), group, &connection.id, node).await.map_err(store_failed)?;
     let delivering = start_delivering(engine, connection, group).await;
     if connection.is_closed() || delivering.is_err() {
-        // It closed while the store was at work, or cannot be delivered for: undo what was recorded.
+        // The connection closed meanwhile, or the subscription failed: undo what was recorded.
         stop_delivering(engine, connection, group);
         remove_record(engine, connection, group).await?;
     }
@@ -97,7 +97,7 @@ pub(crate) fn check_name(engine: &Engine, group: &GroupName) -> Result<(), Group
     if length > limit { Err(GroupError::NameTooLong { length, limit }) } else { Ok(()) }
 }
 
-/// Asks the hub's own rule, if it has one.
+/// Checks the hub's own rule, if it has one.
 pub(crate) fn check_rule(
     engine: &Engine,
     connection: &ConnectionHandle,
@@ -112,7 +112,7 @@ pub(crate) fn check_rule(
 }
 
 /// Delivers the group's messages to the connection from now on. The group is noted on the connection before the
-/// subscription is awaited, and looked for again afterwards: a leave or a close meanwhile removes the note.
+/// subscription is awaited, and the note is checked afterwards, because a leave or a close meanwhile removes it.
 pub(crate) async fn start_delivering(
     engine: &Engine,
     connection: &Arc<ConnectionHandle>,
@@ -128,7 +128,7 @@ pub(crate) async fn start_delivering(
     let subscriptions = &engine.context.subscriptions;
     if let Err(error) = subscriptions.add(topic.clone()).await {
         connection.drop_group(group);
-        return Err(store_failed(error));
+        return Err(backplane_failed(error));
     }
     if !engine.index.join(group, connection) {
         subscriptions.remove(&topic);
@@ -139,7 +139,7 @@ pub(crate) async fn start_delivering(
     Ok(())
 }
 
-/// Delivers the group's messages to the connection no more.
+/// Stops delivering the group's messages to the connection.
 pub(crate) fn stop_delivering(engine: &Engine, connection: &ConnectionHandle, group: &GroupName) {
     connection.drop_group(group);
     if engine.index.leave(group, connection) {

@@ -1,10 +1,11 @@
 //! A client at the other end of an in-memory WebSocket: bare frames, JSON messages.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hubward_auth::KeyRing;
-use hubward_transport::{Acceptor, ConnectionManager, TransportOptions, testing};
+use hubward_testing::frame::{self, masked};
+use hubward_transport::{Acceptor, Connection, ConnectionManager, TransportOptions, testing};
 use hubward_types::Principal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -16,15 +17,19 @@ use crate::engine::Engine;
 const SOCKET_BYTES: usize = 64 * 1024;
 
 /// Longer than any test needs, in paused time.
-const TEST_TIMEOUT: Duration = Duration::from_secs(3600);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The end of every message in JSON.
 const RECORD_SEPARATOR: u8 = 0x1e;
 
 pub(crate) struct TestClient {
     io: DuplexStream,
+    /// What came of a frame that is not whole yet, and what followed it.
+    buffer: Vec<u8>,
     /// Payload that was received and not yet returned.
     received: Vec<u8>,
+    /// Held by the connection's registration alone.
+    manager: Weak<ConnectionManager>,
 }
 
 /// What a client gets next.
@@ -45,6 +50,25 @@ impl TestClient {
         principal: Principal,
         options: TransportOptions,
     ) -> Self {
+        Self::open_as(engine, id, principal, options, false)
+    }
+
+    /// Opens an anonymous connection for which stateful reconnect was negotiated, and does the handshake.
+    pub(crate) async fn connect_stateful(engine: &Arc<Engine>, id: &str) -> Self {
+        let options = TransportOptions::default();
+        let mut client = Self::open_as(engine, id, Principal::anonymous(), options, true);
+        client.send(&json!({ "protocol": "json", "version": 2 })).await;
+        assert_eq!(client.next().await, Next::Message(json!({})));
+        client
+    }
+
+    fn open_as(
+        engine: &Arc<Engine>,
+        id: &str,
+        principal: Principal,
+        options: TransportOptions,
+        stateful: bool,
+    ) -> Self {
         let (io, server) = tokio::io::duplex(SOCKET_BYTES);
         let context = &engine.context;
         let manager = ConnectionManager::new(
@@ -53,10 +77,12 @@ impl TestClient {
             context.shutdown.clone(),
             context.tasks.clone(),
         );
+        let client = Self { io, buffer: Vec::new(), received: Vec::new(), manager: Arc::downgrade(&manager) };
         let acceptor = HubAcceptor::new(engine.clone(), &options);
         let hub = engine.name().clone();
-        acceptor.accept(testing::web_socket(server, id, hub, principal, manager, Arc::new(options)));
-        Self { io, received: Vec::new() }
+        let connection = testing::web_socket(server, id, hub, principal, manager, Arc::new(options));
+        acceptor.accept(Connection { stateful, ..connection });
+        client
     }
 
     /// Opens an anonymous connection with default options, and does the handshake.
@@ -92,25 +118,41 @@ impl TestClient {
         self.send(&call).await;
     }
 
+    /// Sends a call that wants a stream.
+    pub(crate) async fn stream(&mut self, id: &str, method: &str, arguments: Value) {
+        let call = json!({ "type": 4, "invocationId": id, "target": method, "arguments": arguments });
+        self.send(&call).await;
+    }
+
     /// Sends a call and returns its completion.
     pub(crate) async fn call(&mut self, method: &str, arguments: Value) -> Value {
         self.invoke("call", method, arguments).await;
         self.message().await
     }
 
-    /// Sends bytes as one frame. The masking key is zero, so that the payload stands as it is.
+    /// Sends bytes as one frame.
     pub(crate) async fn send_bytes(&mut self, payload: &[u8]) {
-        let mut frame = vec![0x81];
-        match payload.len() {
-            length @ 0..126 => frame.push(0x80 | u8::try_from(length).unwrap()),
-            length => {
-                frame.push(0x80 | 126);
-                frame.extend(u16::try_from(length).unwrap().to_be_bytes());
-            }
-        }
-        frame.extend([0; 4]);
-        frame.extend(payload);
-        self.io.write_all(&frame).await.unwrap();
+        self.write(&masked(frame::TEXT, payload)).await;
+    }
+
+    /// Sends a close frame, with code 1000.
+    pub(crate) async fn send_close_frame(&mut self) {
+        self.write(&masked(frame::CLOSE, &1000_u16.to_be_bytes())).await;
+    }
+
+    /// Writes bytes to the socket, framed or not.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        self.io.write_all(bytes).await.unwrap();
+    }
+
+    /// Cuts the socket without a close frame.
+    pub(crate) fn cut(&mut self) {
+        self.io = tokio::io::duplex(1).0;
+    }
+
+    /// Whether the connection still has its place among the node's connections.
+    pub(crate) fn is_registered(&self) -> bool {
+        self.manager.strong_count() > 0
     }
 
     /// Returns the next message, pings skipped.
@@ -121,14 +163,23 @@ impl TestClient {
         }
     }
 
+    /// Expects this Close message next, and then the close frame.
+    pub(crate) async fn expect_close(&mut self, close: Value) {
+        assert_eq!(self.next().await, Next::Message(close));
+        assert_eq!(self.next().await, Next::Closed(1000));
+    }
+
     /// Returns what comes next, pings skipped.
     pub(crate) async fn next(&mut self) -> Next {
-        loop {
-            match self.next_or_ping().await {
-                Next::Message(message) if message == json!({ "type": 6 }) => {}
-                next => return next,
+        let next = async {
+            loop {
+                match self.receive().await {
+                    Next::Message(message) if message == json!({ "type": 6 }) => {}
+                    next => return next,
+                }
             }
-        }
+        };
+        tokio::time::timeout(TEST_TIMEOUT, next).await.expect("nothing but pings comes")
     }
 
     /// Returns what comes next, pings included.
@@ -142,20 +193,14 @@ impl TestClient {
                 let record: Vec<u8> = self.received.drain(..=end).collect();
                 return Next::Message(serde_json::from_slice(&record[..end]).unwrap());
             }
-            let mut head = [0; 2];
-            if self.io.read_exact(&mut head).await.is_err() {
-                return Next::Lost;
-            }
-            let length = match head[1] {
-                126 => usize::from(self.io.read_u16().await.unwrap()),
-                127 => usize::try_from(self.io.read_u64().await.unwrap()).unwrap(),
-                length => usize::from(length),
-            };
-            let mut payload = vec![0; length];
-            self.io.read_exact(&mut payload).await.unwrap();
-            match head[0] & 0x0f {
-                0x8 => return Next::Closed(u16::from_be_bytes([payload[0], payload[1]])),
-                _ => self.received.extend(payload),
+            match frame::take(&mut self.buffer) {
+                Some((frame::CLOSE, code)) => return Next::Closed(u16::from_be_bytes([code[0], code[1]])),
+                Some((_, payload)) => self.received.extend(payload),
+                None if self.io.read_buf(&mut self.buffer).await.unwrap() > 0 => {}
+                None => {
+                    assert!(self.buffer.is_empty(), "the socket ended inside a frame: {:?}", self.buffer);
+                    return Next::Lost;
+                }
             }
         }
     }

@@ -45,14 +45,20 @@ impl Fault {
     /// Waits while it holds; true where the call is to fail.
     async fn pass(&self) -> bool {
         drop(self.gate.acquire().await.expect("the gate is never closed"));
+        self.fails()
+    }
+
+    fn fails(&self) -> bool {
         self.fails.load(Ordering::SeqCst)
     }
 }
 
-/// A backplane that records what is subscribed to and published. Subscribing can be failed or held up.
+/// A backplane that records what is subscribed to and published. Subscribing can be failed or held up; publishing can
+/// be failed, and its confirmation held up.
 pub(crate) struct FaultyBackplane {
     inner: InMemoryBackplane,
-    pub(crate) subscribing: Arc<Fault>,
+    pub(crate) subscribing: Fault,
+    pub(crate) publishing: Fault,
     /// Every call in order, such as `subscribe Group(…)`.
     calls: Mutex<Vec<String>>,
 }
@@ -60,7 +66,12 @@ pub(crate) struct FaultyBackplane {
 impl FaultyBackplane {
     pub(crate) fn new(network: &InMemoryNetwork, node: &str) -> Arc<Self> {
         let inner = network.backplane(node.into());
-        Arc::new(Self { inner, subscribing: Arc::default(), calls: Mutex::default() })
+        Arc::new(Self {
+            inner,
+            subscribing: Fault::default(),
+            publishing: Fault::default(),
+            calls: Mutex::default(),
+        })
     }
 
     /// Takes the calls since the last time.
@@ -106,7 +117,14 @@ impl Backplane for FaultyBackplane {
         envelope: Bytes,
     ) -> BoxFuture<'_, Result<Option<usize>, BackplaneError>> {
         self.record("publish", topic);
-        self.inner.publish(topic, envelope)
+        if self.publishing.fails() {
+            return Box::pin(async { Err(BackplaneError::Unavailable(None)) });
+        }
+        let published = self.inner.publish(topic, envelope);
+        Box::pin(async move {
+            self.publishing.pass().await;
+            published.await
+        })
     }
 
     fn is_alone(&self) -> bool {

@@ -15,7 +15,7 @@ pub trait Acceptor: Send + Sync + 'static {
     fn accept(&self, connection: Connection);
 }
 
-/// A connection that was authenticated, authorised and opened.
+/// A connection that was authenticated, authorized and opened.
 pub struct Connection {
     /// Its public name.
     pub id: ConnectionId,

@@ -1,4 +1,4 @@
-//! What all endpoints of one node share. There are no globals: what is not reachable from here does not exist.
+//! What all endpoints of one node share. Nothing of it is global, so that one process can have several nodes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ pub struct ConnectionManager {
 }
 
 impl ConnectionManager {
-    /// Makes the manager of a node's connections. When `draining` is cancelled, negotiates are answered 503 and raw
-    /// handlers see the end of their input; connections already negotiated go on, since closing them is their
-    /// owner's to do. Every task that an endpoint starts is one of `tasks`.
+    /// Makes the manager of a node's connections. When `draining` is cancelled, negotiate requests are refused with 503 and
+    /// raw handlers see the end of their input; connections already negotiated go on, since it is their owner that
+    /// closes them. Every task that an endpoint starts is one of `tasks`.
     pub fn new(
         node_id: impl Into<NodeId>,
         keys: KeyRing,

@@ -1,5 +1,5 @@
-//! What the owner of a connection holds of the registry: the connection's place there, and the way by which a
-//! stateful client comes back.
+//! What the owner of a connection holds of the registry: the connection's place there, and where a stateful client
+//! resumes it.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -33,7 +33,7 @@ impl Registration {
         Self { manager, id: Some(claims.connection_id.clone()), token_expires_at: claims.expires_at, resume }
     }
 
-    /// For a connection that was opened without a token.
+    /// Makes the registration of a connection that was opened without a token.
     pub(crate) fn unnamed(manager: Arc<ConnectionManager>) -> Self {
         Self { manager, id: None, token_expires_at: SystemTime::UNIX_EPOCH, resume: None }
     }
@@ -55,13 +55,13 @@ impl Registration {
         }
     }
 
-    /// Returns the id inside the connection token, which logs may show. The public id they may not where it is the
-    /// token itself, as with negotiate's version 0. `None` where there was no token: the public id is no secret then.
+    /// Returns the id inside the connection token, which logs may show: under negotiate version 0 the public id is the
+    /// token itself. `None` where there was no token; the public id is not a secret then.
     pub fn logged_id(&self) -> Option<&ConnectionId> {
         self.id.as_ref()
     }
 
-    /// Returns the manager of the connections that this is one of.
+    /// Returns the manager that the connection is registered with.
     pub fn manager(&self) -> &ConnectionManager {
         &self.manager
     }

@@ -67,7 +67,7 @@ pub(crate) enum Found {
 
 /// What a new connection's pipe shares with later requests. What a POST brought before is in the inbox.
 pub(crate) enum NewTransport {
-    /// With what a reconnect goes through, where stateful reconnect was negotiated.
+    /// With what hands over the WebSocket of a reconnect, if stateful reconnect was negotiated.
     WebSocket(Option<Arc<Resume>>),
     ServerSentEvents(Arc<Inbox>),
     LongPolling(Arc<PollChannel>),
@@ -76,7 +76,7 @@ pub(crate) enum NewTransport {
 /// Where a POST puts its body.
 pub(crate) struct PostTarget {
     pub(crate) inbox: Arc<Inbox>,
-    /// Set where the connection has had no GET yet: when that has to have come.
+    /// The deadline of the first GET; `None` where that has come.
     pub(crate) get_due: Option<SystemTime>,
 }
 

@@ -24,7 +24,7 @@ impl Resume {
         self.state.lock().forbidden
     }
 
-    /// Ends it: no pipe is accepted any more, and one that waits is dropped.
+    /// Forbids resuming: no pipe is accepted any more, and one that waits is dropped.
     pub(crate) fn forbid(&self) {
         let mut state = self.state.lock();
         state.forbidden = true;

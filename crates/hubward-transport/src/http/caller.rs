@@ -41,7 +41,7 @@ impl Caller {
         Ok(())
     }
 
-    /// Tells whether the connection was negotiated by the same user.
+    /// Returns whether the connection was negotiated by the same user.
     pub(crate) fn is_same_user(&self, claims: &ConnectionTokenClaims) -> bool {
         claims.identity == Identity::of(&self.principal)
     }

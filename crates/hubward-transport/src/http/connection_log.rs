@@ -55,7 +55,19 @@ impl ConnectionLog {
             | Refusal::UserChanged
             | Refusal::TooManyWaiting
             | Refusal::Draining => line!(info, self, hub, reason, "A connection was refused."),
-            _ => line!(debug, self, hub, reason, "A connection was refused."),
+            Refusal::MethodNotAllowed
+            | Refusal::IdRequired
+            | Refusal::UnknownId
+            | Refusal::TransportDisabled(_)
+            | Refusal::TransportChanged
+            | Refusal::AlreadyActive
+            | Refusal::PostOnWebSocket
+            | Refusal::ConnectionEnded
+            | Refusal::BodyAborted
+            | Refusal::BodyTooLarge
+            | Refusal::NotTerminable
+            | Refusal::WebSocketVersion
+            | Refusal::WebSocketHandshake => line!(debug, self, hub, reason, "A connection was refused."),
         }
     }
 }

@@ -132,7 +132,7 @@ fn find_or_begin(
     manager.registry().find_or_begin(&request, transport, options.offers(transport))
 }
 
-/// Accepts a connection whose pipe there is already.
+/// Accepts a connection whose pipe exists already.
 fn accept(admitted: Admitted<'_>, claims: &ConnectionTokenClaims, parts: &Parts, pipe: Pipe) {
     let acceptor = &admitted.endpoint.acceptor;
     let opening = Opening::new(&admitted, claims, &connection_token(parts).unwrap_or_default(), None);
@@ -151,7 +151,7 @@ impl Opening {
         Self { id: public_id(claims, token), stateful, registration }
     }
 
-    /// For a WebSocket whose client did not negotiate. No later request can name it.
+    /// Makes the opening of a WebSocket whose client did not negotiate. No later request can name the connection.
     fn unnegotiated(admitted: &mut Admitted<'_>) -> Result<Self, Refusal> {
         let Endpoint { manager, options, .. } = &**admitted.endpoint;
         if !options.web_sockets {
@@ -160,7 +160,7 @@ impl Opening {
         if manager.draining().is_cancelled() {
             return Err(Refusal::Draining);
         }
-        let id = random_id();
+        let id = ConnectionId::from(random_id());
         admitted.log.connection_id = Some(id.clone());
         Ok(Self { id, stateful: false, registration: Registration::unnamed(manager.clone()) })
     }

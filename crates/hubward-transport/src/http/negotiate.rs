@@ -1,4 +1,4 @@
-//! Negotiate: a new id and the connection token for it. Nothing is stored, so a flood of negotiates costs no memory.
+//! Negotiate: a new id and the connection token for it. Nothing is stored, so a flood of negotiate requests costs no memory.
 
 use axum::response::Response;
 use http::request::Parts;
@@ -41,7 +41,7 @@ struct AvailableTransport {
     transfer_formats: &'static [&'static str],
 }
 
-/// Its status is 200 as well.
+/// An error of negotiate. Its status is 200 as well, as in ASP.NET Core.
 #[derive(Serialize)]
 struct NegotiateError {
     error: String,
@@ -64,7 +64,7 @@ pub(crate) fn negotiate(admitted: &Admitted<'_>, parts: &Parts) -> Result<Respon
     let random = random_id();
     let connection_id = match version {
         0 => ConnectionId::from(format!("{VERSION_0_MARK}{random}")),
-        _ => random,
+        _ => random.into(),
     };
     let claims = ConnectionTokenClaims {
         connection_id,
@@ -124,7 +124,7 @@ fn available_transports(options: &TransportOptions) -> Vec<AvailableTransport> {
         .collect()
 }
 
-/// Serialises a response. Strings and numbers cannot fail to become JSON; if they did, the body would be empty, which
+/// Serializes a response. Strings and numbers cannot fail to become JSON; if they did, the body would be empty, which
 /// the client reports.
 fn serialized(response: &impl Serialize) -> Response {
     json(serde_json::to_vec(response).unwrap_or_default())

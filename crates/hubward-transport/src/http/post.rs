@@ -18,7 +18,8 @@ use crate::connections::registry::PostTarget;
 use crate::pipe::inbox::Inbox;
 use crate::refusal::Refusal;
 
-/// How much may wait for a connection's first GET, in one body and in all: nobody reads it yet.
+/// How many bytes may wait for a connection's first GET, in one body and in all: nobody reads them yet, so the limits
+/// of an open connection would be too high.
 const EARLY_BYTES: usize = 64 << 10;
 
 pub(crate) async fn post(mut admitted: Admitted<'_>, parts: Parts, body: Body) -> Result<Response, Refusal> {

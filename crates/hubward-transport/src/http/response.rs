@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::pipe::sse::EventStreamBody;
 
-/// Makes a response without a body, of the type that an empty text has.
+/// Makes a response without a body, whose type is that of plain text.
 pub(crate) fn empty(status: StatusCode) -> Response {
     let mut response = of_type("text/plain", Body::empty());
     *response.status_mut() = status;
@@ -18,7 +18,7 @@ pub(crate) fn octets(bytes: Vec<u8>) -> Response {
     of_type("application/octet-stream", Body::from(bytes))
 }
 
-/// Makes the response to a negotiate.
+/// Makes the response to a negotiate request.
 pub(crate) fn json(bytes: Vec<u8>) -> Response {
     of_type("application/json", Body::from(bytes))
 }

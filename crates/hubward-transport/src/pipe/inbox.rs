@@ -11,7 +11,7 @@ use super::wakers::{WakerSlot, unlock_and_wake};
 #[derive(Default)]
 pub(crate) struct Inbox {
     state: Mutex<State>,
-    /// Serialises POSTs in the order in which they came.
+    /// Lets POSTs in one at a time, in the order in which they came.
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
@@ -83,7 +83,7 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// Accepts nothing more, and wakes both sides. The first end stands.
+    /// Ends the inbox: it accepts nothing more, and both sides are woken. The first end stands.
     pub(crate) fn end(&self, end: TransportEnd) {
         let mut state = self.state.lock();
         state.end.get_or_insert(end);

@@ -17,15 +17,16 @@ use super::wakers::{WakerSlot, unlock_and_wake};
 use crate::error::PipeError;
 use crate::options::TransportOptions;
 
-/// How much may wait for the next poll before the owner has to; SignalR's default for what a transport buffers.
+/// How many bytes may wait for the next poll before the owner has to wait; SignalR's default for what a transport
+/// buffers.
 const OUTGOING_BYTES: usize = 64 << 10;
 
 /// The server's end of a long-polling connection.
 pub(crate) struct LongPollingPipe {
     channel: Arc<PollChannel>,
     closing: bool,
-    /// When to look again whether the client polls, or, while closing, when to give up. A poll does not move it:
-    /// that is made up for when it is reached.
+    /// When to check again whether the client polls or, while closing, when to give up. A poll does not move it: when
+    /// it is reached, `idle_since` decides whether it still holds.
     deadline: Instant,
     options: Arc<TransportOptions>,
 }
@@ -45,7 +46,7 @@ struct State {
     /// Since when no poll is pending.
     idle_since: Instant,
     poll: WakerSlot,
-    /// The pipe's owner, that waits for room in `outgoing`, or while closing, for `client_notified`.
+    /// The pipe's owner, which waits for room in `outgoing` or, while closing, for `client_notified`.
     owner: WakerSlot,
     /// Set by the pipe: after `outgoing`, a poll is answered with 204.
     closing: bool,
@@ -67,7 +68,7 @@ pub(crate) enum PollResponse {
     Terminated,
 }
 
-/// A pending poll. Dropped, it leaves the client idle, whether it was answered or went away.
+/// A pending poll. When it is dropped, answered or not, the client is idle.
 struct PendingPoll<'a> {
     channel: &'a PollChannel,
     number: u64,
@@ -107,7 +108,7 @@ impl LongPollingPipe {
         if frames.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>, _code: u16) -> Poll<()> {
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.closing {
             self.closing = true;
             self.deadline = Instant::now() + self.options.close_timeout;
@@ -182,7 +183,7 @@ impl PollChannel {
         self.inbox.end(TransportEnd::Closed { code: None });
     }
 
-    /// Ends the polls after what waits for them.
+    /// Ends polling once what waits has been delivered.
     fn finish(&self) {
         let mut state = self.state.lock();
         state.closing = true;

@@ -1,10 +1,10 @@
 //! Buffers that belong to a thread and not to a connection, so that an idle connection holds none. A buffer is lent
-//! for the length of a closure; where it is lent already, a new one is made.
+//! while a closure runs; where it is lent already, a new one is made.
 
 use std::cell::Cell;
 
-/// How much is read from a socket at once: what a socket's receive buffer commonly holds at most before its reader
-/// is late, and little enough to stay in the processor's cache.
+/// How many bytes are read from a socket at once: about what its receive buffer holds, and few enough to stay in the
+/// processor's cache.
 pub(crate) const READ_BYTES: usize = 64 << 10;
 
 thread_local! {

@@ -1,5 +1,6 @@
 //! Server-sent events as a pipe: events go out in the body of a response that does not end, bytes come in by POST.
-//! Between the owner and the HTTP server lies one chunk, bounded; a client that does not read holds its owner back.
+//! Between the owner and the HTTP server is one bounded chunk: a client that does not read makes the owner wait
+//! (backpressure).
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,7 +20,7 @@ use super::wakers::{WakerSlot, unlock_and_wake};
 use crate::error::PipeError;
 use crate::options::TransportOptions;
 
-/// How much may wait for the HTTP server: as much as a WebSocket writes at once.
+/// How many bytes may wait for the HTTP server: as many as a WebSocket writes at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Makes a browser report the stream as open before the first event.
@@ -40,9 +41,9 @@ struct EventChannel {
 
 struct State {
     chunk: Vec<u8>,
-    /// The pipe's owner, that waits for room in the chunk or for the end of the body.
+    /// The pipe's owner, which waits for room in the chunk or for the end of the body.
     owner: WakerSlot,
-    /// The HTTP server, that waits for a chunk.
+    /// The HTTP server, which waits for a chunk.
     body: WakerSlot,
     /// Set by the pipe: after the chunk, the body ends.
     closing: bool,
@@ -107,7 +108,7 @@ impl ServerSentEventsPipe {
         Poll::Pending
     }
 
-    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>, _code: u16) -> Poll<()> {
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.deadline.begin_close(self.options.close_timeout) {
             self.channel.finish();
         }
@@ -167,7 +168,7 @@ impl http_body::Body for EventStreamBody {
 }
 
 impl Drop for EventStreamBody {
-    /// However the response ends, the connection ends with it: there is no other sign that the client is gone.
+    /// Ends the connection, however the response ended: there is no other sign that the client is gone.
     fn drop(&mut self) {
         let mut state = self.channel.state.lock();
         state.body_dropped = true;

@@ -1,5 +1,5 @@
 //! How two sides of a lock wake each other: each stores its waker in the guarded state, and the other takes it,
-//! releases the lock and only then wakes it, so that the woken task does not run into the lock.
+//! releases the lock and only then wakes it, so that the woken task does not find it locked.
 
 use std::task::{Context, Waker};
 

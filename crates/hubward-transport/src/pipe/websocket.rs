@@ -27,6 +27,9 @@ use codec::{Decoded, Decoder, encode_close, encode_pong};
 /// allows.
 const PONG_BYTES: usize = 1024;
 
+/// The code of every close that is not a violation by the peer (RFC 6455, section 7.4.1).
+const NORMAL_CLOSURE: u16 = 1000;
+
 /// The server's end of a WebSocket.
 pub(crate) struct WebSocketPipe {
     io: Io,
@@ -107,7 +110,7 @@ impl WebSocketPipe {
         }
     }
 
-    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>, code: u16) -> Poll<()> {
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.end == Some(TransportEnd::Lost) {
             return Poll::Ready(());
         }
@@ -115,7 +118,7 @@ impl WebSocketPipe {
             let code = match self.end {
                 Some(TransportEnd::Violated { code }) => code,
                 // The peer's own code is not returned to it: ASP.NET Core does not either.
-                _ => code,
+                Some(TransportEnd::Closed { .. } | TransportEnd::Lost) | None => NORMAL_CLOSURE,
             };
             encode_close(&mut self.control, code);
         }
@@ -192,8 +195,8 @@ impl WebSocketPipe {
     }
 
     /// Reads until the peer has closed as well, and drops what it reads: a socket that is closed with bytes unread is
-    /// reset, and the reset may overtake our close frame. Of a peer that violated the protocol nothing is decoded any
-    /// more; it is waited for until it closes the socket.
+    /// reset, and the reset may overtake our close frame. What a peer sends after it has violated the protocol
+    /// is not decoded; it is read until the peer closes the socket.
     fn poll_peer_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if matches!(self.end, Some(TransportEnd::Violated { .. })) {
             ready!(self.io.poll_shutdown(cx));
@@ -216,7 +219,7 @@ impl WebSocketPipe {
         }
     }
 
-    /// Starts the send timeout of a write that makes no progress.
+    /// Starts the send timeout of a write that makes no progress, unless it runs already.
     fn blocked<T>(&mut self) -> Poll<T> {
         self.deadline.write_blocked(self.options.send_timeout);
         Poll::Pending

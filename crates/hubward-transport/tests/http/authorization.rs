@@ -10,7 +10,7 @@ fn doctors_only(endpoint: Endpoint) -> Endpoint {
 }
 
 #[tokio::test]
-async fn every_request_is_authorised() {
+async fn every_request_is_authorized() {
     let server = Server::echo(doctors_only).await;
     let (nurse, doctor) = (bearer("n", "nurse"), bearer("d", "doctor"));
     for (method, target) in

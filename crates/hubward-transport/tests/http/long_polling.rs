@@ -5,18 +5,19 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+use hubward_testing::Http;
 use hubward_transport::{Received, Transport, TransportEnd};
 
-use crate::support::{Client, Server, binary, close, options, receive, unchanged, write};
+use crate::support::{Server, binary, close, options, receive, unchanged, write};
 
-async fn poll(server: &Server, target: &str) -> Client {
-    let mut client = Client::connect(server.address).await;
+async fn poll(server: &Server, target: &str) -> Http {
+    let mut client = Http::connect(server.address).await;
     client.send("GET", target, &[], b"").await;
     client
 }
 
 /// Begins a poll and waits until the server has it: that ends an older one at once.
-async fn settled(server: &Server, target: &str, mut older: Client) -> Client {
+async fn settled(server: &Server, target: &str, mut older: Http) -> Http {
     let newer = poll(server, target).await;
     assert_eq!(older.response().await.row(), (204, "text/plain", ""));
     newer
@@ -93,7 +94,7 @@ async fn delete_closes_the_connection_and_the_pending_poll_gets_what_comes_last(
     let mut frames = VecDeque::from([binary(b"close")]);
     write(&mut connection.pipe, &mut frames).await.unwrap();
     assert_eq!(pending.response().await.text(), "close");
-    close(&mut connection.pipe, 1000).await;
+    close(&mut connection.pipe).await;
     drop(connection);
     assert_eq!(server.request("DELETE", &target, &[], b"").await.status, 404);
 }
@@ -119,7 +120,7 @@ async fn closing_answers_the_next_poll_with_what_is_left_and_then_with_204() {
     let mut connection = connections.recv().await.unwrap();
     let mut frames = VecDeque::from([binary(b"last words")]);
     write(&mut connection.pipe, &mut frames).await.unwrap();
-    let closed = async { close(&mut connection.pipe, 1000).await };
+    let closed = async { close(&mut connection.pipe).await };
     let polls = async {
         assert_eq!(server.get(&target).await.text(), "last words");
         assert_eq!(server.get(&target).await.row(), (204, "text/plain", ""));

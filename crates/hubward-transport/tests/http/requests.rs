@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Client, PATH, Server, options, receive, unchanged};
+use hubward_testing::Http;
+
+use crate::support::{PATH, Server, options, receive, unchanged};
 
 const EVENTS: [(&str, &str); 1] = [("Accept", "text/event-stream")];
 
@@ -30,7 +32,7 @@ async fn other_methods_are_refused_and_open_nothing() {
     for method in ["PUT", "OPTIONS", "PATCH"] {
         assert_eq!(server.request(method, &target, &[], b"").await.row(), (405, "text/plain", ""));
     }
-    let mut client = Client::connect(server.address).await;
+    let mut client = Http::connect(server.address).await;
     client.send("HEAD", &target, &[], b"").await;
     assert_eq!(client.head().await.status, 405);
     assert!(connections.try_recv().is_err());
@@ -74,7 +76,7 @@ async fn a_connection_keeps_its_transport() {
 
     let target = server.negotiated().await;
     assert_eq!(server.request("DELETE", &target, &[], b"").await.row(), terminate);
-    let mut stream = Client::connect(server.address).await;
+    let mut stream = Http::connect(server.address).await;
     stream.send("GET", &target, &EVENTS, b"").await;
     assert_eq!(stream.head().await.status, 200);
     assert_eq!(server.get(&target).await.row(), changed);
@@ -118,7 +120,7 @@ async fn a_token_of_another_hub_or_node_opens_nothing() {
     let sealed = |hub: &str, owner: &str| {
         let now = std::time::SystemTime::now();
         let sealed = hubward_auth::ConnectionTokenClaims {
-            connection_id: hubward_auth::random_id(),
+            connection_id: hubward_auth::random_id().into(),
             hub: hub.into(),
             owner: owner.into(),
             identity: hubward_auth::Identity::of(&hubward_types::Principal::anonymous()),
@@ -171,7 +173,7 @@ async fn a_post_over_its_bound_is_refused_whole() {
     let target = server.negotiated().await;
     assert_eq!(server.get(&target).await.status, 200);
     assert_eq!(server.post(&target, &[b'x'; 101]).await.row(), (413, "text/plain", ""));
-    let mut client = Client::connect(server.address).await;
+    let mut client = Http::connect(server.address).await;
     let chunked = format!("POST {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.write(chunked.as_bytes()).await;
     client.write(&[b"80\r\n".as_slice(), &[b'x'; 0x80], b"\r\n0\r\n\r\n"].concat()).await;
@@ -188,7 +190,7 @@ async fn a_post_that_finds_too_much_unread_is_answered_once_that_is_read() {
     assert_eq!(server.get(&target).await.status, 200);
     let mut connection = connections.recv().await.unwrap();
     assert_eq!(server.post(&target, b"1234").await.status, 200);
-    let mut second = Client::connect(server.address).await;
+    let mut second = Http::connect(server.address).await;
     second.send("POST", &target, &[], b"5678").await;
     let mut input = Vec::new();
     while input.len() < 8 {
@@ -206,7 +208,7 @@ async fn a_post_whose_connection_ends_meanwhile_is_answered_404() {
     assert_eq!(server.get(&target).await.status, 200);
     let connection = connections.recv().await.unwrap();
     assert_eq!(server.post(&target, b"1").await.status, 200);
-    let mut second = Client::connect(server.address).await;
+    let mut second = Http::connect(server.address).await;
     second.send("POST", &target, &[], b"2").await;
     drop(connection);
     assert_eq!(second.response().await.status, 404);
@@ -217,11 +219,11 @@ async fn posts_take_turns_and_an_aborted_one_leaves_nothing() {
     let server = Server::echo(unchanged).await;
     let target = server.negotiated().await;
     assert_eq!(server.get(&target).await.status, 200);
-    let mut aborted = Client::connect(server.address).await;
+    let mut aborted = Http::connect(server.address).await;
     aborted
         .write(format!("POST {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf").as_bytes())
         .await;
-    let mut second = Client::connect(server.address).await;
+    let mut second = Http::connect(server.address).await;
     second.send("POST", &target, &[], b"whole").await;
     drop(aborted);
     assert_eq!(second.response().await.status, 200);

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::Poll;
 
+use hubward_testing::Http;
 use hubward_transport::{PipeError, Received, TransportEnd};
 
-use crate::support::{Client, Server, close, receive, text, unchanged, write};
+use crate::support::{Server, close, receive, text, unchanged, write};
 
-async fn open(server: &Server, target: &str) -> Client {
-    let mut client = Client::connect(server.address).await;
+async fn open(server: &Server, target: &str) -> Http {
+    let mut client = Http::connect(server.address).await;
     client.send("GET", target, &[("Accept", "application/json, text/event-stream")], b"").await;
     let head = client.head().await;
     assert_eq!(head.status, 200);
@@ -42,7 +43,7 @@ async fn what_waits_goes_out_in_one_write_and_each_frame_is_an_event() {
     let mut frames = VecDeque::from([text(b"one\x1e"), text(b"two\x1e")]);
     write(&mut connection.pipe, &mut frames).await.unwrap();
     assert_eq!(client.chunk().await.unwrap(), b"data: one\x1e\r\n\r\ndata: two\x1e\r\n\r\n");
-    let closed = async { close(&mut connection.pipe, 1000).await };
+    let closed = async { close(&mut connection.pipe).await };
     let ((), end) = tokio::join!(closed, client.chunk());
     assert_eq!(end, None, "the body ends cleanly");
     let mut frames = VecDeque::from([text(b"late")]);

@@ -3,9 +3,11 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use hubward_testing::frame::{self, masked};
+use hubward_testing::within;
 use hubward_transport::{Received, TransportOptions};
 
-use crate::support::{Server, receive, unchanged, within};
+use crate::support::{Server, receive, unchanged};
 
 async fn stateful() -> (Server, tokio::sync::mpsc::UnboundedReceiver<hubward_transport::Connection>) {
     let options = TransportOptions { allow_stateful_reconnects: true, ..TransportOptions::default() };
@@ -21,9 +23,10 @@ async fn a_newer_socket_takes_over_though_the_older_seems_alive() {
     assert!(connection.stateful);
     for _ in 0..2 {
         let mut newer = server.web_socket(&target).await.ok().unwrap();
-        connection.pipe = within(poll_fn(|cx| connection.registration.poll_resumed(cx))).await;
+        connection.pipe =
+            within("the newer socket", poll_fn(|cx| connection.registration.poll_resumed(cx))).await;
         older.closed().await;
-        newer.frame(0x81, b"here").await;
+        newer.write(&masked(frame::TEXT, b"here")).await;
         let mut input = Vec::new();
         let received = receive(&mut connection.pipe, &mut input).await;
         assert_eq!((received, input.as_slice()), (Received::Data, &b"here"[..]));

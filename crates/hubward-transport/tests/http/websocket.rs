@@ -6,15 +6,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hubward_proto::Frame;
+use hubward_testing::frame::{CLOSE, PING, PONG, TEXT, masked};
+use hubward_testing::{Http, UPGRADE, header_lines, request};
 use hubward_transport::{PipeError, Received, TransportEnd};
 use tokio::time::Instant;
 
-use crate::support::{
-    Client, PATH, Server, WEB_SOCKET, close, masked, options, receive, text, unchanged, write,
-};
-
-const TEXT: u8 = 0x81;
-const CLOSE: u8 = 0x88;
+use crate::support::{PATH, Server, close, options, receive, text, unchanged, write};
 
 #[tokio::test]
 async fn what_is_sent_comes_back() {
@@ -23,10 +20,10 @@ async fn what_is_sent_comes_back() {
         let mut client = server.web_socket(&target).await.ok().unwrap();
         for length in [1, 125, 126, 5_000, 65_535, 65_536, 300_000] {
             let payload = vec![b'x'; length];
-            client.frame(TEXT, &payload).await;
+            client.write(&masked(TEXT, &payload)).await;
             let mut echoed = Vec::new();
             while echoed.len() < length {
-                let (first, payload) = client.read_frame().await;
+                let (first, payload) = client.frame().await.unwrap();
                 assert_eq!(first, TEXT);
                 echoed.extend(payload);
             }
@@ -38,21 +35,20 @@ async fn what_is_sent_comes_back() {
 #[tokio::test]
 async fn frames_that_come_with_the_request_are_not_lost() {
     let server = Server::echo(unchanged).await;
-    let mut client = Client::connect(server.address).await;
-    let headers: String = WEB_SOCKET.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let request = format!("GET {PATH} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
-    client.write(&[request.as_bytes(), &masked(TEXT, b"early")].concat()).await;
+    let mut client = Http::connect(server.address).await;
+    let upgrade = request("GET", PATH, &header_lines(&UPGRADE), b"");
+    client.write(&[upgrade, masked(TEXT, b"early")].concat()).await;
     assert_eq!(client.head().await.status, 101);
-    assert_eq!(client.read_frame().await, (TEXT, b"early".to_vec()));
+    assert_eq!(client.frame().await, Some((TEXT, b"early".to_vec())));
 }
 
 #[tokio::test]
 async fn a_wrong_handshake_is_refused() {
     let server = Server::echo(unchanged).await;
     let with = |name: &'static str, value: &'static str| {
-        WEB_SOCKET.map(|(key, old)| if key == name { (key, value) } else { (key, old) }).to_vec()
+        UPGRADE.map(|(key, old)| if key == name { (key, value) } else { (key, old) }).to_vec()
     };
-    let without = |name: &str| WEB_SOCKET.into_iter().filter(|(key, _)| *key != name).collect::<Vec<_>>();
+    let without = |name: &str| UPGRADE.into_iter().filter(|(key, _)| *key != name).collect::<Vec<_>>();
     let cases = [
         (with("Connection", "keep-alive, UPGRADE"), 101),
         (with("Upgrade", "h2c, WebSocket"), 101),
@@ -61,13 +57,13 @@ async fn a_wrong_handshake_is_refused() {
         (with("Sec-WebSocket-Key", "c2hvcnQ="), 400),
         (with("Sec-WebSocket-Key", "not base64 at all!!!"), 400),
         (without("Sec-WebSocket-Key"), 400),
-        ([&WEB_SOCKET[..], &[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]].concat(), 400),
+        ([&UPGRADE[..], &[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]].concat(), 400),
         (without("Connection"), 400),
-        ([&WEB_SOCKET[..], &[("Origin", "https://evil.example")]].concat(), 403),
-        ([&WEB_SOCKET[..], &[("Origin", "http://localhost")]].concat(), 101),
+        ([&UPGRADE[..], &[("Origin", "https://evil.example")]].concat(), 403),
+        ([&UPGRADE[..], &[("Origin", "http://localhost")]].concat(), 101),
     ];
     for (headers, status) in cases {
-        let mut client = Client::connect(server.address).await;
+        let mut client = Http::connect(server.address).await;
         client.send("GET", PATH, &headers, b"").await;
         let head = client.head().await;
         assert_eq!(head.status, status, "{headers:?}");
@@ -79,9 +75,8 @@ async fn a_wrong_handshake_is_refused() {
             assert_eq!(head.header("sec-websocket-extensions"), None);
         }
     }
-    let mut client = Client::connect(server.address).await;
-    let headers: String = WEB_SOCKET.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    client.write(format!("GET {PATH} HTTP/1.0\r\n{headers}\r\n").as_bytes()).await;
+    let mut client = Http::connect(server.address).await;
+    client.write(format!("GET {PATH} HTTP/1.0\r\n{}\r\n", header_lines(&UPGRADE)).as_bytes()).await;
     assert_eq!(client.head().await.status, 400);
 }
 
@@ -89,12 +84,12 @@ async fn a_wrong_handshake_is_refused() {
 async fn pings_are_answered_while_nothing_is_sent() {
     let server = Server::echo(unchanged).await;
     let mut client = server.web_socket(PATH).await.ok().unwrap();
-    client.write(&[masked(0x89, b"one"), masked(0x89, b"two"), masked(0x8A, b"unsolicited")].concat()).await;
-    assert_eq!(client.read_frame().await, (0x8A, b"one".to_vec()));
-    assert_eq!(client.read_frame().await, (0x8A, b"two".to_vec()));
-    client.write(&[masked(0x01, b"Hel"), masked(0x89, b"?"), masked(0x80, b"lo")].concat()).await;
-    assert_eq!(client.read_frame().await, (0x8A, b"?".to_vec()));
-    assert_eq!(client.read_frame().await, (TEXT, b"Hello".to_vec()));
+    client.write(&[masked(PING, b"one"), masked(PING, b"two"), masked(PONG, b"unsolicited")].concat()).await;
+    assert_eq!(client.frame().await, Some((PONG, b"one".to_vec())));
+    assert_eq!(client.frame().await, Some((PONG, b"two".to_vec())));
+    client.write(&[masked(0x01, b"Hel"), masked(PING, b"?"), masked(0x80, b"lo")].concat()).await;
+    assert_eq!(client.frame().await, Some((PONG, b"?".to_vec())));
+    assert_eq!(client.frame().await, Some((TEXT, b"Hello".to_vec())));
 }
 
 #[tokio::test]
@@ -102,8 +97,8 @@ async fn a_close_is_answered_with_1000_whatever_its_code_and_then_the_socket_end
     let server = Server::echo(unchanged).await;
     for sent in [&b"\x03\xe8bye"[..], b"\x0f\xa0", b""] {
         let mut client = server.web_socket(PATH).await.ok().unwrap();
-        client.frame(CLOSE, sent).await;
-        assert_eq!(client.read_frame().await, (CLOSE, b"\x03\xe8".to_vec()));
+        client.write(&masked(CLOSE, sent)).await;
+        assert_eq!(client.frame().await, Some((CLOSE, b"\x03\xe8".to_vec())));
         client.closed().await;
     }
 }
@@ -116,24 +111,24 @@ async fn a_violation_is_answered_with_its_code() {
     {
         let mut client = server.web_socket(PATH).await.ok().unwrap();
         client.write(&bytes).await;
-        assert_eq!(client.read_frame().await, (CLOSE, code.to_be_bytes().to_vec()));
+        assert_eq!(client.frame().await, Some((CLOSE, code.to_be_bytes().to_vec())));
         client.closed().await;
     }
 }
 
 #[tokio::test]
-async fn the_owner_closes_with_its_code_and_waits_for_the_answer() {
+async fn the_owner_closes_normally_and_waits_for_the_client() {
     let (server, mut connections) = Server::taken(unchanged).await;
     let mut client = server.web_socket(PATH).await.ok().unwrap();
     let mut connection = connections.recv().await.unwrap();
     let mut frames = VecDeque::from([text(b"last words")]);
     write(&mut connection.pipe, &mut frames).await.unwrap();
-    let closed = async move { close(&mut connection.pipe, 1001).await };
+    let closed = async move { close(&mut connection.pipe).await };
     let answered = async {
-        assert_eq!(client.read_frame().await, (TEXT, b"last words".to_vec()));
-        assert_eq!(client.read_frame().await, (CLOSE, b"\x03\xe9".to_vec()));
-        client.frame(TEXT, b"too late").await;
-        client.frame(CLOSE, b"\x03\xe9").await;
+        assert_eq!(client.frame().await, Some((TEXT, b"last words".to_vec())));
+        assert_eq!(client.frame().await, Some((CLOSE, b"\x03\xe8".to_vec())));
+        client.write(&masked(TEXT, b"too late")).await;
+        client.write(&masked(CLOSE, b"\x03\xe9")).await;
     };
     tokio::join!(closed, answered);
     client.closed().await;
@@ -153,7 +148,7 @@ async fn many_frames_of_all_sizes_go_out_in_order_and_whole() {
     };
     let read = async {
         for payload in &payloads {
-            assert!(client.read_frame().await.1 == *payload);
+            assert!(client.frame().await.unwrap().1 == *payload);
         }
     };
     tokio::join!(written, read);
@@ -183,11 +178,11 @@ async fn a_peer_that_does_not_close_runs_into_the_close_timeout() {
     let mut client = server.web_socket(PATH).await.ok().unwrap();
     let mut connection = connections.recv().await.unwrap();
     let pipe = &mut connection.pipe;
-    assert!(poll_fn(|cx| Poll::Ready(pipe.poll_close(cx, 1000).is_pending())).await);
+    assert!(poll_fn(|cx| Poll::Ready(pipe.poll_close(cx).is_pending())).await);
     let deadline = pipe.deadline().unwrap();
     assert_eq!(pipe.handle_deadline(deadline), Err(PipeError::CloseTimeout));
     drop(connection);
-    assert_eq!(client.read_frame().await.0, CLOSE);
+    assert_eq!(client.frame().await.unwrap().0, CLOSE);
     client.closed().await;
 }
 

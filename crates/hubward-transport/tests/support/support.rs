@@ -1,16 +1,15 @@
 //! A server on loopback with an endpoint under test, and what speaks to it.
 
-mod client;
 pub(crate) mod tokens;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hubward_auth::KeyRing;
 use hubward_proto::Frame;
+use hubward_testing::{Http, Response, within};
 use hubward_transport::{
     Acceptor, Connection, ConnectionManager, Endpoint, Pipe, PipeError, Received, TransportOptions, raw,
 };
@@ -19,7 +18,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use client::{Client, HttpResponse, masked};
 pub(crate) use tokens::{bearer, issuer, token};
 
 /// The path of every endpoint under test.
@@ -69,17 +67,15 @@ impl Server {
         target: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> HttpResponse {
-        let mut client = Client::connect(self.address).await;
-        client.send(method, target, headers, body).await;
-        client.response().await
+    ) -> Response {
+        Http::exchange(self.address, method, target, headers, body).await
     }
 
-    pub(crate) async fn get(&self, target: &str) -> HttpResponse {
+    pub(crate) async fn get(&self, target: &str) -> Response {
         self.request("GET", target, &[], b"").await
     }
 
-    pub(crate) async fn post(&self, target: &str, body: &[u8]) -> HttpResponse {
+    pub(crate) async fn post(&self, target: &str, body: &[u8]) -> Response {
         self.request("POST", target, &[], body).await
     }
 
@@ -95,7 +91,7 @@ impl Server {
         format!("{PATH}?id={}", response.json()["connectionToken"].as_str().unwrap())
     }
 
-    pub(crate) async fn web_socket(&self, target: &str) -> Result<Client, HttpResponse> {
+    pub(crate) async fn web_socket(&self, target: &str) -> Result<Http, Response> {
         self.web_socket_with(target, &[]).await
     }
 
@@ -103,20 +99,10 @@ impl Server {
         &self,
         target: &str,
         headers: &[(&str, &str)],
-    ) -> Result<Client, HttpResponse> {
-        let mut client = Client::connect(self.address).await;
-        client.send("GET", target, &[&WEB_SOCKET[..], headers].concat(), b"").await;
-        let response = client.head().await;
-        if response.status == 101 { Ok(client) } else { Err(client.body(response).await) }
+    ) -> Result<Http, Response> {
+        Http::connect(self.address).await.upgrade(target, headers).await
     }
 }
-
-pub(crate) const WEB_SOCKET: [(&str, &str); 4] = [
-    ("Connection", "Upgrade"),
-    ("Upgrade", "websocket"),
-    ("Sec-WebSocket-Version", "13"),
-    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-];
 
 pub(crate) fn options(change: impl FnOnce(&mut TransportOptions)) -> impl FnOnce(Endpoint) -> Endpoint {
     let mut options = TransportOptions::default();
@@ -148,20 +134,15 @@ pub(crate) fn binary(message: &[u8]) -> Frame {
 
 /// Writes frames to a pipe until all of them are written or it fails.
 pub(crate) async fn write(pipe: &mut Pipe, frames: &mut VecDeque<Frame>) -> Result<(), PipeError> {
-    within(poll_fn(|cx| pipe.poll_write(cx, frames))).await
+    within("room to write", poll_fn(|cx| pipe.poll_write(cx, frames))).await
 }
 
 /// Waits for what a pipe receives next; bytes are appended to `input`.
 pub(crate) async fn receive(pipe: &mut Pipe, input: &mut Vec<u8>) -> Received {
-    within(poll_fn(|cx| pipe.poll_receive(cx, input))).await
+    within("what the pipe receives", poll_fn(|cx| pipe.poll_receive(cx, input))).await
 }
 
 /// Closes a pipe gracefully.
-pub(crate) async fn close(pipe: &mut Pipe, code: u16) {
-    within(poll_fn(|cx| pipe.poll_close(cx, code))).await;
-}
-
-/// Fails the test instead of waiting for ever.
-pub(crate) async fn within<F: IntoFuture>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(10), future).await.expect("it took too long")
+pub(crate) async fn close(pipe: &mut Pipe) {
+    within("the close", poll_fn(|cx| pipe.poll_close(cx))).await;
 }

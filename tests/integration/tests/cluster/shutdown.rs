@@ -1,7 +1,8 @@
 //! A graceful shutdown closes every connection of its node, and the other nodes go on.
 
 use hubward::ClientResultError;
-use hubward_tests::{HANDSHAKE, Opcode, eventually, frame, within};
+use hubward_tests::frame::{self, masked};
+use hubward_tests::{HANDSHAKE, eventually, within};
 use serde_json::{Value, json};
 
 use crate::{Pair, receives};
@@ -43,11 +44,11 @@ async fn a_node_that_shuts_down_misses_no_connection_that_is_just_opening() {
                 }
                 let token = negotiated.json()["connectionToken"].as_str().unwrap().to_owned();
                 let Ok(mut http) = connect.upgrade(Some(&token)).await else { break };
-                http.write(&frame(Opcode::Text, HANDSHAKE)).await;
+                http.write(&masked(frame::TEXT, HANDSHAKE)).await;
                 open.push(http);
             }
             for mut http in open {
-                while !matches!(http.frame().await, None | Some((0x88, _))) {}
+                while !matches!(http.frame().await, None | Some((frame::CLOSE, _))) {}
             }
         };
         let shutting_down = async {

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hubward_tests::{Http, Random, TIMEOUT, UPGRADE, masked, request, token};
+use hubward_tests::frame::{self, masked};
+use hubward_tests::{Http, Random, TIMEOUT, UPGRADE, header_lines, request, token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -42,15 +43,15 @@ impl Case<'_> {
         let path = self.random.one_of(&["/hub", "/hub", "/stateful", "/secure"]);
         let target = self.target(path).await;
         let conversation = self.conversation(1);
-        let bytes = [self.head("GET", &target, UPGRADE), conversation].concat();
+        let bytes = [self.head("GET", &target, &header_lines(&UPGRADE)), conversation].concat();
         self.send(&bytes).await;
     }
 
     /// A stateful connection, cut and resumed.
     async fn resumed(&mut self) {
         let target = self.target("/stateful").await;
-        let first = [request("GET", &target, UPGRADE, b""), self.conversation(2)].concat();
-        let again = [request("GET", &target, UPGRADE, b""), self.frames(HubProtocol::Json, 5)].concat();
+        let first = [upgrade(&target), self.conversation(2)].concat();
+        let again = [upgrade(&target), self.frames(HubProtocol::Json, 5)].concat();
         let held = if self.random.once_in(2) { self.begin(&first).await } else { None };
         if held.is_none() {
             self.send(&first).await;
@@ -79,7 +80,7 @@ impl Case<'_> {
 
     async fn raw(&mut self) {
         let target = self.target("/raw").await;
-        let mut bytes = request("GET", &target, UPGRADE, b"");
+        let mut bytes = upgrade(&target);
         for _ in 0..=self.random.below(4) {
             bytes.extend(self.frame(b"bytes in, bytes out".to_vec()));
         }
@@ -120,10 +121,9 @@ impl Case<'_> {
             _ => {}
         }
         let bearer = format!("Bearer {}", token("alice", &[]));
-        let mut http = Http::connect(self.address).await;
-        let query = "negotiateVersion=1&useStatefulReconnect=true";
-        http.send("POST", &format!("{path}/negotiate?{query}"), &[("Authorization", &bearer)], b"").await;
-        let negotiated = http.response().await.json();
+        let negotiate = format!("{path}/negotiate?negotiateVersion=1&useStatefulReconnect=true");
+        let headers = [("Authorization", bearer.as_str())];
+        let negotiated = Http::exchange(self.address, "POST", &negotiate, &headers, b"").await.json();
         let connection = negotiated["connectionToken"].as_str().unwrap();
         let mut target = format!("{path}?id={connection}&access_token={}", &bearer[7..]);
         if self.random.once_in(24) {
@@ -191,16 +191,16 @@ impl Case<'_> {
         match self.random.below(32) {
             0 => wrong_frame(self.random),
             1 => {
-                let mut frame = masked(0x82, &payload);
+                let mut frame = masked(frame::BINARY, &payload);
                 mutate(self.random, &mut frame);
                 frame
             }
             2..5 => {
                 // In three parts, with a ping between them.
                 let (a, b) = payload.split_at(self.random.below(payload.len() + 1));
-                [masked(0x01, a), masked(0x89, b"?"), masked(0x00, b""), masked(0x80, b)].concat()
+                [masked(0x01, a), masked(frame::PING, b"?"), masked(0x00, b""), masked(0x80, b)].concat()
             }
-            _ => masked(0x81, &payload),
+            _ => masked(frame::TEXT, &payload),
         }
     }
 
@@ -245,6 +245,11 @@ impl Case<'_> {
             _ => finish(socket).await,
         }
     }
+}
+
+/// A request for a WebSocket, as it should be.
+fn upgrade(target: &str) -> Vec<u8> {
+    request("GET", target, &header_lines(&UPGRADE), b"")
 }
 
 async fn finish(mut socket: TcpStream) {

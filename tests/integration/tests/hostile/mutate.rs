@@ -1,6 +1,7 @@
 //! Changes to bytes that were valid.
 
-use hubward_tests::{Random, masked};
+use hubward_tests::Random;
+use hubward_tests::frame::{self, masked};
 
 /// Bytes that mean much to a decoder: limits of numbers, headers that declare more than there is, text that is not
 /// UTF-8, and what opens, closes and separates.
@@ -114,10 +115,10 @@ pub(crate) fn wrong_frame(random: &mut Random) -> Vec<u8> {
         0 => valid(0x80 | random.one_of(&[3, 4, 5, 6, 7, 0xB, 0xC, 0xD, 0xE, 0xF])),
         1 => valid(random.one_of(&[3, 7, 0xB, 0xF])),
         // Reserved bits.
-        2 => valid(0x81 | random.one_of(&[0x10, 0x20, 0x40, 0x70])),
+        2 => valid(frame::TEXT | random.one_of(&[0x10, 0x20, 0x40, 0x70])),
         // Control frames that are fragmented or too long.
         3 => valid(random.one_of(&[0x08, 0x09, 0x0A])),
-        4 => masked(0x89, &[b'x'; 126]),
+        4 => masked(frame::PING, &[b'x'; 126]),
         // A continuation of nothing, and a message that begins twice.
         5 => valid(0x80),
         6 => [valid(0x01), valid(0x01)].concat(),
@@ -136,7 +137,7 @@ pub(crate) fn wrong_frame(random: &mut Random) -> Vec<u8> {
                 b"\xFF\xFF",
                 b"\x03\xE8\xFF\xFE",
             ]);
-            masked(0x88, end)
+            masked(frame::CLOSE, end)
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hubward::TransportOptions;
-use hubward_tests::{HANDSHAKE, Http, Opcode, TestNode, frame};
+use hubward_tests::frame::{self, masked};
+use hubward_tests::{HANDSHAKE, Http, TestNode};
 use serde_json::json;
 
 use crate::{UNEXPECTED, hub, node_with};
@@ -166,14 +167,14 @@ async fn pings_of_the_web_socket_get_a_pong_and_the_hubs_own_are_sent() {
     let node = node_with(|options| options.keep_alive_interval = Duration::from_millis(50)).await;
     let connect = node.client("/hub");
     let mut http = connect.upgrade(None).await.unwrap();
-    http.write(&frame(Opcode::Text, HANDSHAKE)).await;
-    assert_eq!(http.frame().await, Some((0x81, b"{}\x1e".to_vec())));
-    http.write(&frame(Opcode::Ping, b"?")).await;
+    http.write(&masked(frame::TEXT, HANDSHAKE)).await;
+    assert_eq!(http.frame().await, Some((frame::TEXT, b"{}\x1e".to_vec())));
+    http.write(&masked(frame::PING, b"?")).await;
     let (mut ponged, mut pinged) = (false, false);
     while !(ponged && pinged) {
         match http.frame().await.unwrap() {
-            (0x8A, payload) if payload == b"?" => ponged = true,
-            (0x81, payload) if payload == b"{\"type\":6}\x1e" => pinged = true,
+            (frame::PONG, payload) if payload == b"?" => ponged = true,
+            (frame::TEXT, payload) if payload == b"{\"type\":6}\x1e" => pinged = true,
             other => panic!("{other:?}"),
         }
     }

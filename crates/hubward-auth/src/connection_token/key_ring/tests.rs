@@ -14,7 +14,7 @@ fn at(seconds: u64) -> SystemTime {
 
 fn claims() -> ConnectionTokenClaims {
     ConnectionTokenClaims {
-        connection_id: random_id(),
+        connection_id: random_id().into(),
         hub: "clinical".into(),
         owner: "hubward-7c9f6d5b8-x2x4k.1".into(),
         identity: Identity::from_bytes([7; 16]),

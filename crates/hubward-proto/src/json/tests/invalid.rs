@@ -167,7 +167,7 @@ fn half_a_surrogate_pair_is_not_a_string() {
     let invalid = |unit: &str| {
         format!("Cannot read invalid UTF-16 JSON text as string. Invalid surrogate value: '0x{unit}'.")
     };
-    for (text, says) in [
+    for (string, error) in [
         (r"\ud800", incomplete.clone()),
         (r"\ud800x", incomplete.clone()),
         (r"\ud800\n", incomplete.clone()),
@@ -178,8 +178,8 @@ fn half_a_surrogate_pair_is_not_a_string() {
         (r"\ud83d\ude80\udfff", invalid("DFFF")),
     ] {
         check_read(
-            &format!(r#"{{"type":1,"target":"{text}"}}"#),
-            &format!("InvalidOperationException: {says}"),
+            &format!(r#"{{"type":1,"target":"{string}"}}"#),
+            &format!("InvalidOperationException: {error}"),
         );
     }
 }
@@ -191,7 +191,7 @@ fn a_sequence_id_below_zero_is_that_of_no_message() {
 }
 
 #[test]
-fn of_a_stream_invocation_the_target_is_missed_before_the_id() {
+fn a_stream_invocation_reports_a_missing_target_before_a_missing_id() {
     check_read(r#"{"type":4}"#, "InvalidDataException: Missing required property 'target'.");
     check_read(
         r#"{"type":4,"target":"t"}"#,

@@ -73,7 +73,7 @@ fn a_binary_protocol_needs_a_binary_transport() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_said_only_in_detailed_mode() {
+fn a_response_says_what_is_wrong_with_a_request_only_in_detailed_mode() {
     let base = "An unexpected error occurred during connection handshake.";
     let detailed = SessionConfig { detailed_errors: true, ..SessionConfig::default() };
     for (request, detail) in [

@@ -90,12 +90,12 @@ fn a_client_that_pinged_and_then_is_silent_times_out() {
 fn silence_does_not_count_while_the_hub_is_busy() {
     let (mut server, now) = server(SessionConfig { keep_alive_interval: None, ..SessionConfig::default() });
     receive(&mut server, now, encode::ping(Protocol::Json).message());
-    server.session.set_dispatching(now + SECOND, true);
+    server.session.set_reading_paused(now + SECOND, true);
     for second in 2..200 {
         assert_eq!(server.session.handle_timeout(now + second * SECOND), Ok(()));
     }
     let done = now + 200 * SECOND;
-    server.session.set_dispatching(done, false);
+    server.session.set_reading_paused(done, false);
     assert_eq!(server.session.handle_timeout(done + 29 * SECOND), Ok(()));
     assert_eq!(server.session.handle_timeout(done + 30 * SECOND), Err(SessionError::ClientTimeout));
 }

@@ -12,7 +12,7 @@ fn pipe() -> (Pipe, EventStreamBody) {
     (pipe.into(), body)
 }
 
-/// Tells whether the pipe that this body belongs to was dropped.
+/// Returns whether the pipe that this body belongs to was dropped.
 fn is_dropped(body: &mut EventStreamBody) -> bool {
     use http_body::Body;
     let task = TestTask::new();

@@ -13,7 +13,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::refusal::Refusal;
 
-/// RFC 6455 §1.3.
+/// What a key is hashed with, so that only a WebSocket server responds with the result (RFC 6455 §1.3).
 const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// A request that may become a WebSocket.
@@ -22,7 +22,7 @@ pub(crate) struct Handshake {
     upgrade: OnUpgrade,
 }
 
-/// Tells whether a request is for a WebSocket; whether it is valid, [`Handshake::check`] decides.
+/// Returns whether a request is for a WebSocket. [`Handshake::check`] decides whether it is valid.
 pub(crate) fn is_for_web_socket(headers: &HeaderMap) -> bool {
     has_token(headers, header::UPGRADE, "websocket")
 }
@@ -67,7 +67,7 @@ fn accept(key: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_str(&STANDARD.encode(context.finish())).ok()
 }
 
-/// Tells whether a list of tokens, in one header or several, contains this one.
+/// Returns whether a list of tokens, in one header or several, contains this one.
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     headers
         .get_all(name)

@@ -94,19 +94,19 @@ async fn a_client_that_stays_away_is_disconnected_and_one_that_polls_is_not() {
 async fn closing_answers_one_poll_with_what_is_left_and_the_next_with_the_end() {
     let ((mut pipe, channel), owner) = (open(), TestTask::new());
     assert_eq!(write(&mut pipe, &owner, b"last"), Poll::Ready(Ok(())));
-    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    assert!(pipe.poll_close(&mut owner.cx()).is_pending());
     assert_eq!(write(&mut pipe, &owner, b"late"), Poll::Ready(Err(PipeError::Closed)));
     assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Data(b"last".into()));
-    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    assert!(pipe.poll_close(&mut owner.cx()).is_pending());
     assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::NoContent);
     assert!(owner.was_woken());
-    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_ready());
+    assert!(pipe.poll_close(&mut owner.cx()).is_ready());
 }
 
 #[tokio::test(start_paused = true)]
 async fn closing_waits_for_a_poll_no_longer_than_its_timeout() {
     let ((mut pipe, _channel), owner, began) = (open(), TestTask::new(), Instant::now());
-    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    assert!(pipe.poll_close(&mut owner.cx()).is_pending());
     assert_eq!(pipe.deadline(), Some(began + CLOSE_TIMEOUT));
     assert_eq!(pipe.handle_deadline(began), Ok(()));
     assert_eq!(pipe.handle_deadline(began + CLOSE_TIMEOUT), Err(PipeError::CloseTimeout));
@@ -122,10 +122,10 @@ async fn a_delete_closes_the_connection_and_its_pending_poll_gets_what_comes_las
     assert_eq!(pipe.poll_receive(&mut owner.cx(), &mut Vec::new()), Poll::Ready(closed));
     assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Terminated, "no other poll begins");
     assert_eq!(write(&mut pipe, &owner, b"close"), Poll::Ready(Ok(())));
-    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+    assert!(pipe.poll_close(&mut owner.cx()).is_pending());
     assert_eq!(pending.await, PollResponse::Data(b"close".into()));
     assert!(owner.was_woken());
-    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_ready(), "the client need not be notified again");
+    assert!(pipe.poll_close(&mut owner.cx()).is_ready(), "the client need not be notified again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,7 +133,7 @@ async fn after_a_delete_without_a_pending_poll_nothing_can_be_written() {
     let ((mut pipe, channel), owner) = (open(), TestTask::new());
     channel.terminate();
     assert_eq!(write(&mut pipe, &owner, b"close"), Poll::Ready(Err(PipeError::Lost)));
-    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_ready());
+    assert!(pipe.poll_close(&mut owner.cx()).is_ready());
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,10 +143,10 @@ async fn a_delete_whose_pending_poll_goes_away_has_nobody_left_to_notify() {
         let mut pending = pin!(channel.poll(POLL_TIMEOUT));
         assert!(client.poll(pending.as_mut()).is_pending());
         channel.terminate();
-        assert!(pipe.poll_close(&mut owner.cx(), 1000).is_pending());
+        assert!(pipe.poll_close(&mut owner.cx()).is_pending());
     }
     assert!(owner.was_woken());
-    assert!(pipe.poll_close(&mut owner.cx(), 1000).is_ready());
+    assert!(pipe.poll_close(&mut owner.cx()).is_ready());
 }
 
 #[tokio::test(start_paused = true)]

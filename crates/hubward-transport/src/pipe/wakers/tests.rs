@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::*;
 
-/// Counts how often it is woken while the lock is free, and how often it is cloned by way of its references.
+/// Counts how often it is woken, and fails if the lock is held then. Its references show how often it was cloned.
 #[derive(Default)]
 struct Counter {
     state: Mutex<[WakerSlot; 2]>,

@@ -1,5 +1,5 @@
 //! The server's half of RFC 6455's framing, without I/O. Payload is unmasked in place and passed on as it comes,
-//! however long its frame declares it: nothing is allocated for a length that was only declared. Extensions are not
+//! whatever length its frame declares: nothing is allocated for a declared length. Extensions are not
 //! supported, so every reserved bit is an error. The headers of outgoing messages are hubward-proto's to write.
 
 mod mask;
@@ -94,11 +94,11 @@ struct FrameHeader {
     remaining: u64,
 }
 
-/// How far the message is that the frames make up.
+/// The state of the message that the frames are fragments of.
 #[derive(Default)]
 struct MessageState {
     unfinished: bool,
-    /// Only of a text message.
+    /// Present for a text message only.
     text: Option<Utf8Validator>,
 }
 

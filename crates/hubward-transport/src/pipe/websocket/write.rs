@@ -1,5 +1,5 @@
-//! Frames to the kernel, many in one call. Small ones are copied together, since that costs less than a slice each;
-//! large ones are written from where they are.
+//! Writes frames to the kernel, many in one call. Small ones are copied together, since that costs less than a slice
+//! each; large ones are written from where they are.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};

@@ -1,4 +1,4 @@
-//! Takes the mask off a client's frame: XOR with four bytes, repeated. Eight bytes are done at a time; a mask of
+//! Removes the mask of a client's frame: XOR with four bytes, repeated. Eight bytes are done at a time; a mask of
 //! zeros costs nothing.
 
 /// Unmasks a piece of a payload, and rotates the mask to where the next piece begins.

@@ -1,5 +1,6 @@
-//! The rules of RFC 6455 as a table, and what must hold for all input.
+//! The rules of RFC 6455 as tables, and what must hold for all input.
 
+use hubward_testing::frame::{masked, masked_with};
 use proptest::prelude::*;
 
 use super::*;
@@ -43,21 +44,6 @@ fn decode(chunks: impl IntoIterator<Item = Vec<u8>>) -> Seen {
     seen
 }
 
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    frame_masked(first, payload, [0x37, 0xfa, 0x21, 0x3d])
-}
-
-fn frame_masked(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
-    let unmasked = hubward_proto::Frame::from_payload(payload, false);
-    let mut bytes = unmasked.map_or(vec![0x81, 0], |frame| frame.websocket().to_vec());
-    bytes.truncate(bytes.len() - payload.len());
-    bytes[0] = first;
-    bytes[1] |= 0x80;
-    bytes.extend_from_slice(&mask);
-    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
-    bytes
-}
-
 fn payload(bytes: &[u8]) -> Seen {
     Seen { payload: bytes.to_vec(), ..Seen::default() }
 }
@@ -78,22 +64,22 @@ fn check(cases: impl IntoIterator<Item = (&'static str, Vec<u8>, Seen)>) {
 #[test]
 fn messages_are_decoded_or_refused_as_the_rfc_says() {
     let hello = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
-    let message_in_message = [frame(0x01, b"a"), frame(0x81, b"b")].concat();
+    let message_in_message = [masked(0x01, b"a"), masked(0x81, b"b")].concat();
     check([
         ("the RFC's masked Hello", hello.to_vec(), payload(b"Hello")),
-        ("binary", frame(0x82, b"\xff\x00"), payload(b"\xff\x00")),
-        ("an empty message", frame(0x81, b""), payload(b"")),
-        ("16 bits of length", frame(0x82, &[7; 126]), payload(&[7; 126])),
-        ("64 bits of length", frame(0x82, &[7; 70_000]), payload(&[7; 70_000])),
-        ("fragments", [frame(0x01, b"Hel"), frame(0x80, b"lo")].concat(), payload(b"Hello")),
-        ("a mask of zeros", frame_masked(0x81, b"plain", [0; 4]), payload(b"plain")),
+        ("binary", masked(0x82, b"\xff\x00"), payload(b"\xff\x00")),
+        ("an empty message", masked(0x81, b""), payload(b"")),
+        ("16 bits of length", masked(0x82, &[7; 126]), payload(&[7; 126])),
+        ("64 bits of length", masked(0x82, &[7; 70_000]), payload(&[7; 70_000])),
+        ("fragments", [masked(0x01, b"Hel"), masked(0x80, b"lo")].concat(), payload(b"Hello")),
+        ("a mask of zeros", masked_with([0; 4], 0x81, b"plain"), payload(b"plain")),
         ("no mask", b"\x81\x05Hello".to_vec(), violates(1002)),
-        ("reserved bit 1", frame(0xC1, b""), violates(1002)),
-        ("reserved bit 2", frame(0xA1, b""), violates(1002)),
-        ("reserved bit 3", frame(0x91, b""), violates(1002)),
-        ("reserved data opcode", frame(0x83, b""), violates(1002)),
-        ("reserved control opcode", frame(0x8B, b""), violates(1002)),
-        ("a continuation of nothing", frame(0x80, b"x"), violates(1002)),
+        ("reserved bit 1", masked(0xC1, b""), violates(1002)),
+        ("reserved bit 2", masked(0xA1, b""), violates(1002)),
+        ("reserved bit 3", masked(0x91, b""), violates(1002)),
+        ("reserved data opcode", masked(0x83, b""), violates(1002)),
+        ("reserved control opcode", masked(0x8B, b""), violates(1002)),
+        ("a continuation of nothing", masked(0x80, b"x"), violates(1002)),
         ("a message inside a message", message_in_message, Seen { payload: b"a".to_vec(), ..violates(1002) }),
         ("a length of more than 63 bits", b"\x82\xff\x80\0\0\0\0\0\0\0abcd".to_vec(), violates(1002)),
     ]);
@@ -101,13 +87,13 @@ fn messages_are_decoded_or_refused_as_the_rfc_says() {
 
 #[test]
 fn a_text_message_is_utf8_and_a_binary_one_is_not_checked() {
-    let euro = [frame(0x01, b"\xe2\x82"), frame(0x80, b"\xac")].concat();
-    let binary = [frame(0x02, b"\xe2"), frame(0x80, b"\xff")].concat();
+    let euro = [masked(0x01, b"\xe2\x82"), masked(0x80, b"\xac")].concat();
+    let binary = [masked(0x02, b"\xe2"), masked(0x80, b"\xff")].concat();
     check([
-        ("text that is not UTF-8", frame(0x81, b"\xff"), violates(1007)),
-        ("text that ends inside a character", frame(0x81, b"\xe2\x82"), violates(1007)),
+        ("text that is not UTF-8", masked(0x81, b"\xff"), violates(1007)),
+        ("text that ends inside a character", masked(0x81, b"\xe2\x82"), violates(1007)),
         ("a character in two fragments", euro, payload("€".as_bytes())),
-        ("a surrogate", frame(0x81, b"\xed\xa0\x80"), violates(1007)),
+        ("a surrogate", masked(0x81, b"\xed\xa0\x80"), violates(1007)),
         ("binary", binary, payload(b"\xe2\xff")),
     ]);
 }
@@ -115,27 +101,27 @@ fn a_text_message_is_utf8_and_a_binary_one_is_not_checked() {
 #[test]
 fn pings_and_pongs_are_decoded_or_refused_as_the_rfc_says() {
     let ping = |bytes: &[u8]| Seen { pings: vec![bytes.to_vec()], ..Seen::default() };
-    let between = [frame(0x01, b"Hel"), frame(0x89, b"?"), frame(0x80, b"lo")].concat();
+    let between = [masked(0x01, b"Hel"), masked(0x89, b"?"), masked(0x80, b"lo")].concat();
     check([
         ("between fragments", between, Seen { payload: b"Hello".to_vec(), ..ping(b"?") }),
-        ("a ping without payload", frame(0x89, b""), ping(b"")),
-        ("the longest ping", frame(0x89, &[1; 125]), ping(&[1; 125])),
-        ("a ping too long", frame(0x89, &[1; 126]), violates(1002)),
-        ("a fragmented ping", frame(0x09, b"x"), violates(1002)),
-        ("an unsolicited pong", frame(0x8A, b"x"), payload(b"")),
+        ("a ping without payload", masked(0x89, b""), ping(b"")),
+        ("the longest ping", masked(0x89, &[1; 125]), ping(&[1; 125])),
+        ("a ping too long", masked(0x89, &[1; 126]), violates(1002)),
+        ("a fragmented ping", masked(0x09, b"x"), violates(1002)),
+        ("an unsolicited pong", masked(0x8A, b"x"), payload(b"")),
     ]);
 }
 
 #[test]
 fn a_close_has_a_code_that_may_be_sent_or_none() {
     let close = |code| Seen { close: Some(code), ..Seen::default() };
-    let close_frame = |code: u16, reason: &[u8]| frame(0x88, &[&code.to_be_bytes(), reason].concat());
+    let close_frame = |code: u16, reason: &[u8]| masked(0x88, &[&code.to_be_bytes(), reason].concat());
     check([
-        ("no code", frame(0x88, b""), close(None)),
+        ("no code", masked(0x88, b""), close(None)),
         ("a code and a reason", close_frame(1000, b"bye"), close(Some(1000))),
         ("a code of the application", close_frame(4999, b""), close(Some(4999))),
         ("what follows a close", [close_frame(1001, b""), b"junk".to_vec()].concat(), close(Some(1001))),
-        ("half a code", frame(0x88, b"\x03"), violates(1002)),
+        ("half a code", masked(0x88, b"\x03"), violates(1002)),
         ("a reason that is not UTF-8", close_frame(1000, b"\xff"), violates(1007)),
     ]);
     for code in [999, 1004, 1005, 1006, 1015, 2999, 5000] {
@@ -146,7 +132,7 @@ fn a_close_has_a_code_that_may_be_sent_or_none() {
 #[test]
 fn text_is_refused_at_the_first_byte_that_makes_it_invalid() {
     let mut decoder = Decoder::default();
-    let mut bytes = frame(0x01, b"good \xce\xba\xe1\xbd\xb9\xf4\x90");
+    let mut bytes = masked(0x01, b"good \xce\xba\xe1\xbd\xb9\xf4\x90");
     let cut = bytes.len() - 1;
     let (good, bad) = bytes.split_at_mut(cut);
     let mut rest = good;
@@ -206,11 +192,11 @@ proptest! {
             whole.extend_from_slice(message);
             if *fragmented {
                 let (head, tail) = message.split_at(message.len() / 2);
-                bytes.extend(frame_masked(0x02, head, *mask));
-                bytes.extend(frame(0x89, b"in between"));
-                bytes.extend(frame_masked(0x80, tail, *mask));
+                bytes.extend(masked_with(*mask, 0x02, head));
+                bytes.extend(masked(0x89, b"in between"));
+                bytes.extend(masked_with(*mask, 0x80, tail));
             } else {
-                bytes.extend(frame_masked(0x82, message, *mask));
+                bytes.extend(masked_with(*mask, 0x82, message));
             }
         }
         let seen = decode(chunks(&bytes, &cuts));
@@ -227,7 +213,7 @@ proptest! {
         ],
         cuts in prop::collection::vec(0usize..6, 0..40),
     ) {
-        let seen = decode(chunks(&frame(0x81, &text), &cuts));
+        let seen = decode(chunks(&masked(0x81, &text), &cuts));
         let valid = std::str::from_utf8(&text).is_ok();
         prop_assert_eq!(seen.violation, if valid { None } else { Some(1007) });
     }

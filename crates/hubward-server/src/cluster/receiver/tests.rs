@@ -1,0 +1,128 @@
+//! Tests of what a node does with an envelope.
+
+use futures_util::FutureExt;
+use hubward_backplane::{Body, ClientResultOutcome, Frames};
+use hubward_hub::Hub;
+use hubward_proto::{Protocol, encode};
+
+use super::*;
+use crate::connection::handle::ConnectionHandle;
+use crate::node::Node;
+use crate::testing::{engine_on, handle, log::CapturedLog, take_mail};
+
+/// A node with two hubs, `one` and `two`, and a connection to each.
+struct Setup {
+    context: Arc<NodeContext>,
+    hubs: [Arc<Engine>; 2],
+    receiver: EnvelopeReceiver,
+    one: Arc<ConnectionHandle>,
+    two: Arc<ConnectionHandle>,
+}
+
+fn setup() -> Setup {
+    let context = NodeContext::new("node-1".into(), None, None);
+    let (one, two) = (handle("c1"), handle("c2"));
+    let hubs = [("one", &one), ("two", &two)].map(|(name, connection)| {
+        let engine = engine_on(context.clone(), Hub::new(name));
+        engine.index.add(connection);
+        engine
+    });
+    let receiver = EnvelopeReceiver::new(&context, &hubs);
+    Setup { context, hubs, receiver, one, two }
+}
+
+impl Setup {
+    /// How many messages each connection has received.
+    fn received(&self) -> (usize, usize) {
+        (take_mail(&self.one).0.len(), take_mail(&self.two).0.len())
+    }
+}
+
+/// A message for everybody, from this node.
+fn message_from(sender: &str) -> Bytes {
+    let frame = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
+    let frames = Frames { json: Some(frame.websocket().clone()), messagepack: None };
+    Envelope { sender: sender.into(), body: Body::Deliver { frames, except: Vec::new() } }.encode()
+}
+
+fn all_of(hub: &str) -> Topic {
+    Topic::All(hub.into())
+}
+
+#[test]
+fn an_envelope_reaches_the_hub_that_it_is_for() {
+    let setup = setup();
+    setup.receiver.deliver(&all_of("two"), message_from("node-2"));
+    assert_eq!(setup.received(), (0, 1));
+}
+
+#[test]
+fn an_envelope_of_this_node_itself_is_ignored() {
+    let setup = setup();
+    setup.receiver.deliver(&all_of("one"), message_from("node-1"));
+    assert_eq!(setup.received(), (0, 0));
+}
+
+#[test]
+fn an_envelope_for_a_hub_that_this_node_does_not_have_is_dropped() {
+    let setup = setup();
+    let log = CapturedLog::start();
+    setup.receiver.deliver(&all_of("three"), message_from("node-2"));
+    assert_eq!(setup.received(), (0, 0));
+    assert_eq!(log.messages(), ["DEBUG An envelope for a hub that this node does not have was dropped."]);
+}
+
+#[test]
+fn bytes_that_are_not_an_envelope_are_dropped_with_a_warning() {
+    let setup = setup();
+    let whole = message_from("node-2");
+    for broken in [Bytes::new(), Bytes::from("envelope"), whole.slice(..whole.len() - 1)] {
+        let log = CapturedLog::start();
+        setup.receiver.deliver(&all_of("one"), broken);
+        assert_eq!(log.messages(), ["WARN An envelope could not be decoded and was dropped."]);
+    }
+    setup.receiver.deliver(&all_of("one"), whole);
+    assert_eq!(setup.received(), (1, 0), "the next one is delivered");
+}
+
+#[test]
+fn an_envelope_of_a_later_version_or_of_a_kind_not_known_is_skipped_without_a_warning() {
+    let setup = setup();
+    // The version and the kind stand behind the array's header, in one byte each.
+    for position in [1, 2] {
+        let mut later = message_from("node-2").to_vec();
+        later[position] = 99;
+        let log = CapturedLog::start();
+        setup.receiver.deliver(&all_of("one"), later.into());
+        assert_eq!(log.messages(), ["DEBUG An envelope of a later version was skipped."]);
+    }
+    assert_eq!(setup.received(), (0, 0));
+}
+
+#[test]
+fn an_envelope_to_the_node_itself_is_a_reply() {
+    let setup = setup();
+    let mut result = setup.context.pending.client_results.expect();
+    let body = Body::ClientResult { id: result.id, outcome: ClientResultOutcome::Void };
+    let envelope = Envelope { sender: "node-2".into(), body }.encode();
+    setup.receiver.deliver(&Topic::Node("node-1".into()), envelope);
+    assert_eq!(result.wait().now_or_never(), Some(Some(ClientResultOutcome::Void)));
+
+    setup.receiver.deliver(&Topic::Node("node-1".into()), message_from("node-2"));
+    assert_eq!(setup.received(), (0, 0));
+}
+
+#[test]
+fn a_hub_receives_for_as_long_as_anything_holds_it_and_the_receiver_does_not() {
+    let Setup { context, hubs, receiver, one, .. } = setup();
+    let weak = Arc::downgrade(&hubs[0]);
+    let node = Node::new(context, hubs);
+    let held = node.hub("one").cloned();
+    drop(node);
+    receiver.deliver(&all_of("one"), message_from("node-2"));
+    assert_eq!(take_mail(&one).0.len(), 1);
+    drop(held);
+    assert!(weak.upgrade().is_none());
+    receiver.deliver(&all_of("one"), message_from("node-2"));
+    assert_eq!(take_mail(&one).0.len(), 0);
+}

@@ -1,0 +1,137 @@
+//! Tests of what one node does for another.
+
+use hubward_hub::{GroupError, Hub};
+use hubward_types::ConnectionId;
+
+use super::*;
+use crate::connection::handle::ConnectionHandle;
+use crate::connection::mailbox::ControlMessage;
+use crate::testing::cluster::{TestNode, settle};
+use crate::testing::{handle, take_mail, user_handle};
+
+/// Two nodes; the second one has the open connection `c1` of alice.
+async fn start(hub: impl Fn() -> Hub) -> (TestNode, TestNode, Arc<ConnectionHandle>) {
+    let (node, owner) = TestNode::start_two(hub).await;
+    let connection = user_handle("c1", "alice");
+    owner.open(&connection).await;
+    (node, owner, connection)
+}
+
+fn was_aborted(connection: &ConnectionHandle) -> bool {
+    match &take_mail(connection).1[..] {
+        [] => false,
+        [ControlMessage::Close(CloseReason::Aborted)] => true,
+        other => panic!("an abort was expected, not {other:?}"),
+    }
+}
+
+/// Hands the node an envelope of another one.
+fn receive_on(node: &TestNode, topic: Topic, body: Body) {
+    receive(&node.engine, &topic, Envelope { sender: "elsewhere".into(), body });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_another_node_joins_and_leaves_a_group() {
+    let (node, owner, connection) = start(|| Hub::new("hub")).await;
+    let hub = node.engine.handle();
+    hub.groups().add_connection("c1", "g").await.unwrap();
+    assert_eq!(owner.delivered_to("g"), ["c1"]);
+    assert_eq!(node.recorded_in("g").await, 1);
+    hub.clients().group("g").send("M", (1,)).await.unwrap();
+    assert_eq!(take_mail(&connection).0, [r#"{"type":1,"target":"M","arguments":[1]}"#]);
+
+    hub.groups().remove_connection("c1", "g").await.unwrap();
+    assert!(owner.delivered_to("g").is_empty());
+    assert_eq!(node.recorded_in("g").await, 0);
+    assert_eq!(node.others_on(node.group_topic("g")).await, Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_join_that_the_owner_refuses_or_cannot_record_is_an_error_with_its_reason() {
+    let (node, owner, _connection) =
+        start(|| Hub::new("hub").may_join(|_, group| group.as_str() != "no")).await;
+    let hub = node.engine.handle();
+    let reason = async |group: &str| match hub.groups().add_connection("c1", group).await {
+        Err(GroupError::Owner { reason }) => reason,
+        other => panic!("the owner's error was expected, not {other:?}"),
+    };
+    assert_eq!(reason("no").await, "Joining the group 'no' is not allowed.");
+    owner.store.changing.set_failing(true);
+    assert!(reason("g").await.contains("cannot be reached"));
+    assert!(owner.delivered_to("no").is_empty() && owner.delivered_to("g").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_for_a_connection_that_its_node_has_lost_is_confirmed_and_changes_nothing() {
+    let (node, owner, connection) = start(|| Hub::new("hub")).await;
+    // Gone, and its topic not yet unsubscribed from.
+    owner.engine.index.remove(&connection);
+    node.engine.handle().groups().add_connection("c1", "g").await.unwrap();
+    assert_eq!(node.recorded_in("g").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_aborted_on_whichever_node_it_is() {
+    let (node, owner, there) = start(|| Hub::new("hub")).await;
+    let (here, bystander) = (handle("c2"), handle("c3"));
+    node.open(&here).await;
+    owner.open(&bystander).await;
+    let abort =
+        async |id: &str| node.engine.handle().clients().connection(ConnectionId::from(id)).abort().await;
+    abort("c1").await.unwrap();
+    assert!(was_aborted(&there) && !was_aborted(&here));
+    abort("c2").await.unwrap();
+    assert!(was_aborted(&here) && !was_aborted(&there));
+    abort("gone").await.unwrap();
+    assert!(!was_aborted(&bystander));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_after_an_abort_does_not_reach_the_client() {
+    let (node, _owner, connection) = start(|| Hub::new("hub")).await;
+    let client = node.engine.handle().clients().connection("c1");
+    client.send("Before", ()).await.unwrap();
+    client.abort().await.unwrap();
+    client.send("After", ()).await.unwrap();
+    assert_eq!(take_mail(&connection).0, [r#"{"type":1,"target":"Before","arguments":[]}"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_user_takes_effect_where_the_store_confirms_it() {
+    let (node, owner, _connection) = start(|| Hub::new("hub")).await;
+    let alice = Topic::User(node.engine.name().clone(), "alice".into());
+    let groups = node.engine.handle();
+    groups.groups().add_user("alice", "g", None).await.unwrap();
+    settle().await;
+    receive_on(&owner, alice.clone(), Body::UserLeft { group: "g".into() });
+    settle().await;
+    assert_eq!(owner.delivered_to("g"), ["c1"], "the store says that she is a member");
+    groups.groups().remove_user("alice", "g").await.unwrap();
+    settle().await;
+    assert!(owner.delivered_to("g").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_user_on_a_topic_that_is_no_users_changes_nothing() {
+    let (_node, owner, connection) = start(|| Hub::new("hub")).await;
+    owner.join(&connection, "g").await;
+    let hub = owner.engine.name().clone();
+    let topics = [Topic::All(hub.clone()), Topic::Connection(hub, "c1".into())];
+    for topic in topics {
+        receive_on(&owner, topic.clone(), Body::UserJoined { group: "h".into(), ttl_ms: None });
+        receive_on(&owner, topic, Body::UserLeft { group: "g".into() });
+    }
+    settle().await;
+    assert_eq!((owner.delivered_to("g"), owner.delivered_to("h")), (vec!["c1".into()], Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_and_cancellations_that_nobody_waits_for_change_nothing() {
+    let (_node, owner, connection) = start(|| Hub::new("hub")).await;
+    let topic = Topic::Connection(owner.engine.name().clone(), "c1".into());
+    receive_on(&owner, topic.clone(), Body::MembershipConfirmed { id: 0, error: None });
+    receive_on(&owner, topic.clone(), Body::CancelInvokeClient { id: 7 });
+    settle().await;
+    assert!(take_mail(&connection).0.is_empty());
+    assert!(owner.backplane.take_calls().iter().all(|call| !call.starts_with("publish")));
+}

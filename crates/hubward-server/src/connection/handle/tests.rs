@@ -1,0 +1,141 @@
+//! Tests of what is noted about a connection: pending client results, its end, groups and topics.
+
+use tokio::sync::oneshot::error::TryRecvError;
+
+use super::*;
+use crate::testing::{handle, take_mail};
+
+/// What has come of a client result.
+fn outcome(mut result: oneshot::Receiver<Reply>) -> String {
+    match result.try_recv() {
+        Err(TryRecvError::Empty) => "nothing yet".to_owned(),
+        Err(TryRecvError::Closed) => "disconnected".to_owned(),
+        Ok(Reply::Void) => "void".to_owned(),
+        Ok(Reply::Error(error)) => format!("error {error}"),
+        Ok(Reply::Value(protocol, bytes)) => {
+            format!("{} {}", protocol.name(), String::from_utf8(bytes).unwrap())
+        }
+    }
+}
+
+fn group(name: &str) -> GroupName {
+    name.into()
+}
+
+#[test]
+fn a_client_result_reaches_the_one_that_waits_for_its_invocation() {
+    let handle = handle("c1");
+    let first = handle.expect_result("1".to_owned()).unwrap();
+    let second = handle.expect_result("2".to_owned()).unwrap();
+    let third = handle.expect_result("3".to_owned()).unwrap();
+    assert!(handle.resolve_result("2", || Reply::Value(Protocol::Json, b"7".to_vec())));
+    assert!(handle.resolve_result("1", || Reply::Void));
+    assert!(handle.resolve_result("3", || Reply::Error("no idea".to_owned())));
+    assert_eq!(outcome(first), "void");
+    assert_eq!(outcome(second), "json 7");
+    assert_eq!(outcome(third), "error no idea");
+    assert!(handle.pending_results.lock().is_none());
+}
+
+#[test]
+fn a_client_result_that_nobody_waits_for_is_not_even_copied() {
+    let handle = handle("c1");
+    let unwanted = || -> Reply { panic!("nobody wants it") };
+    assert!(!handle.resolve_result("1", unwanted));
+    let _other = handle.expect_result("other".to_owned());
+    assert!(!handle.resolve_result("1", unwanted));
+}
+
+#[test]
+fn a_result_comes_once() {
+    let handle = handle("c1");
+    let _result = handle.expect_result("1".to_owned()).unwrap();
+    assert!(handle.resolve_result("1", || Reply::Void));
+    assert!(!handle.resolve_result("1", || Reply::Void));
+}
+
+#[test]
+fn a_forgotten_result_finds_nobody() {
+    let handle = handle("c1");
+    let _result = handle.expect_result("1".to_owned()).unwrap();
+    handle.forget_result("1");
+    handle.forget_result("never expected");
+    assert!(!handle.resolve_result("1", || Reply::Void));
+}
+
+#[test]
+fn a_client_that_goes_notifies_all_that_wait_for_it() {
+    let handle = handle("c1");
+    let token = handle.connection_closed();
+    let result = handle.expect_result("1".to_owned()).unwrap();
+    assert!(!token.is_cancelled());
+    handle.set_client_gone();
+    assert!(token.is_cancelled());
+    assert_eq!(outcome(result), "disconnected");
+    assert!(!handle.is_closed());
+}
+
+#[test]
+fn no_result_is_waited_for_and_the_token_is_cancelled_once_the_client_has_gone() {
+    let handle = handle("c1");
+    handle.set_client_gone();
+    assert!(handle.expect_result("1".to_owned()).is_none());
+    assert!(handle.connection_closed().is_cancelled());
+}
+
+#[test]
+fn a_closed_connection_takes_no_mail_and_its_client_has_gone() {
+    let handle = handle("c1");
+    let token = handle.connection_closed();
+    handle.set_closed();
+    assert!(handle.is_closed() && token.is_cancelled());
+    handle.mailbox.push(hubward_proto::encode::completion_void(Protocol::Json, "1"));
+    assert_eq!(take_mail(&handle).0.len(), 0);
+}
+
+#[test]
+fn mail_after_an_abort_is_not_taken_but_after_another_close_it_is() {
+    for (reason, taken) in [(CloseReason::Aborted, 1), (CloseReason::Shutdown, 2)] {
+        let label = reason.row().label;
+        let handle = handle("c1");
+        let frame = hubward_proto::encode::completion_void(Protocol::Json, "1");
+        handle.mailbox.push(frame.clone());
+        handle.close(reason);
+        handle.mailbox.push(frame);
+        let (frames, controls) = take_mail(&handle);
+        assert_eq!(frames.len(), taken, "{label}");
+        assert!(matches!(&controls[..], [ControlMessage::Close(reason)] if reason.row().label == label));
+    }
+}
+
+#[test]
+fn a_client_result_is_accepted_from_when_the_clients_messages_are_read() {
+    let handle = handle("c1");
+    assert!(!handle.accepts_client_results());
+    handle.start_reading();
+    assert!(handle.accepts_client_results());
+}
+
+#[test]
+fn groups_are_noted_once_and_up_to_the_limit() {
+    let handle = handle("c1");
+    assert_eq!(handle.note_group(&group("a"), 2), GroupNote::New);
+    assert_eq!(handle.note_group(&group("b"), 2), GroupNote::New);
+    assert_eq!(handle.note_group(&group("c"), 2), GroupNote::TooMany);
+    assert_eq!(handle.note_group(&group("a"), 2), GroupNote::Known);
+    assert!(handle.has_noted(&group("a")) && !handle.has_noted(&group("c")));
+    handle.drop_group(&group("a"));
+    assert!(!handle.has_noted(&group("a")));
+    assert_eq!(handle.note_group(&group("c"), 2), GroupNote::New);
+    assert_eq!(handle.take_groups(), [group("b"), group("c")]);
+    assert_eq!(handle.take_groups(), []);
+}
+
+#[test]
+fn noted_topics_are_taken_once() {
+    let handle = handle("c1");
+    let topics = [Topic::Node("node-1".into()), Topic::All("hub".into())];
+    topics.iter().for_each(|topic| handle.note_topic(topic.clone()));
+    assert_eq!(handle.take_topics(), topics);
+    assert_eq!(handle.take_topics(), []);
+}

@@ -1,0 +1,215 @@
+//! Tests of the router, on two nodes.
+
+use hubward_backplane::Frames;
+use hubward_hub::{Hub, SendError};
+use hubward_proto::{Protocol, encode};
+use hubward_types::Principal;
+
+use super::*;
+use crate::testing::calls::TestCall;
+use crate::testing::cluster::TestNode;
+use crate::testing::{handle, handle_of, take_frames, user_handle};
+
+/// Two nodes with connections of both protocols.
+struct Cluster {
+    node: TestNode,
+    other: TestNode,
+    here: Vec<Arc<ConnectionHandle>>,
+    there: Vec<Arc<ConnectionHandle>>,
+}
+
+impl Cluster {
+    /// Here `a1` and `a2` of alice, `b1` of bob and `c1` of nobody; there `a3` of alice and `b2` of bob. `a2` and `b2`
+    /// speak MessagePack. In the ward are `a1`, `b1`, `a3` and `b2`; in the lab `a1`, `a2` and `a3`.
+    async fn start() -> Self {
+        let (node, other) = TestNode::start_two(|| Hub::new("hub")).await;
+        let message_pack =
+            |id, user| handle_of(id, Principal::builder().user_id(user).build(), Protocol::MessagePack);
+        let here = vec![
+            user_handle("a1", "alice"),
+            message_pack("a2", "alice"),
+            user_handle("b1", "bob"),
+            handle("c1"),
+        ];
+        let there = vec![user_handle("a3", "alice"), message_pack("b2", "bob")];
+        for (node, connections) in [(&node, &here), (&other, &there)] {
+            for connection in connections {
+                node.open(connection).await;
+                if ["a1", "b1", "a3", "b2"].contains(&connection.id.as_str()) {
+                    node.join(connection, "ward").await;
+                }
+                if ["a1", "a2", "a3"].contains(&connection.id.as_str()) {
+                    node.join(connection, "lab").await;
+                }
+            }
+        }
+        node.backplane.take_calls();
+        Self { node, other, here, there }
+    }
+
+    /// Sends to a target. Checks who gets the message, each as often as named, and what is published.
+    async fn check(&self, target: Target, here: &str, published: &str, there: &str) {
+        let call = TestCall::default();
+        let sending = send(&self.node.engine, &target, &call);
+        assert_eq!(received(&self.here), here, "{target:?} reaches at once");
+        sending.await.unwrap();
+        let calls = self.node.backplane.take_calls().join(", ").replace("publish ", "");
+        assert_eq!(calls, published, "{target:?} is published on");
+        assert_eq!(received(&self.there), there, "{target:?} reaches on the other node");
+        assert_eq!(received(&self.here), "", "{target:?} reaches nobody again");
+    }
+}
+
+/// Who received the call, once for each time, in the order of the ids. Everybody has it in the own protocol.
+fn received(connections: &[Arc<ConnectionHandle>]) -> String {
+    let mut ids = Vec::new();
+    for connection in connections {
+        for frame in take_frames(connection) {
+            assert_eq!(frame, encode::invocation(connection.protocol, None, "M", &(1,)).unwrap());
+            ids.push(connection.id.as_str());
+        }
+    }
+    ids.join(" ")
+}
+
+fn ids<T: for<'a> From<&'a str>>(names: &str) -> Vec<T> {
+    names.split(' ').map(T::from).collect()
+}
+
+#[tokio::test]
+async fn a_broadcast_reaches_every_connection_that_is_not_excluded() {
+    let cluster = Cluster::start().await;
+    cluster.check(Target::All, "a1 a2 b1 c1", "all", "a3 b2").await;
+    cluster.check(Target::AllExcept(ids("a1 c1 a3")), "a2 b1", "all", "b2").await;
+    cluster.check(Target::AllExcept(Vec::new()), "a1 a2 b1 c1", "all", "a3 b2").await;
+}
+
+#[tokio::test]
+async fn connections_get_a_message_once_and_only_those_elsewhere_are_published_for() {
+    let cluster = Cluster::start().await;
+    let twice = Target::Connections(ids("b1 a3 b1 a3 gone"));
+    cluster.check(twice, "b1", "connection a3, connection gone", "a3").await;
+    cluster.check(Target::Connections(ids("a1 a2")), "a1 a2", "", "").await;
+    cluster.check(Target::Connections(ids("b2")), "", "connection b2", "b2").await;
+    cluster.check(Target::Connections(Vec::new()), "", "", "").await;
+}
+
+#[tokio::test]
+async fn a_group_reaches_its_members_that_are_not_excluded() {
+    let cluster = Cluster::start().await;
+    cluster.check(Target::Group("ward".into()), "a1 b1", "group ward", "a3 b2").await;
+    cluster.check(Target::GroupExcept("ward".into(), ids("a1 b2")), "b1", "group ward", "a3").await;
+    cluster.check(Target::Group("empty".into()), "", "group empty", "").await;
+}
+
+#[tokio::test]
+async fn groups_reach_a_connection_once_for_each_group_it_is_in() {
+    let cluster = Cluster::start().await;
+    let both = Target::Groups(ids("ward lab"));
+    cluster.check(both, "a1 a1 a2 b1", "group ward, group lab", "a3 a3 b2").await;
+    let twice = Target::Groups(ids("lab lab"));
+    cluster.check(twice, "a1 a1 a2 a2", "group lab, group lab", "a3 a3").await;
+}
+
+#[tokio::test]
+async fn users_get_a_message_once_on_all_of_their_connections() {
+    let cluster = Cluster::start().await;
+    cluster.check(Target::Users(ids("alice")), "a1 a2", "user alice", "a3").await;
+    let twice = Target::Users(ids("alice bob alice"));
+    cluster.check(twice, "a1 a2 b1", "user alice, user bob", "a3 b2").await;
+}
+
+#[tokio::test]
+async fn a_broadcast_is_encoded_once_for_each_protocol() {
+    let cluster = Cluster::start().await;
+    let call = TestCall::default();
+    send(&cluster.node.engine, &Target::All, &call).await.unwrap();
+    let mut encoded = call.encoded();
+    encoded.sort_by_key(|protocol| protocol.index());
+    assert_eq!(encoded, Protocol::ALL);
+}
+
+#[tokio::test]
+async fn a_node_that_is_alone_publishes_nothing_and_encodes_only_what_its_clients_speak() {
+    let Cluster { node, other, here, .. } = Cluster::start().await;
+    other.node.shut_down().await;
+    let call = TestCall::default();
+    send(&node.engine, &Target::Connections(ids("a1 b1 elsewhere")), &call).await.unwrap();
+    assert_eq!(received(&here), "a1 b1");
+    assert_eq!(call.encoded(), [Protocol::Json]);
+    assert!(node.backplane.take_calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_encoded_is_an_error_and_reaches_nobody_on_any_node() {
+    let cluster = Cluster::start().await;
+    let call = TestCall::failing_in(&Protocol::ALL);
+    let sent = send(&cluster.node.engine, &Target::All, &call).await;
+    assert!(matches!(sent, Err(SendError::Encode { method, .. }) if method == "M"));
+    assert_eq!((received(&cluster.here), received(&cluster.there)), (String::new(), String::new()));
+    assert!(cluster.node.backplane.take_calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_one_protocol_cannot_encode_is_not_published_for_the_other() {
+    let cluster = Cluster::start().await;
+    let call = TestCall::failing_in(&[Protocol::Json]);
+    // The recipient here speaks MessagePack; that JSON fails shows only when all is encoded for the other nodes.
+    let sent = send(&cluster.node.engine, &Target::Connections(ids("a2 b2")), &call).await;
+    assert!(matches!(sent, Err(SendError::Encode { .. })));
+    assert_eq!(received(&cluster.there), "");
+}
+
+#[tokio::test]
+async fn a_backplane_that_fails_is_an_error_after_the_recipients_of_this_node_have_the_message() {
+    let cluster = Cluster::start().await;
+    cluster.node.backplane.publishing.set_failing(true);
+    let sent = send(&cluster.node.engine, &Target::All, &TestCall::default()).await;
+    assert!(matches!(sent, Err(SendError::Backplane { .. })));
+    assert_eq!(received(&cluster.here), "a1 a2 b1 c1");
+}
+
+/// Delivers what another node published on a topic, and returns who received it.
+fn deliver_on(cluster: &Cluster, topic: Topic, except: &str) -> String {
+    let json = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
+    let message_pack = encode::invocation(Protocol::MessagePack, None, "M", &(1,)).unwrap();
+    let frames =
+        Frames { json: Some(json.websocket().clone()), messagepack: Some(message_pack.websocket().clone()) };
+    deliver_received(&cluster.node.engine, &topic, frames, &ids(except));
+    received(&cluster.here)
+}
+
+#[tokio::test]
+async fn what_is_published_on_a_topic_reaches_the_connections_that_it_stands_for() {
+    let cluster = Cluster::start().await;
+    let hub = cluster.node.engine.name();
+    let check = |topic, except, expected| assert_eq!(deliver_on(&cluster, topic, except), expected);
+    check(Topic::All(hub.clone()), "b1 a3", "a1 a2 c1");
+    check(Topic::Group(hub.clone(), "lab".into()), "", "a1 a2");
+    check(Topic::Group(hub.clone(), "lab".into()), "a2", "a1");
+    check(Topic::User(hub.clone(), "alice".into()), "a1", "a2");
+    check(Topic::Connection(hub.clone(), "c1".into()), "", "c1");
+    check(Topic::Connection(hub.clone(), "gone".into()), "", "");
+    check(Topic::Node("node-1".into()), "", "");
+}
+
+#[tokio::test]
+async fn an_envelope_without_a_protocol_reaches_only_clients_of_the_other() {
+    let cluster = Cluster::start().await;
+    let json = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
+    let frames = Frames { json: Some(json.websocket().clone()), messagepack: None };
+    let topic = Topic::All(cluster.node.engine.name().clone());
+    deliver_received(&cluster.node.engine, &topic, frames, &[]);
+    assert_eq!(received(&cluster.here), "a1 b1 c1");
+}
+
+#[tokio::test]
+async fn only_the_topic_of_a_connection_names_one() {
+    let cluster = Cluster::start().await;
+    let (engine, hub) = (&cluster.node.engine, cluster.node.engine.name());
+    let named = |topic| connection_of(engine, &topic).map(|connection| connection.id.to_string());
+    assert_eq!(named(Topic::Connection(hub.clone(), "a1".into())).as_deref(), Some("a1"));
+    assert_eq!(named(Topic::Connection(hub.clone(), "a3".into())), None);
+    assert_eq!(named(Topic::User(hub.clone(), "a1".into())), None);
+    assert_eq!(named(Topic::All(hub.clone())), None);
+}

@@ -1,0 +1,123 @@
+//! Tests of what a connection's start and end mean for groups and subscriptions.
+
+use std::time::Duration;
+
+use hubward_hub::Hub;
+use serde_json::json;
+
+use super::*;
+use crate::testing::client::TestClient;
+use crate::testing::cluster::{TestNode, settle};
+use crate::testing::{engine, handle, log::CapturedLog, user_handle};
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_subscribes_to_its_own_topic_and_to_that_of_its_user_until_it_closes() {
+    let node = TestNode::start(Hub::new("hub")).await;
+    let (alice, anonymous) = (user_handle("c1", "alice"), handle("c2"));
+    node.open(&alice).await;
+    node.open(&anonymous).await;
+    let opened = ["subscribe connection c1", "subscribe user alice", "subscribe connection c2"];
+    assert_eq!(node.backplane.take_calls(), opened);
+    node.close(&alice).await;
+    assert_eq!(node.backplane.take_calls(), ["unsubscribe connection c1", "unsubscribe user alice"]);
+    node.close(&anonymous).await;
+    assert_eq!(node.backplane.take_calls(), ["unsubscribe connection c2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_topic_of_a_user_is_subscribed_to_until_the_last_of_the_connections_closes() {
+    let node = TestNode::start(Hub::new("hub")).await;
+    let (first, second) = (user_handle("c1", "alice"), user_handle("c2", "alice"));
+    node.open(&first).await;
+    node.open(&second).await;
+    node.backplane.take_calls();
+    node.close(&first).await;
+    assert_eq!(node.backplane.take_calls(), ["unsubscribe connection c1"]);
+    node.close(&second).await;
+    assert_eq!(node.backplane.take_calls(), ["unsubscribe connection c2", "unsubscribe user alice"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_subscription_failed_leaves_none_when_it_closes() {
+    let node = TestNode::start(Hub::new("hub")).await;
+    let connection = user_handle("c1", "alice");
+    node.engine.index.add(&connection);
+    node.backplane.subscribing.set_failing(true);
+    assert!(connected(&node.engine, &connection).await.is_err());
+    node.close(&connection).await;
+    assert_eq!(node.backplane.take_calls(), ["subscribe connection c1", "unsubscribe connection c1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_connection_leaves_no_group_no_record_no_subscription_and_no_task() {
+    let node = TestNode::start(Hub::new("hub")).await;
+    let minute = Some(Duration::from_secs(60));
+    node.engine
+        .context
+        .store
+        .add_user(node.engine.name(), &"team".into(), &"alice".into(), minute)
+        .await
+        .unwrap();
+    let connection = user_handle("c1", "alice");
+    node.open(&connection).await;
+    node.join(&connection, "ward").await;
+    assert_eq!(
+        (node.delivered_to("team"), node.delivered_to("ward")),
+        (vec!["c1".into()], vec!["c1".into()])
+    );
+    assert_eq!(node.engine.context.tasks.len(), 1);
+    node.backplane.take_calls();
+
+    node.close(&connection).await;
+    settle().await;
+    assert!(node.delivered_to("team").is_empty() && node.delivered_to("ward").is_empty());
+    assert_eq!(node.recorded_in("ward").await, 0);
+    assert_eq!(node.recorded_in("team").await, 1, "the user is still a member");
+    let mut calls = node.backplane.take_calls();
+    calls.sort();
+    let topics = ["connection c1", "group team", "group ward", "user alice"];
+    assert_eq!(calls, topics.map(|topic| format!("unsubscribe {topic}")));
+    assert!(node.engine.context.tasks.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_at_the_end_of_a_connection_is_logged_and_everything_else_is_undone() {
+    let node = TestNode::start(Hub::new("hub")).await;
+    let connection = handle("c1");
+    node.open(&connection).await;
+    node.join(&connection, "ward").await;
+    node.backplane.take_calls();
+    node.store.changing.set_failing(true);
+    let log = CapturedLog::start();
+    node.close(&connection).await;
+    let logged = "WARN The groups of a closed connection could not be removed from the store.";
+    assert_eq!(log.messages(), [logged]);
+    assert!(node.delivered_to("ward").is_empty());
+    assert_eq!(node.engine.connection_count(), 0);
+    assert_eq!(node.backplane.take_calls(), ["unsubscribe connection c1", "unsubscribe group ward"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_connection_without_groups_does_not_need_the_store() {
+    let node = TestNode::start(Hub::new("hub")).await;
+    let connection = handle("c1");
+    node.open(&connection).await;
+    node.store.changing.set_failing(true);
+    let log = CapturedLog::start();
+    node.close(&connection).await;
+    assert!(log.messages().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_of_a_node_without_a_backplane_gets_what_is_sent_to_the_groups_of_its_user() {
+    let engine = engine(Hub::new("hub").method("Ping", async || ()));
+    let hub = engine.handle();
+    hub.groups().add_user("alice", "team", None).await.unwrap();
+    let mut client = TestClient::connect_user(&engine, "c1", "alice").await;
+    client.call("Ping", json!([])).await;
+    hub.clients().group("team").send("Hello", ("team",)).await.unwrap();
+    assert_eq!(client.message().await, json!({ "type": 1, "target": "Hello", "arguments": ["team"] }));
+    drop(client);
+    settle().await;
+    assert_eq!(engine.connection_count(), 0);
+}

@@ -1,0 +1,88 @@
+//! Tests of a node's start and shutdown.
+
+use std::time::Duration;
+
+use hubward_backplane::{Backplane, InMemoryGroupStore, InMemoryNetwork};
+use hubward_hub::Hub;
+use serde_json::json;
+
+use super::*;
+use crate::testing::client::{Next, TestClient};
+use crate::testing::cluster::TestNode;
+use crate::testing::faults::FaultyBackplane;
+use crate::testing::{engine, engine_with};
+
+/// A node with one hub that was not started.
+fn node(network: &InMemoryNetwork) -> (Node, Arc<FaultyBackplane>) {
+    let backplane = FaultyBackplane::new(network, "node-1");
+    let engine = engine_with(Hub::new("hub"), backplane.clone(), Arc::new(InMemoryGroupStore::new()));
+    (Node::new(engine.context.clone(), [engine]), backplane)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_starts_twice_joins_the_others_once() {
+    let (node, backplane) = node(&InMemoryNetwork::new());
+    node.start().await.unwrap();
+    assert_eq!(backplane.take_calls(), ["subscribe node node-1", "subscribe all"]);
+    node.start().await.unwrap();
+    assert!(backplane.take_calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_could_not_reach_the_others_may_be_started_again() {
+    let network = InMemoryNetwork::new();
+    let (node, backplane) = node(&network);
+    network.cut(node.id());
+    assert!(matches!(node.start().await, Err(BackplaneError::Unavailable(_))));
+    assert!(backplane.take_calls().is_empty());
+    network.mend(node.id());
+    node.start().await.unwrap();
+    assert_eq!(backplane.take_calls(), ["subscribe node node-1", "subscribe all"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_without_a_backplane_is_ready_as_it_is() {
+    let engine = engine(Hub::new("hub"));
+    let node = Node::new(engine.context.clone(), [engine]);
+    node.start().await.unwrap();
+    node.start().await.unwrap();
+    assert!(node.hub("hub").is_some());
+    assert!(node.hub("other").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_closes_every_client_with_leave_to_reconnect_and_leaves_the_other_nodes() {
+    let node = TestNode::start(Hub::new("hub")).await;
+    let mut clients = Vec::new();
+    for id in ["c1", "c2"] {
+        clients.push(TestClient::connect(&node.engine, id).await);
+    }
+    // A client whose handshake is not done yet.
+    let mut silent = TestClient::open(&node.engine, "c3", Default::default(), Default::default());
+    let everything_else = async {
+        for client in &mut clients {
+            assert_eq!(client.message().await, json!({ "type": 7, "allowReconnect": true }));
+            assert_eq!(client.next().await, Next::Closed(1000));
+        }
+        clients.clear();
+        silent.next().await
+    };
+    let both = async { tokio::join!(node.node.shut_down(), everything_else) };
+    let ((), last) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+    assert!(matches!(last, Next::Message(_) | Next::Closed(1000)), "{last:?}");
+    assert_eq!(node.engine.connection_count(), 0);
+    assert!(node.engine.context.tasks.is_empty());
+    let published = node.backplane.publish(&Topic::All("hub".into()), "".into()).await;
+    assert!(matches!(published, Err(BackplaneError::Stopped)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_what_is_running() {
+    let slow = async || tokio::time::sleep(Duration::from_secs(5)).await;
+    let node = TestNode::start(Hub::new("hub").on_disconnected(slow)).await;
+    let client = TestClient::connect(&node.engine, "c1").await;
+    drop(client);
+    let start = tokio::time::Instant::now();
+    node.node.shut_down().await;
+    assert_eq!(start.elapsed().as_secs(), 5);
+}

@@ -1,0 +1,96 @@
+//! Nodes on an in-memory network, whose backplane and group store a test can fail or hold up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hubward_backplane::{Body, GroupStore, InMemoryNetwork, Topic};
+use hubward_hub::Hub;
+
+use super::faults::{FaultyBackplane, FaultyStore};
+use crate::connection::handle::ConnectionHandle;
+use crate::context::NodeContext;
+use crate::engine::Engine;
+use crate::membership;
+use crate::membership::connection::Change;
+use crate::node::Node;
+
+/// A started node with one hub.
+pub(crate) struct TestNode {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) node: Node,
+    pub(crate) network: InMemoryNetwork,
+    pub(crate) backplane: Arc<FaultyBackplane>,
+    pub(crate) store: Arc<FaultyStore>,
+}
+
+impl TestNode {
+    /// A node `node-1`, alone on its network.
+    pub(crate) async fn start(hub: Hub) -> Self {
+        Self::start_on(InMemoryNetwork::new(), "node-1", FaultyStore::new(), hub).await
+    }
+
+    /// Two nodes, `node-1` and `node-2`, with one store.
+    pub(crate) async fn start_two(hub: impl Fn() -> Hub) -> (Self, Self) {
+        let (network, store) = (InMemoryNetwork::new(), FaultyStore::new());
+        let first = Self::start_on(network.clone(), "node-1", store.clone(), hub()).await;
+        (first, Self::start_on(network, "node-2", store, hub()).await)
+    }
+
+    async fn start_on(network: InMemoryNetwork, id: &str, store: Arc<FaultyStore>, hub: Hub) -> Self {
+        let backplane = FaultyBackplane::new(&network, id);
+        let context = NodeContext::new(id.into(), Some(backplane.clone()), Some(store.clone()));
+        let engine = super::engine_on(context, hub);
+        let node = Node::new(engine.context.clone(), [engine.clone()]);
+        node.start().await.unwrap();
+        backplane.take_calls();
+        Self { engine, node, network, backplane, store }
+    }
+
+    /// Opens a connection as its task does, without a task.
+    pub(crate) async fn open(&self, connection: &Arc<ConnectionHandle>) {
+        self.engine.index.add(connection);
+        membership::lifecycle::connected(&self.engine, connection).await.unwrap();
+    }
+
+    /// Closes a connection as its task does. It fails where that has to wait for what a test holds up.
+    pub(crate) async fn close(&self, connection: &ConnectionHandle) {
+        connection.set_closed();
+        let closing = membership::lifecycle::disconnected(&self.engine, connection);
+        tokio::time::timeout(Duration::from_secs(60), closing).await.expect("the connection does not close");
+    }
+
+    /// Adds a connection of this node to a group.
+    pub(crate) async fn join(&self, connection: &Arc<ConnectionHandle>, group: &str) {
+        let group = group.into();
+        membership::connection::change_local(&self.engine, connection, &group, Change::Join).await.unwrap();
+    }
+
+    /// The ids of the connections that a group's messages are delivered to on this node, sorted.
+    pub(crate) fn delivered_to(&self, group: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        self.engine.index.for_group(&group.into(), |connection| ids.push(connection.id.to_string()));
+        ids.sort();
+        ids
+    }
+
+    /// How many members the store has for a group.
+    pub(crate) async fn recorded_in(&self, group: &str) -> u64 {
+        self.store.count(self.engine.name(), &group.into()).await.unwrap()
+    }
+
+    /// How many other nodes are subscribed to a topic: what is sent to find that out concerns nobody.
+    pub(crate) async fn others_on(&self, topic: Topic) -> Option<usize> {
+        let (context, body) = (&self.engine.context, Body::CancelInvokeClient { id: u64::MAX });
+        context.backplane.as_ref().unwrap().publish(&topic, context.envelope(body)).await.unwrap()
+    }
+
+    /// The hub's topic of a group.
+    pub(crate) fn group_topic(&self, group: &str) -> Topic {
+        Topic::Group(self.engine.name().clone(), group.into())
+    }
+}
+
+/// Lets every task run until it waits. In paused time.
+pub(crate) async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
