@@ -1,4 +1,4 @@
-// Negotiates that nobody follows up. Prints the node's resident memory before and after, and the CPU that one cost.
+// Negotiates that are never followed by a connection. Prints the node's resident memory before and after, and the CPU that one cost.
 //   node negotiate-flood.mjs --url http://127.0.0.1:8081 --pid PID [--hub /conformance] [--count 200000]
 import http from 'node:http';
 import fs from 'node:fs';
@@ -11,7 +11,7 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 50 });
 const resident = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
 const ticks = () => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13).reduce((a, b) => a + Number(b), 0);
 const negotiate = () => new Promise((resolve, reject) => {
-  http.request(url, { method: 'POST', agent, headers: { 'Content-Length': 0 } }, answer => { answer.resume(); answer.on('end', resolve); }).on('error', reject).end();
+  http.request(url, { method: 'POST', agent, headers: { 'Content-Length': 0 } }, response => { response.resume(); response.on('end', resolve); }).on('error', reject).end();
 });
 async function flood(n) {
   let left = n;

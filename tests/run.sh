@@ -2,22 +2,43 @@
 # Runs every test of Hubward, and installs what they need where it is missing.
 #   tests/run.sh            everything
 #   tests/run.sh rust|conformance|clients|browser    one part
-# Needs Rust (https://rustup.rs, version in Cargo.toml) and a C compiler. Node.js, npm and Chromium are installed with
-# apt-get where they are missing and that is allowed; where it is not, the script says what to install.
+# Needs Rust (https://rustup.rs, version in rust-toolchain.toml) and a C compiler. Node.js, npm and Chromium are installed
+# with apt-get where they are missing and that is allowed; where it is not, the script says what to install. cargo-deny and
+# cargo-machete are run where they are installed.
+# What drives nodes from outside runs beside the Rust tests; a step's output is kept together and shown when it ends.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 part=${1:-all}
 work=$(mktemp -d)
-pids=()
+
+fail() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
+case $part in all|rust|conformance|clients|browser) ;; *) fail "unknown part '$part': all, rust, conformance, clients or browser" ;; esac
+
+# Each lane is a process group of its own, so that one signal ends it with all that it started, servers too.
+set -m
+lanes=()
+lane() { ("$@") & lanes+=($!); }
 finish() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  local group
+  for group in "${lanes[@]}"; do kill -TERM -- "-$group" 2>/dev/null || true; done
+  wait 2>/dev/null || true
   rm -rf "$work"
 }
 trap finish EXIT
 
-step() { printf '\n== %s\n' "$*"; }
-fail() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
+# step NAME COMMAND…: runs a command and shows its output when it has ended.
+step() {
+  local name=$1 began=$SECONDS log result=0; shift
+  log=$(mktemp -p "$work")
+  printf '== %s\n' "$name"
+  "$@" >"$log" 2>&1 </dev/null || result=$?
+  if [ "$result" = 0 ]; then
+    printf '\n== %s: passed in %s s\n%s\n' "$name" "$((SECONDS - began))" "$(cat "$log")"
+  else
+    printf '\n== %s: FAILED\n%s\n' "$name" "$(cat "$log")"
+  fi
+  return "$result"
+}
 
 # need COMMAND PACKAGE…: installs Debian packages when a command is missing.
 need() {
@@ -26,13 +47,59 @@ need() {
   local sudo=()
   [ "$(id -u)" = 0 ] || sudo=(sudo -n)
   command -v apt-get >/dev/null || fail "'$command' is missing; install it with your package manager, then run this again"
-  step "installing $* (for '$command')"
+  printf '== installing %s\n' "$*"
   "${sudo[@]}" apt-get update -qq || true
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >"$work/apt.log" 2>&1 \
     || { tail -n 5 "$work/apt.log" >&2; fail "'$command' is missing and could not be installed; install it (Debian: apt-get install $*), then run this again"; }
 }
 
-# await URL NAME LOG: waits until something answers.
+# ---- the workspace
+
+# The commands of the justfile's recipes, and those of CONTRIBUTING.md's shell blocks, must be the same.
+# shellcheck disable=SC2016 # the backquotes are Markdown's
+recipes_are_documented() {
+  diff <(sed -n 's/^    \([^@]\)/\1/p' justfile | sort -u) \
+    <(sed -n '/^```sh$/,/^```$/{/^```/d;s/  *#.*//;p;}' CONTRIBUTING.md | sort -u) \
+    || { echo "the recipes of the justfile (<) are not the commands of CONTRIBUTING.md (>)"; return 1; }
+}
+
+dependencies_are_allowed() {
+  if ! cargo deny --version >/dev/null 2>&1; then
+    echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)"
+  elif timeout 120 cargo deny fetch db >/dev/null 2>&1; then
+    cargo deny check --hide-inclusion-graph
+  else
+    echo "the advisory database cannot be fetched: advisories are not checked"
+    cargo deny check --hide-inclusion-graph bans licenses sources
+  fi
+}
+
+dependencies_are_used() {
+  if cargo machete --version >/dev/null 2>&1; then cargo machete
+  else echo "skipped: cargo-machete is not installed (cargo install --locked cargo-machete)"; fi
+}
+
+rust() {
+  step "format" cargo fmt --all --check
+  step "the justfile and CONTRIBUTING.md" recipes_are_documented
+  step "lints" cargo clippy --workspace --all-targets --quiet -- -D warnings
+  step "Rust tests" cargo test --workspace --quiet
+  step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+  step "dependencies: cargo deny" dependencies_are_allowed
+  step "dependencies: cargo machete" dependencies_are_used
+}
+
+# ---- what drives running nodes from outside
+
+build() {
+  need curl curl
+  need node nodejs npm
+  need npm npm
+  step "Node packages" npm ci --prefix tests/js --silent --no-audit --no-fund
+  step "the conformance server and the node" cargo build --release --quiet --bin conformance-server --bin hubward
+}
+
+# await URL NAME LOG: waits until something responds.
 await() {
   for _ in $(seq 300); do
     curl -s -o /dev/null "$1" && return
@@ -45,63 +112,62 @@ await() {
 # port: a free TCP port of this machine.
 port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 
-command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs, then run this again"
-need cc gcc libc6-dev
-case $part in all|rust|conformance|clients|browser) ;; *) fail "unknown part '$part': all, rust, conformance, clients or browser" ;; esac
-
-if [ "$part" = all ] || [ "$part" = rust ]; then
-  step "format"
-  cargo fmt --all --check
-  step "lints"
-  cargo clippy --workspace --all-targets --quiet -- -D warnings
-  step "Rust tests"
-  cargo test --workspace --quiet
-fi
-[ "$part" = rust ] && exit 0
-
-need curl curl
-need node nodejs npm
-need npm npm
-step "building the conformance server and the node"
-cargo build --release --quiet --bin conformance-server --bin hubward
-step "Node packages"
-(cd tests/js && npm ci --silent --no-audit --no-fund)
-
-# serve NAME PORT…: starts the conformance server on these ports and waits for it.
+# serve PORT…: starts a conformance server with a node on each of these ports, and waits for it.
 serve() {
   local listen=() p
   for p in "$@"; do listen+=("127.0.0.1:$p"); done
   local log="$work/server-$1.log"
   HUBWARD_LOG=warn target/release/conformance-server --listen "$(IFS=,; echo "${listen[*]}")" >"$log" 2>&1 &
-  pids+=($!)
   for p in "$@"; do await "http://127.0.0.1:$p/" "the conformance server" "$log"; done
 }
 
-if [ "$part" != browser ]; then
+# serve_both: one server with one node ($single), and one with two ($cluster), unless they run already.
+serve_both() {
+  [ -z "${cluster:-}" ] || return 0
+  local one first second
   one=$(port); serve "$one"
   first=$(port); second=$(port); serve "$first" "$second"
   single="http://127.0.0.1:$one"
   cluster="http://127.0.0.1:$first,http://127.0.0.1:$second"
-fi
-if [ "$part" = all ] || [ "$part" = conformance ]; then
-  step "recorded answers of ASP.NET Core, on one node"
-  (cd tests/js && node conformance/check.mjs --url "$single")
-  step "recorded answers of ASP.NET Core, on two nodes"
-  (cd tests/js && node conformance/check.mjs --url "$cluster")
-fi
-if [ "$part" = all ] || [ "$part" = clients ]; then
-  step "official clients, on one node"
-  (cd tests/js && HUBWARD_URLS="$single" npm run --silent clients)
-  step "official clients, on two nodes"
-  (cd tests/js && HUBWARD_URLS="$cluster" npm run --silent clients)
-fi
-if [ "$part" = all ] || [ "$part" = browser ]; then
-  need chromium chromium
-  base=$(( 20000 + RANDOM % 10000 ))
-  step "the demo in a browser"
+}
+
+conformance() {
+  serve_both
+  step "recorded answers of ASP.NET Core, on one node" node tests/js/conformance/check.mjs --url "$single"
+  step "recorded answers of ASP.NET Core, on two nodes" node tests/js/conformance/check.mjs --url "$cluster"
+}
+
+clients() {
+  serve_both
+  step "official clients, on one node" env HUBWARD_URLS="$single" npm run --prefix tests/js --silent clients
+  step "official clients, on two nodes" env HUBWARD_URLS="$cluster" npm run --prefix tests/js --silent clients
+}
+
+browser() {
+  local base=$((20000 + RANDOM % 10000)) found
+  found=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+  [ -n "$found" ] || { need chromium chromium; found=$(command -v chromium); }
   HUBWARD_LOG=warn target/release/hubward demo --nodes 2 --port "$base" >"$work/demo.log" 2>&1 &
-  pids+=($!)
   await "http://127.0.0.1:$base/" "the demo" "$work/demo.log"
-  (cd tests/js && HUBWARD_DEMO_URLS="http://127.0.0.1:$base,http://127.0.0.1:$((base + 1))" npm run --silent browser)
+  step "the demo in a browser" env CHROMIUM="$found" \
+    HUBWARD_DEMO_URLS="http://127.0.0.1:$base,http://127.0.0.1:$((base + 1))" npm run --prefix tests/js --silent browser
+}
+
+outside() { build; conformance; clients; browser; }
+one_suite() { build; "$part"; }
+
+# ---- which parts
+
+command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs, then run this again"
+need cc gcc libc6-dev
+if ! cargo --version >/dev/null 2>&1; then
+  printf '== installing the toolchain of rust-toolchain.toml\n'
+  rustup toolchain install || { printf 'not installed: using the stable toolchain\n'; export RUSTUP_TOOLCHAIN=stable; }
 fi
-step "all passed"
+case $part in
+  all) lane outside; lane rust; wait -n ;; # the first to end; if it has failed, so does the script
+  rust) lane rust ;;
+  *) lane one_suite ;;
+esac
+for each in "${lanes[@]}"; do wait "$each"; done
+printf '\n== all passed in %s s\n' "$SECONDS"

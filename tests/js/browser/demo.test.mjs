@@ -1,5 +1,5 @@
 // The demo in a real browser, in two windows on two nodes. HUBWARD_DEMO_URLS names the nodes, comma separated;
-// CHROMIUM the browser, if it is not /usr/bin/chromium. UPDATE_SCREENSHOT=1 takes docs/images/demo.png anew.
+// CHROMIUM the browser, if it is not /usr/bin/chromium. UPDATE_SCREENSHOT=1 takes docs/images/demo.png again.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
@@ -50,7 +50,7 @@ describe('the demo', { concurrency: 2, timeout: 60_000 }, () => {
     assert.match(await (await doctor.chatMessage(question)).textContent(), /alice/);
     await doctor.say(answer);
     assert.match(await (await nurse.chatMessage(answer)).textContent(), /ben/);
-    for (const page of [nurse, doctor]) assert.deepEqual(page.complaints, []);
+    for (const page of [nurse, doctor]) assert.deepEqual(page.errors, []);
     assert.deepEqual([...nurse.origins], [new URL(firstNode).origin]);
   });
 
@@ -103,7 +103,7 @@ describe('the demo', { concurrency: 2, timeout: 60_000 }, () => {
     await window.chatMessage(text);
   });
 
-  test('a cut that heals at once goes unnoticed', async t => {
+  test('a short interruption shows no change of state', async t => {
     const proxy = await proxied(t);
     const window = await open(t, proxy.url);
     await window.signIn({ user: 'alice' });
@@ -155,7 +155,7 @@ describe('the demo', { concurrency: 2, timeout: 60_000 }, () => {
   });
 });
 
-// People of its own: the leaving of the other tests' people, which a node notices late, would show in it.
+// It has users of its own: those of other tests, which a node may not have disconnected yet, would show in it.
 test('the picture in the documentation', { skip: process.env.UPDATE_SCREENSHOT !== '1' }, async t => {
   const { nurse, doctor } = await twoWindows(t, ['florence', 'joseph']);
   await nurse.say('Bed 3 is restless. Who is on call?');
@@ -175,7 +175,7 @@ test('the picture in the documentation', { skip: process.env.UPDATE_SCREENSHOT !
   fs.writeFileSync(SCREENSHOT, await sideBySide([nurse, doctor]));
 });
 
-/** From now on notes each state that the page shows; returns how to read them. */
+/** From now on records each state that the page shows; returns a function that reads them. */
 async function watchStates({ page }) {
   await page.evaluate(() => {
     window.statesSeen = [];

@@ -1,4 +1,4 @@
-// The demo page as a person uses it: signs in, writes, reads. It knows the page's ids, and nothing of what is right.
+// The demo page as a person uses it: signs in, writes, reads. It knows the page's ids, and asserts nothing.
 import { chromium } from 'playwright-core';
 
 const QUIET = [
@@ -19,9 +19,9 @@ export const launch = () =>
   });
 
 export class DemoPage {
-  /** What the page complained of: script errors, refused markup, lost requests. */
-  complaints = [];
-  /** Origins that the page asked for anything. */
+  /** What the page reported: script errors, refused markup, failed requests. */
+  errors = [];
+  /** Origins that the page sent a request to. */
   origins = new Set();
   #page;
 
@@ -32,8 +32,8 @@ export class DemoPage {
 
   constructor(page) {
     this.#page = page;
-    page.on('pageerror', error => this.complaints.push(error.message));
-    page.on('console', line => line.type() === 'error' && this.complaints.push(line.text()));
+    page.on('pageerror', error => this.errors.push(error.message));
+    page.on('console', line => line.type() === 'error' && this.errors.push(line.text()));
     page.on('request', request => this.origins.add(new URL(request.url()).origin));
   }
 

@@ -1,4 +1,4 @@
-// Who may connect and call, as the official client tells its user.
+// Who may connect and call, as the official client reports it.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { describe, test } from 'node:test';
@@ -49,7 +49,7 @@ for (const pipe of pipes) {
       assert.equal(await received.next(), 'm');
     });
 
-    test('a token that lapses ends the connection', async t => {
+    test('the connection ends when its token expires', async t => {
       const connection = build(t, { pipe, hub, token: signedToken({ sub: 'n' }, { seconds: 3 }) });
       const closed = called(connection, 'onclose');
       await connection.start();

@@ -1,4 +1,4 @@
-// What a browser is told about cross-origin requests, header by header.
+// What a browser learns about cross-origin requests, header by header.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { once } from 'node:events';
@@ -29,32 +29,32 @@ const preflight = origin =>
 
 describe('CORS', { concurrency: true }, () => {
   test('a preflight of an allowed origin allows what the client sends', async () => {
-    const answer = await preflight(ALLOWED);
-    assert.equal(answer.status, 204);
-    assert.equal(answer['access-control-allow-origin'], ALLOWED);
-    assert.equal(answer['access-control-allow-credentials'], 'true');
-    assert.match(answer['access-control-allow-methods'], /\bPOST\b/);
+    const response = await preflight(ALLOWED);
+    assert.equal(response.status, 204);
+    assert.equal(response['access-control-allow-origin'], ALLOWED);
+    assert.equal(response['access-control-allow-credentials'], 'true');
+    assert.match(response['access-control-allow-methods'], /\bPOST\b/);
     for (const header of ['x-requested-with', 'x-signalr-user-agent', 'authorization'])
-      assert.ok(answer['access-control-allow-headers'].toLowerCase().includes(header), header);
+      assert.ok(response['access-control-allow-headers'].toLowerCase().includes(header), header);
   });
 
-  test('an allowed origin may read the answer', async () => {
-    const answer = await negotiate('POST', { Origin: ALLOWED });
-    assert.equal(answer.status, 200);
-    assert.equal(answer['access-control-allow-origin'], ALLOWED);
-    assert.equal(answer['access-control-allow-credentials'], 'true');
+  test('an allowed origin may read the response', async () => {
+    const response = await negotiate('POST', { Origin: ALLOWED });
+    assert.equal(response.status, 200);
+    assert.equal(response['access-control-allow-origin'], ALLOWED);
+    assert.equal(response['access-control-allow-credentials'], 'true');
   });
 
   for (const origin of STRANGERS) {
     test(`${origin} is allowed nothing`, async () => {
-      for (const answer of [await preflight(origin), await negotiate('POST', { Origin: origin })])
-        assert.equal(answer['access-control-allow-origin'], undefined);
+      for (const response of [await preflight(origin), await negotiate('POST', { Origin: origin })])
+        assert.equal(response['access-control-allow-origin'], undefined);
     });
   }
 
   test('a request without an origin gets no such header', async () => {
-    const answer = await negotiate('POST', {});
-    assert.equal(answer.status, 200);
-    assert.equal(answer['access-control-allow-origin'], undefined);
+    const response = await negotiate('POST', {});
+    assert.equal(response.status, 200);
+    assert.equal(response['access-control-allow-origin'], undefined);
   });
 });

@@ -87,7 +87,7 @@ for (const pipe of pipes) {
       assert.equal(await connection.invoke('Echo', 'still here'), 'still here');
     });
 
-    test('many at once are each answered', async t => {
+    test('of many at once each gets its result', async t => {
       const connection = await connect(t, { pipe });
       const sums = await Promise.all(Array.from({ length: 100 }, (_, i) => connection.invoke('Add', i, i)));
       assert.deepEqual(
@@ -96,10 +96,10 @@ for (const pipe of pipes) {
       );
     });
 
-    test('a send is done without an answer', async t => {
+    test('a send runs without a completion', async t => {
       const connection = await connect(t, { pipe });
       const received = inbox(connection);
-      await connection.send('Crash', 'nobody hears this');
+      await connection.send('Crash', 'nobody waits for this');
       await connection.send('ToCaller', 'sent');
       assert.equal(await received.next(), 'sent');
     });

@@ -1,4 +1,4 @@
-// How connections begin and end when nothing goes wrong, and what a client may not do outside that.
+// The lifecycle of a connection when nothing fails, and what a client may not do before and after it.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { HttpTransportType, HubConnectionBuilder, HubConnectionState, LogLevel } from '@microsoft/signalr';
@@ -16,7 +16,7 @@ for (const pipe of pipes) {
       assert.equal(await within(closed, 'close'), undefined);
       assert.equal(connection.state, HubConnectionState.Disconnected);
       const gone = async () => (await other.invoke('Ask', connectionId, 'there?')) === 'gone: does not exist';
-      await eventually(gone, 'the server forgets the connection');
+      await eventually(gone, 'the server removes the connection');
     });
 
     test('a stopped connection may start again, as a new one', async t => {
@@ -45,7 +45,7 @@ for (const pipe of pipes) {
       assert.equal(await greetings.next(), 'welcome');
     });
 
-    test('who is aborted by the hub does not come back', async t => {
+    test('a client that the hub aborts does not reconnect', async t => {
       const connection = await connect(t, {
         pipe,
         configure: builder => builder.withAutomaticReconnect([0]),
@@ -81,7 +81,7 @@ test('where a hub has no WebSockets, the client falls back', async t => {
   assert.equal(await connection.invoke('Transport'), 'ServerSentEvents');
 });
 
-test('a client that allows no transport of the hub is told so', async t => {
+test('a client that allows no transport of the hub gets an error', async t => {
   const connection = new HubConnectionBuilder()
     .withUrl(`${nextNode()}/conformance-nowebsockets`, { transport: HttpTransportType.WebSockets })
     .configureLogging(LogLevel.None)

@@ -1,4 +1,4 @@
-// Automatic reconnect, and how a client finds out that the server has gone silent.
+// Automatic reconnect, and how a client notices that the server is silent.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { HubConnectionState } from '@microsoft/signalr';
@@ -37,7 +37,7 @@ for (const pipe of pipes) {
       assert.equal(await connection.invoke('Echo', 'back'), 'back');
     });
 
-    test('a fresh token is asked for on each connection, and what it says counts', async t => {
+    test('each connection uses a new token, and its claims count', async t => {
       const proxy = await proxied(t);
       let role = 'nurse';
       const token = () => signedToken({ sub: 'alice', role });
@@ -58,7 +58,7 @@ for (const pipe of pipes) {
   });
 }
 
-// Long polling has no keep-alive: its client counts on polls that end.
+// Long polling has no keep-alive: its client relies on polls that end.
 for (const pipe of pipes.filter(({ transport }) => transport !== 'LongPolling')) {
   test(`${pipe.name}: the server's pings keep a quiet connection open, and silence ends it`, async t => {
     const proxy = await proxied(t);

@@ -26,7 +26,7 @@ for (const pipe of pipes) {
       await assertNothingCame(third, third, received[2]);
     });
 
-    test('who has left a group receives nothing more', async t => {
+    test('a connection that has left a group receives nothing more', async t => {
       const { connections, received, group } = await three(t, pipe);
       const [first, second] = connections;
       await first.invoke('Join', group);

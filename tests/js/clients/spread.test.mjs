@@ -1,4 +1,4 @@
-// No sticky sessions: each TCP connection of a client reaches the next node, and nobody notices.
+// No sticky sessions: each TCP connection of a client reaches the next node, and the client does not notice.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { describe, test } from 'node:test';

@@ -14,7 +14,7 @@ const numbers = Array.from({ length: MESSAGES }, (_, i) => i);
 const RESUME_MILLISECONDS = 3_000;
 const resumed = proxy => within(proxy.inUse(), 'resume', RESUME_MILLISECONDS);
 
-/** Each waits until the connection is in use: the client tries once to take it up again, and must not be cut then. */
+/** Each waits until the connection is in use: the client tries once to resume it, and must not be cut then. */
 const WAYS_TO_CUT = {
   'both ends know': proxy => resumed(proxy).then(() => proxy.cut()),
   'the server does not know': proxy => resumed(proxy).then(() => proxy.cutHalfOpen()),
@@ -31,7 +31,7 @@ async function stateful(t, { pipe, targets }) {
   const { connectionId } = connection;
   const assertSame = async () => {
     assert.equal(connection.connectionId, connectionId);
-    assert.equal(await within(connection.invoke('MyConnectionId'), 'an answer'), connectionId);
+    assert.equal(await within(connection.invoke('MyConnectionId'), 'a result'), connectionId);
   };
   return { proxy, connection, assertSame };
 }
@@ -84,7 +84,7 @@ for (const pipe of webSocketPipes) {
           if (number % 100 === 50) await cut(proxy);
           uploaded.next(`${number},`);
           connection.send('ToCaller', `${number}`);
-          if (number % 10 === 9) await within(connection.invoke('Echo', 'x'), 'an answer');
+          if (number % 10 === 9) await within(connection.invoke('Echo', 'x'), 'a result');
         }
         uploaded.complete();
         assert.equal(await within(all, 'the upload'), numbers.map(number => `${number},`).join(''));
@@ -114,7 +114,7 @@ for (const pipe of webSocketPipes) {
   });
 }
 
-test('a hub that does not allow it answers as without', async t => {
+test('a hub that does not allow it works without it', async t => {
   const connection = await connect(t, {
     hub: '/conformance-detailed',
     configure: builder => builder.withStatefulReconnect(),

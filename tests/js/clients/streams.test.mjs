@@ -45,7 +45,7 @@ for (const pipe of pipes) {
       }
     });
 
-    test('a hub error ends it with its text, after the items', async t => {
+    test('a hub error ends the stream with its text, after the items', async t => {
       const connection = await connect(t, { pipe });
       const { items, end } = subscribe(connection.stream('CountThenFail', 2));
       await assert.rejects(end(), {
@@ -60,7 +60,7 @@ for (const pipe of pipes) {
       await assert.rejects(end(), { message: 'An error occurred on the server while streaming results.' });
     });
 
-    test('one that the client disposes of stops, and the connection goes on', async t => {
+    test('a stream that the client disposes of stops, and the connection stays open', async t => {
       const connection = await connect(t, { pipe });
       const { items, dispose } = subscribe(connection.stream('Count', 1_000_000, 5));
       await items.take(3);
@@ -107,7 +107,7 @@ for (const pipe of pipes) {
       await assert.rejects(sum, /on the server\. HubException: sensor lost$/);
     });
 
-    test('both ways at once: each answer comes before the next question', async t => {
+    test('both ways at once: each result comes before the next item is sent', async t => {
       const connection = await connect(t, { pipe });
       const numbers = new Subject();
       const { items, end } = subscribe(connection.stream('Double', numbers));

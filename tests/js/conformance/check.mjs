@@ -18,7 +18,7 @@ const SHOWN_CHARACTERS = 800;
 const { nodes, spread, only } = options();
 const answers = JSON.parse(fs.readFileSync(new URL('answers.json', import.meta.url), 'utf8'));
 const chosen = scenarios.filter(({ name }) => name.includes(only));
-await Promise.all(nodes.map(refuseSilence));
+await Promise.all(nodes.map(mustRespond));
 
 let failed = 0;
 await inParallel(
@@ -52,7 +52,7 @@ function options() {
   }
 }
 
-async function refuseSilence(node) {
+async function mustRespond(node) {
   await fetch(node).catch(() => {
     console.error(`no server at ${node}`);
     process.exit(2);
@@ -74,7 +74,7 @@ async function check({ name, run }) {
   console.log(`FAILED ${name}: ${difference}`);
 }
 
-/** What the server answered; a scenario that cannot be followed records why. */
+/** The server's answers; a scenario that cannot be followed records why. */
 async function follow(run) {
   const trace = new Trace(nodes, spread);
   const late = new AbortController();

@@ -41,7 +41,7 @@ export class Trace {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.masked(item)]));
   }
 
-  /** Unique in a scenario, not only in a connection: the record shows whose answer came where. */
+  /** Unique in a scenario, not only in a connection: the record shows which result came on which connection. */
   nextInvocationId() {
     return `${++this.#count}i`;
   }
@@ -61,14 +61,14 @@ export class Trace {
     const all = { ...headers };
     if (token) all.Authorization = `Bearer ${token}`;
     if (body != null || method === 'POST') all['Content-Length'] = Buffer.byteLength(body ?? '');
-    const answer = await request(
+    const response = await request(
       this.url(path, query, node),
       { method, headers: all, agent: false },
       body,
       timeout,
     );
-    if (!quiet) this.record(`${method} ${path}`, describe(answer, show));
-    return answer;
+    if (!quiet) this.record(`${method} ${path}`, describe(response, show));
+    return response;
   }
 
   /** POST negotiate; returns its JSON with `status`, `name` and `id`: what later requests carry. */
@@ -77,28 +77,28 @@ export class Trace {
     { version = 1, query = {}, token, headers, stateful, name = this.#nextName(), quiet } = {},
   ) {
     const node = this.#nextNode();
-    const asked = {
+    const parameters = {
       negotiateVersion: version,
       ...(stateful ? { useStatefulReconnect: 'true' } : {}),
       ...query,
     };
-    const answer = await this.http('POST', `${hub}/negotiate`, {
-      query: asked,
+    const response = await this.http('POST', `${hub}/negotiate`, {
+      query: parameters,
       token,
       headers,
       quiet: true,
       node,
     });
-    const fields = parsed(answer.text);
+    const fields = parsed(response.text);
     const id = fields?.connectionToken ?? fields?.connectionId;
     if (id) this.#homes.set(id, node);
     this.mask(fields?.connectionToken, `${name} token`);
     this.mask(fields?.connectionId, `${name} id`);
     if (!quiet) {
-      const shown = fields ? { json: fields } : answer.text ? { body: answer.text } : {};
-      this.record(`POST ${hub}/negotiate`, { status: answer.status, type: answer.type, ...shown });
+      const shown = fields ? { json: fields } : response.text ? { body: response.text } : {};
+      this.record(`POST ${hub}/negotiate`, { status: response.status, type: response.type, ...shown });
     }
-    return { ...fields, status: answer.status, id, name };
+    return { ...fields, status: response.status, id, name };
   }
 
   /** A negotiated connection, hub handshake done. Nothing of its opening is recorded. */
@@ -169,7 +169,7 @@ function request(url, options, body, timeout) {
     });
     sent.on('error', reject);
     sent.setTimeout(timeout, () =>
-      sent.destroy(new Error(`${options.method} ${url.pathname}: no answer in ${timeout} ms`)),
+      sent.destroy(new Error(`${options.method} ${url.pathname}: no response in ${timeout} ms`)),
     );
     sent.end(body);
   });

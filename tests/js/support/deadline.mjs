@@ -1,9 +1,9 @@
-// Waiting for what must happen, with an end. Nothing here sleeps for a fixed time.
+// Bounded waits for what must happen. Nothing here sleeps for a fixed time.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const DEFAULT_MILLISECONDS = 5_000;
-/** Between two looks at a condition that reports nothing itself. */
-const LOOK_EVERY_MILLISECONDS = 20;
+/** Between two checks of a condition that cannot notify. */
+const POLL_MILLISECONDS = 20;
 
 /** The promise's value, or an error that names `what` did not come in time. */
 export async function within(promise, what, milliseconds = DEFAULT_MILLISECONDS) {
@@ -14,11 +14,11 @@ export async function within(promise, what, milliseconds = DEFAULT_MILLISECONDS)
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Looks until `condition` holds: only for conditions that a server decides and tells nobody. */
+/** Polls until `condition` holds: only for what a server decides without a notification. */
 export async function eventually(condition, what, milliseconds = DEFAULT_MILLISECONDS) {
   const deadline = Date.now() + milliseconds;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`${what}: not in ${milliseconds} ms`);
-    await sleep(LOOK_EVERY_MILLISECONDS);
+    await sleep(POLL_MILLISECONDS);
   }
 }

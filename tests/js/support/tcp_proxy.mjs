@@ -36,7 +36,7 @@ export class TcpProxy {
     }
   }
 
-  /** The clients' ends are closed and the servers are not told: what a phone that changes networks leaves behind. */
+  /** The clients' ends are closed and the servers are not notified: what a phone that changes networks leaves behind. */
   cutHalfOpen() {
     for (const link of this.#links) {
       if (link.abandoned) continue;

@@ -5,7 +5,7 @@ import { Pipe } from './pipe.mjs';
 export class LongPollingPipe extends Pipe {
   #killed = false;
 
-  /** Resolves when the first poll is answered, which is at once. */
+  /** Resolves when the first poll returns, which is at once. */
   async start({ record } = {}) {
     const { status, raw } = await this.poll();
     if (record) this.trace.record(`${this.name} open`, { status, length: raw.length });
@@ -21,9 +21,8 @@ export class LongPollingPipe extends Pipe {
 
   async write(bytes) {
     const query = { id: this.id, access_token: this.token };
-    const answer = await this.trace.http('POST', this.hub, { query, body: bytes, quiet: true });
-    if (answer.status !== 200)
-      this.trace.record(`${this.name} POST`, { status: answer.status, body: answer.text });
+    const { status, text } = await this.trace.http('POST', this.hub, { query, body: bytes, quiet: true });
+    if (status !== 200) this.trace.record(`${this.name} POST`, { status, body: text });
   }
 
   kill() {

@@ -70,10 +70,10 @@ export class Pipe {
 
   async handshake({ protocol = this.protocol.name, version = 1, quiet, raw } = {}) {
     await this.write(raw ?? Buffer.from(JSON.stringify({ protocol, version }) + RECORD_SEPARATOR));
-    const [answer] = await this.take(1);
-    if (!quiet) this.trace.record(`${this.name} handshake`, answer ?? { none: true });
-    else if (!answer?.handshake || answer.handshake.error)
-      throw new Error(`handshake: ${JSON.stringify(answer)}`);
+    const [response] = await this.take(1);
+    if (!quiet) this.trace.record(`${this.name} handshake`, response ?? { none: true });
+    else if (!response?.handshake || response.handshake.error)
+      throw new Error(`handshake: ${JSON.stringify(response)}`);
   }
 
   /** The next `count` messages in order; with `unordered` sorted, for what may come in any order. */
@@ -90,7 +90,7 @@ export class Pipe {
     await this.next();
   }
 
-  /** Records what arrives unasked in a while: nothing, if all is well. */
+  /** Records what arrives in a while without a request: nothing, if all is well. */
   async quiet(milliseconds = 300) {
     await sleep(milliseconds);
     this.trace.record(`${this.name} then`, { messages: this.drain(), closed: !!this.end });

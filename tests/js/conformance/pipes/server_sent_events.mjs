@@ -8,7 +8,7 @@ export class ServerSentEventsPipe extends Pipe {
   #request;
   #unread = '';
 
-  /** Resolves when the server has answered the GET. */
+  /** Resolves when the server has responded to the GET. */
   start({ record } = {}) {
     const url = this.trace.url(this.hub, { id: this.id, access_token: this.token, ...this.query });
     return new Promise(resolve => {
@@ -31,9 +31,9 @@ export class ServerSentEventsPipe extends Pipe {
   async write(bytes) {
     const query = { id: this.id, access_token: this.token };
     const headers = { 'Content-Type': 'text/plain;charset=UTF-8' };
-    const answer = await this.trace.http('POST', this.hub, { query, headers, body: bytes, quiet: true });
-    if (answer.status !== 200)
-      this.trace.record(`${this.name} POST`, { status: answer.status, body: answer.text });
+    const request = { query, headers, body: bytes, quiet: true };
+    const { status, text } = await this.trace.http('POST', this.hub, request);
+    if (status !== 200) this.trace.record(`${this.name} POST`, { status, body: text });
   }
 
   kill() {

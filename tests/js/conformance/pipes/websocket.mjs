@@ -7,18 +7,18 @@ export class WebSocketPipe extends Pipe {
   frames = [];
   #socket;
 
-  /** Resolves when the server has answered the upgrade, one way or the other. */
+  /** Resolves when the server has accepted or refused the upgrade. */
   start({ record } = {}) {
     const url = this.trace.url(this.hub, { id: this.id, access_token: this.token, ...this.query });
     url.protocol = 'ws:';
     this.#socket = new WebSocket(url, { perMessageDeflate: false });
     return new Promise(resolve => {
-      const answered = answer => {
-        if (record) this.trace.record(`${this.name} open`, answer);
+      const opened = response => {
+        if (record) this.trace.record(`${this.name} open`, response);
         resolve();
       };
-      this.#socket.on('open', () => answered({ status: 101 }));
-      this.#socket.on('unexpected-response', (_, response) => this.#refused(response).then(answered));
+      this.#socket.on('open', () => opened({ status: 101 }));
+      this.#socket.on('unexpected-response', (_, response) => this.#refused(response).then(opened));
       this.#socket.on('message', (data, binary) => {
         this.frames.push(binary ? 'binary' : 'text');
         this.received(Buffer.from(data));
@@ -48,8 +48,8 @@ export class WebSocketPipe extends Pipe {
     this.#socket._socket.destroy();
   }
 
-  /** The TCP connection stays, and nobody reads or answers: half open. */
-  goDumb() {
+  /** The TCP connection stays open, and nothing is read from it: half open. */
+  stopReading() {
     this.#socket._socket.pause();
   }
 

@@ -25,7 +25,7 @@ scenarios.one('json: properties in any order, unknown ones skipped', async trace
   await client.next();
 });
 
-// The reference gets stuck here and reads nothing more; the answer is what the protocol asks for.
+// ASP.NET Core gets stuck here and reads nothing more; the recorded answer is what the protocol asks for.
 scenarios.one('json: an unknown type is skipped', async trace => {
   const client = await open(trace, 'json');
   await client.writeRecord('{"type":42,"x":1}');

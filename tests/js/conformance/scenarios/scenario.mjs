@@ -20,7 +20,7 @@ export const PIPES = [
   { transport: 'lp', protocol: 'messagepack' },
 ];
 
-/** A text that no other scenario uses. */
+/** A string that no other scenario uses. */
 export const unique = () => crypto.randomBytes(6).toString('hex');
 
 /** A list to fill with scenarios. */
@@ -42,7 +42,7 @@ export class Scenarios {
       this.one(`${name} [${pipe.transport} ${pipe.protocol}]`, trace => run(trace, pipe));
   }
 
-  /** As eachProtocol, for what reaches every connection of a hub: such scenarios run one at a time. */
+  /** As eachProtocol, for broadcasts to every connection of a hub: such scenarios run one at a time. */
   alone(name, run) {
     for (const protocol of PROTOCOLS)
       this.list.push({ name: `${name} [${protocol}]`, run: trace => run(trace, protocol), alone: true });

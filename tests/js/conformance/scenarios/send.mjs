@@ -178,7 +178,7 @@ scenarios.eachProtocol('send: many, in order', async (trace, protocol) => {
   await second.next(50);
 });
 
-// what reaches everybody: these run one at a time
+// Broadcasts to all connections: these run one at a time.
 scenarios.alone('send: to all', async (trace, protocol) => {
   const { first, second, third } = await three(trace, protocol);
   await first.invoke('ToAll', ['m']);
