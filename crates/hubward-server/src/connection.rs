@@ -152,8 +152,9 @@ impl ConnectionTask {
     /// One round of whatever there is to do; false where nothing is.
     fn poll_round(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let mut busy = self.poll_resumed(cx);
-        busy |= self.poll_connecting(cx)?;
         busy |= self.poll_input(cx)?;
+        // Before the output: what connecting subscribes to at once is in force when the handshake response is written.
+        busy |= self.poll_connecting(cx)?;
         busy |= self.poll_mailbox(cx)?;
         busy |= self.poll_output(cx)?;
         Ok(busy)

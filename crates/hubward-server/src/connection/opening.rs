@@ -45,16 +45,15 @@ impl ConnectionTask {
             self.registration.forbid_resume();
         }
         let (engine, hub) = (self.engine.clone(), self.hub.clone());
+        // Before the handshake response is written: whoever has seen it misses nothing that is sent afterwards. A client
+        // may so receive messages before `on_connected` is done, but none before the response, which goes first.
+        engine.index.add(&handle);
+        close_if_shutting_down(&engine, &handle);
         if has_nothing_to_await(&engine, &handle) {
-            engine.index.add(&handle);
-            close_if_shutting_down(&engine, &handle);
             handle.start_reading();
             return;
         }
         self.connecting = Some(Box::pin(async move {
-            // Messages are delivered from now on: a client may receive some before `on_connected` is done.
-            engine.index.add(&handle);
-            close_if_shutting_down(&engine, &handle);
             membership::lifecycle::connected(&engine, &handle).await?;
             let context = HubContext::new(handle.clone(), hub, 0);
             let method = engine.definition.on_connected.as_ref();

@@ -8,7 +8,7 @@ use hubward_testing::frame::{self, masked};
 use hubward_transport::{Acceptor, Connection, ConnectionManager, TransportOptions, testing};
 use hubward_types::Principal;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
 use crate::acceptor::HubAcceptor;
 use crate::engine::Engine;
@@ -70,6 +70,27 @@ impl TestClient {
         stateful: bool,
     ) -> Self {
         let (io, server) = tokio::io::duplex(SOCKET_BYTES);
+        let manager = Self::accept_as(engine, server, id, principal, options, stateful);
+        Self { io, buffer: Vec::new(), received: Vec::new(), manager }
+    }
+
+    /// Has the engine accept an anonymous connection over any socket.
+    pub(crate) fn accept(
+        engine: &Arc<Engine>,
+        socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        id: &str,
+    ) {
+        Self::accept_as(engine, socket, id, Principal::anonymous(), TransportOptions::default(), false);
+    }
+
+    fn accept_as(
+        engine: &Arc<Engine>,
+        socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        id: &str,
+        principal: Principal,
+        options: TransportOptions,
+        stateful: bool,
+    ) -> Weak<ConnectionManager> {
         let context = &engine.context;
         let manager = ConnectionManager::new(
             context.id.clone(),
@@ -77,12 +98,12 @@ impl TestClient {
             context.shutdown.clone(),
             context.tasks.clone(),
         );
-        let client = Self { io, buffer: Vec::new(), received: Vec::new(), manager: Arc::downgrade(&manager) };
+        let weak = Arc::downgrade(&manager);
         let acceptor = HubAcceptor::new(engine.clone(), &options);
         let hub = engine.name().clone();
-        let connection = testing::web_socket(server, id, hub, principal, manager, Arc::new(options));
+        let connection = testing::web_socket(socket, id, hub, principal, manager, Arc::new(options));
         acceptor.accept(Connection { stateful, ..connection });
-        client
+        weak
     }
 
     /// Opens an anonymous connection with default options, and does the handshake.

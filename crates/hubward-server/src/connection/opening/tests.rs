@@ -1,10 +1,15 @@
 //! Tests of a connection's opening: what happens before, during and after `on_connected`.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hubward_hub::{ClientResultError, Hub, HubContext, HubError, HubOptions};
+use hubward_testing::frame::{TEXT, masked};
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::Semaphore;
 
 use crate::engine::Engine;
@@ -192,4 +197,51 @@ async fn on_disconnected_does_not_run_where_on_connected_fails_after_the_client_
     let engine = engine(hub);
     end_while_connecting(&engine, &gate, async |client| drop(client)).await;
     assert_eq!(journal.take(), ["connected"]);
+}
+
+/// A socket that notes, whenever it is written to, whether the connection can be reached.
+struct Observed {
+    io: DuplexStream,
+    engine: Arc<Engine>,
+    journal: Journal,
+}
+
+impl AsyncRead for Observed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Observed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let reachable = self.engine.index.connection(&"c1".into()).is_some();
+        self.journal.note(format!("written, reachable: {reachable}"));
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_can_be_reached_before_its_handshake_response_is_written() {
+    let journal = Journal::default();
+    for hub in [Hub::new("hub"), Hub::new("hub").on_connected(async || ())] {
+        let engine = engine(hub);
+        let (mut client, io) = tokio::io::duplex(1024);
+        let io = Observed { io, engine: engine.clone(), journal: journal.clone() };
+        TestClient::accept(&engine, io, "c1");
+        client.write_all(&masked(TEXT, b"{\"protocol\":\"json\",\"version\":1}\x1e")).await.unwrap();
+        until_idle().await;
+        assert_eq!(journal.take(), ["written, reachable: true"]);
+    }
 }
