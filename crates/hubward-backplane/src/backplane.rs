@@ -14,49 +14,51 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 
 /// One node's connection to all others.
 ///
-/// A constructor does no I/O: [`start`](Self::start) connects, and [`stop`](Self::stop) disconnects. A
-/// backplane is started once.
+/// A constructor does no I/O: [`start`](Self::start) connects, and [`stop`](Self::stop) disconnects. A start that
+/// failed may be tried again; a backplane that was started is not started again.
 ///
 /// # Order
 ///
-/// What one node publishes on the topics of one hub reaches another node in the order in which
-/// [`publish`](Self::publish) was called, and so does what it publishes on one [`Topic::Node`]. The order is
-/// that of the calls, not that of polling their futures: a caller that does not need the result may drop the
-/// future, and the envelope is sent all the same. Of two calls that subscribe to or unsubscribe from the same
-/// topic, the later one decides.
+/// What one node publishes reaches another node in the order in which [`publish`](Self::publish) was called, as far as
+/// [`order`](Self::order) says: on each topic always. The order is that of the calls, not that of polling their futures:
+/// a caller that does not need the result may drop the future, and the envelope is sent all the same. Of two calls that
+/// subscribe to or unsubscribe from the same topic, the later one decides.
+///
+/// # Gaps
+///
+/// What is published while a node's link is interrupted may be lost. The backplane then notifies the [`Subscriber`], and
+/// again when it has subscribed anew to everything; what to do about the gap is the subscriber's business.
 pub trait Backplane: Send + Sync + 'static {
     /// Connects, and delivers to `subscriber` from now on.
     ///
     /// # Errors
     ///
-    /// Fails if the message broker cannot be reached, or if the backplane was started before.
+    /// Fails if the message broker cannot be reached; it may then be started again. Fails also if the backplane was
+    /// started before, or was stopped.
     fn start(&self, subscriber: Arc<dyn Subscriber>) -> BoxFuture<'_, Result<(), BackplaneError>>;
 
-    /// Subscribes to what other nodes publish on a topic: whatever is published after this resolved arrives.
-    /// Subscribing twice has the same effect as subscribing once.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the message broker cannot be reached; the topic is then not subscribed to.
-    fn subscribe(&self, topic: Topic) -> BoxFuture<'_, Result<(), BackplaneError>>;
+    /// Subscribes to what other nodes publish on topics: whatever is published after this resolved arrives. Returns one
+    /// result for each topic, in their order; the failure of one undoes no other. Subscribing twice has the same effect
+    /// as subscribing once. While the link is interrupted it fails, and the topic is not subscribed to.
+    fn subscribe(&self, topics: Vec<Topic>) -> BoxFuture<'static, Vec<Result<(), BackplaneError>>>;
 
-    /// Unsubscribes from a topic: nothing that is published after this resolved arrives. It is not an error
-    /// if the topic was not subscribed to.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the message broker cannot be reached; the topic counts as unsubscribed nonetheless.
-    fn unsubscribe(&self, topic: Topic) -> BoxFuture<'_, Result<(), BackplaneError>>;
+    /// Unsubscribes from topics: nothing that is published after this resolved arrives. The call itself decides; its
+    /// future may be dropped. It cannot fail: a topic that the message broker still sends is not delivered.
+    fn unsubscribe(&self, topics: Vec<Topic>) -> BoxFuture<'static, ()>;
 
-    /// Sends an envelope to every other node that is subscribed to the topic, never to this one. Returns how
-    /// many nodes received it, if the backplane knows.
+    /// Sends one envelope to every other node that is subscribed to any of the topics, never to this one; a node that is
+    /// subscribed to several receives it once for each. It takes its place in the order of all of them when it is
+    /// called. Nobody learns how many nodes received it: a message broker that counts would count this node, one shard,
+    /// or nobody.
     ///
     /// # Errors
     ///
     /// [`BackplaneError::TooLarge`] over [`MAX_ENVELOPE_BYTES`](crate::MAX_ENVELOPE_BYTES); otherwise if the
     /// envelope could neither be sent nor be buffered.
-    fn publish(&self, topic: &Topic, envelope: Bytes)
-    -> BoxFuture<'_, Result<Option<usize>, BackplaneError>>;
+    fn publish(&self, topics: Vec<Topic>, envelope: Bytes) -> BoxFuture<'static, Result<(), BackplaneError>>;
+
+    /// Returns across which topics the order of a publisher is kept.
+    fn order(&self) -> Order;
 
     /// Returns whether it is certain that there is no other node, so that envelopes need not be encoded.
     fn is_alone(&self) -> bool;
@@ -66,12 +68,40 @@ pub trait Backplane: Send + Sync + 'static {
     fn stop(&self) -> BoxFuture<'_, ()>;
 }
 
+/// Across which topics what one node publishes keeps its order on its way to another node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Order {
+    /// Across all topics. A hub's messages to a group, a user and a connection arrive as they were sent. The ceiling: all
+    /// topics go through one publishing connection to one broker, so that a cluster of brokers with shards carries no
+    /// more than one of its shards does.
+    #[default]
+    AcrossTopics,
+    /// On each topic only: topics may be spread over the shards of a broker.
+    PerTopic,
+}
+
+/// An envelope that another node published.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReceivedEnvelope {
+    /// What it was published on.
+    pub topic: Topic,
+    /// The envelope, encoded.
+    pub envelope: Bytes,
+}
+
 /// Receives what other nodes publish.
 pub trait Subscriber: Send + Sync + 'static {
-    /// Receives an envelope. It must not block: the backplane reads the next envelope only after this
-    /// returns. Several threads may call it at once, but envelopes whose order [`Backplane`] guarantees are
-    /// delivered one after the other.
-    fn deliver(&self, topic: &Topic, envelope: Bytes);
+    /// Receives what came in at once, such as in one read from a socket, in order. It must not block: the backplane
+    /// reads more only after this returns. Several threads may call it at once, but envelopes whose order
+    /// [`Backplane::order`] guarantees are delivered one after the other.
+    fn deliver(&self, batch: &[ReceivedEnvelope]);
+
+    /// The link to the other nodes is interrupted: from now on envelopes may be missed.
+    fn interrupted(&self);
+
+    /// The link is whole again, and everything is subscribed to anew. What was published since
+    /// [`interrupted`](Self::interrupted) may be lost.
+    fn resumed(&self);
 }
 
 /// Why a call of a [`Backplane`] failed. It is for the operator, who reads it in the log of the node; a
@@ -82,7 +112,7 @@ pub enum BackplaneError {
     /// The backplane has not been started yet.
     #[error("the backplane has not been started")]
     NotStarted,
-    /// The backplane was started before.
+    /// The backplane was started before, successfully.
     #[error("the backplane has already been started")]
     AlreadyStarted,
     /// The backplane has been stopped.

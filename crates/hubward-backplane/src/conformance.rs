@@ -3,30 +3,31 @@
 //! within ten seconds fails its test.
 //!
 //! Each suite is a macro. Its argument is an expression for a future of a fixture, and it makes one test for
-//! each rule. A fixture is a closure. For a backplane it takes the name of a node and returns a backplane
-//! that has not been started; all backplanes of one fixture reach each other, and no other fixture's. For a
-//! group store it returns an empty store.
+//! each rule. For a backplane the fixture is a [`TestNetwork`](backplane::recording_node::TestNetwork). For a group
+//! store and a node registry it is a closure that takes a lease and returns empty [`Stores`](stores::Stores), which
+//! share their state.
 //!
 //! The crate that runs a suite needs Tokio with `macros` and `rt-multi-thread`.
 //!
 //! ```ignore
 //! mod as_a_backplane {
-//!     hubward_backplane::backplane_suite!(async {
-//!         let network = InMemoryNetwork::new();
-//!         move |node| Arc::new(network.backplane(node)) as Arc<dyn Backplane>
-//!     });
+//!     hubward_backplane::backplane_suite!(async { InMemoryNetwork::new() });
 //! }
 //! mod as_a_store {
-//!     hubward_backplane::group_store_suite!(async {
-//!         || Arc::new(InMemoryGroupStore::new()) as Arc<dyn GroupStore>
-//!     });
+//!     hubward_backplane::group_store_suite!(async { |lease| Stores::of(InMemoryStore::with_lease(lease)) });
+//! }
+//! mod as_a_node_registry {
+//!     hubward_backplane::node_registry_suite!(async { |lease| Stores::of(InMemoryStore::with_lease(lease)) });
 //! }
 //! ```
 #![allow(clippy::expect_used, clippy::panic, reason = "this is test code: a failure here is to fail a test")]
 #![allow(missing_docs, reason = "the names of the tests are sentences that say what must hold")]
 
 pub mod backplane;
+mod cancelling;
 pub mod group_store;
+pub mod node_registry;
+pub mod stores;
 pub mod wait;
 
 /// Makes a test of each rule that a [`Backplane`](crate::Backplane) must keep.
@@ -38,26 +39,45 @@ macro_rules! backplane_suite {
             what_nobody_is_subscribed_to_is_not_delivered,
             a_publisher_does_not_receive_its_own_envelopes,
             every_other_subscriber_receives_an_envelope_once,
-            the_order_of_a_publisher_is_kept_across_the_topics_of_a_hub,
+            the_order_of_a_publisher_is_kept_on_each_topic,
+            the_order_of_a_publisher_is_kept_across_topics_where_that_is_promised,
             the_order_is_that_of_calls_and_not_of_polls,
+            one_envelope_for_many_topics_arrives_once_for_each,
             a_dropped_publication_is_still_sent,
             envelopes_of_any_size_and_content_arrive_unchanged,
             an_envelope_over_the_bound_is_refused,
-            counts_are_right_if_they_are_known,
         }
         $crate::suite_tests! { $fixture, backplane::subscription,
             nothing_arrives_after_an_unsubscription,
             subscribing_twice_has_the_effect_of_subscribing_once,
             unsubscribing_from_an_unknown_topic_is_not_an_error,
             of_two_calls_about_a_topic_the_later_decides,
+            a_call_whose_future_is_dropped_decides_all_the_same,
             concurrent_subscriptions_of_one_topic_settle,
+            a_subscription_that_fails_undoes_no_other,
+            subscriptions_outlive_a_gap_and_the_subscriber_is_notified_of_it,
+            what_is_unsubscribed_from_in_a_gap_stays_unsubscribed,
             topics_that_look_alike_stay_apart,
+        }
+        $crate::suite_tests! { $fixture, backplane::confirmation,
+            what_is_published_after_a_slow_confirmation_arrives,
+            a_slow_confirmation_does_not_hold_up_publishing,
+            an_unsubscription_before_a_slow_confirmation_decides,
+            an_interruption_settles_a_confirmation_that_is_awaited,
+        }
+        $crate::suite_tests! { $fixture, backplane::cancelling,
+            a_publication_is_sent_once_wherever_it_is_dropped,
+            the_later_of_two_calls_decides_wherever_the_earlier_is_dropped,
+            an_unsubscription_is_made_wherever_it_is_dropped,
+            a_start_that_was_dropped_may_be_repeated,
+            a_stop_that_was_dropped_may_be_repeated,
         }
         $crate::suite_tests! { $fixture, backplane::lifecycle,
             a_node_among_others_is_not_alone,
             a_stopped_node_receives_nothing_and_refuses_calls,
             a_stopped_backplane_drops_its_subscriber,
             a_backplane_is_started_once,
+            a_start_that_failed_may_be_tried_again,
         }
     };
 }
@@ -72,11 +92,31 @@ macro_rules! group_store_suite {
             joining_twice_is_joining_once,
             removing_what_is_not_a_member_is_not_an_error,
             an_ended_connection_has_left_all_its_groups,
-            a_connection_may_come_back_after_its_end,
-            the_connections_of_a_dead_node_have_left_and_no_others,
-            a_connection_that_moved_does_not_leave_with_its_former_node,
+            an_ended_connection_joins_nothing_more,
             a_user_is_a_member_until_removed,
             concurrent_joins_and_ends_leave_nothing_behind,
+        }
+        $crate::suite_tests! { $fixture, group_store::opening,
+            an_opened_connection_has_an_owner_until_it_ends,
+            opening_returns_the_groups_of_the_user,
+            a_connection_is_opened_once_also_after_its_end,
+            a_claim_ends,
+            one_of_many_that_open_a_connection_at_once_has_it,
+            what_comes_late_from_a_former_owner_changes_nothing,
+            what_was_never_opened_joins_nothing,
+            a_change_of_a_user_names_the_nodes_that_hold_the_user,
+            a_user_that_connects_while_it_is_added_is_not_missed,
+            the_groups_of_several_users_are_read_at_once,
+            concurrent_changes_of_a_user_leave_what_the_last_one_said,
+        }
+        $crate::suite_tests! { $fixture, group_store::cancelling,
+            an_opening_that_was_dropped_may_be_repeated,
+            what_a_dropped_opening_recorded_is_ended_by_its_owner,
+            a_join_that_was_dropped_is_whole_or_absent,
+            a_leave_that_was_dropped_is_whole_or_absent,
+            an_end_that_was_dropped_may_be_repeated,
+            a_users_change_that_was_dropped_is_whole_or_absent,
+            a_read_that_was_dropped_disturbs_no_later_one,
         }
         $crate::suite_tests! { $fixture, group_store::expiry,
             a_users_membership_expires,
@@ -98,6 +138,39 @@ macro_rules! group_store_suite {
             a_listing_continues_after_the_member_it_stopped_at_has_left,
             a_listing_does_not_show_expired_members,
             a_string_that_is_not_a_cursor_is_refused,
+        }
+    };
+}
+
+/// Makes a test of each rule that a [`NodeRegistry`](crate::NodeRegistry) must keep, with its
+/// [`GroupStore`](crate::GroupStore).
+#[macro_export]
+macro_rules! node_registry_suite {
+    ($fixture:expr) => {
+        $crate::suite_tests! { $fixture, node_registry::lives,
+            a_node_is_listed_from_its_announcement_until_it_leaves,
+            a_later_life_has_a_greater_epoch,
+            of_two_nodes_with_one_id_the_second_is_refused,
+            a_node_without_heartbeats_dies_and_one_with_them_lives,
+            a_watcher_sees_nodes_come_and_go,
+        }
+        $crate::suite_tests! { $fixture, node_registry::sweeping,
+            the_connections_of_a_dead_node_are_swept_and_no_others,
+            a_sweep_goes_in_bounded_steps,
+            one_survivor_sweeps_at_a_time,
+            what_a_node_that_left_still_held_is_swept,
+        }
+        $crate::suite_tests! { $fixture, node_registry::restoring,
+            a_node_that_is_taken_for_dead_records_nothing,
+            a_node_restores_what_it_holds_before_or_after_it_was_swept,
+            a_connection_that_another_node_has_meanwhile_is_not_restored,
+            restoring_is_bounded,
+        }
+        $crate::suite_tests! { $fixture, node_registry::cancelling,
+            an_announcement_that_was_dropped_keeps_its_id_for_no_longer_than_a_lease,
+            a_heartbeat_or_a_leave_that_was_dropped_may_be_repeated,
+            a_sweep_that_was_dropped_goes_on_with_the_next_step,
+            a_restoring_that_was_dropped_may_be_repeated,
         }
     };
 }

@@ -8,15 +8,16 @@
 //! | kind | body | fields |
 //! |---|---|---|
 //! | 0 | [`Deliver`](Body::Deliver) | json, messagepack, except: array of connection ids |
-//! | 1 | [`InvokeClient`](Body::InvokeClient) | id, reply to, json, messagepack, invocation id |
-//! | 2 | [`ClientResult`](Body::ClientResult) | id, outcome, and what belongs to it |
-//! | 3 | [`CancelInvokeClient`](Body::CancelInvokeClient) | id |
-//! | 4 | [`Abort`](Body::Abort) | |
-//! | 5 | [`JoinGroup`](Body::JoinGroup) | id, reply to, group |
-//! | 6 | [`LeaveGroup`](Body::LeaveGroup) | id, reply to, group |
-//! | 7 | [`MembershipConfirmed`](Body::MembershipConfirmed) | id, error or nil |
-//! | 8 | [`UserJoined`](Body::UserJoined) | group, milliseconds to live or nil |
-//! | 9 | [`UserLeft`](Body::UserLeft) | group |
+//! | 1 | [`DeliverTo`](Body::DeliverTo) | hub, connections: array of connection ids, json, messagepack |
+//! | 2 | [`InvokeClient`](Body::InvokeClient) | id, hub, connection, json, messagepack, invocation id |
+//! | 3 | [`ClientResult`](Body::ClientResult) | id, outcome, and what belongs to it |
+//! | 4 | [`CancelInvokeClient`](Body::CancelInvokeClient) | id |
+//! | 5 | [`Abort`](Body::Abort) | id, hub, connection |
+//! | 6 | [`JoinGroup`](Body::JoinGroup) | id, hub, connection, group |
+//! | 7 | [`LeaveGroup`](Body::LeaveGroup) | id, hub, connection, group |
+//! | 8 | [`UserChanged`](Body::UserChanged) | id, hub, user, group |
+//! | 9 | [`Confirmed`](Body::Confirmed) | id, error or nil |
+//! | 10 | [`Resumed`](Body::Resumed) | |
 //!
 //! Names and errors are `str`, frames are `bin` or nil, ids are unsigned integers. An outcome is a number and
 //! what belongs to it: 0 with the number of a hub protocol and a result in `bin`, 1 without a result, 2 with
@@ -32,7 +33,7 @@ mod encode;
 mod tests;
 
 use bytes::Bytes;
-use hubward_types::{ConnectionId, GroupName, NodeId};
+use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 
 /// The largest envelope that is sent or read: 32 MiB. Redis disconnects a slow consumer whose output buffer
 /// is larger than that (its default `client-output-buffer-limit`), so a larger envelope could never arrive.
@@ -50,15 +51,16 @@ mod kind {
     //! The numbers of the kinds, as in the layout above.
 
     pub(super) const DELIVER: u8 = 0;
-    pub(super) const INVOKE_CLIENT: u8 = 1;
-    pub(super) const CLIENT_RESULT: u8 = 2;
-    pub(super) const CANCEL_INVOKE_CLIENT: u8 = 3;
-    pub(super) const ABORT: u8 = 4;
-    pub(super) const JOIN_GROUP: u8 = 5;
-    pub(super) const LEAVE_GROUP: u8 = 6;
-    pub(super) const MEMBERSHIP_CONFIRMED: u8 = 7;
-    pub(super) const USER_JOINED: u8 = 8;
-    pub(super) const USER_LEFT: u8 = 9;
+    pub(super) const DELIVER_TO: u8 = 1;
+    pub(super) const INVOKE_CLIENT: u8 = 2;
+    pub(super) const CLIENT_RESULT: u8 = 3;
+    pub(super) const CANCEL_INVOKE_CLIENT: u8 = 4;
+    pub(super) const ABORT: u8 = 5;
+    pub(super) const JOIN_GROUP: u8 = 6;
+    pub(super) const LEAVE_GROUP: u8 = 7;
+    pub(super) const USER_CHANGED: u8 = 8;
+    pub(super) const CONFIRMED: u8 = 9;
+    pub(super) const RESUMED: u8 = 10;
 }
 
 mod outcome {
@@ -93,7 +95,7 @@ pub struct Envelope {
     pub body: Body,
 }
 
-/// What the receiving nodes are to do. The topic says for which connections or users.
+/// What the receiving nodes are to do. Replies go to the sender.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Body {
     /// Send this to the connections of the topic.
@@ -103,12 +105,23 @@ pub enum Body {
         /// The connections that are skipped.
         except: Vec<ConnectionId>,
     },
-    /// Invoke a method of the client of the topic's connection, and send back the client result.
+    /// Send this to connections of the receiving node; those that it does not hold are skipped.
+    DeliverTo {
+        /// The hub.
+        hub: HubName,
+        /// The connections.
+        connections: Vec<ConnectionId>,
+        /// The message.
+        frames: Frames,
+    },
+    /// Invoke a method of a client, and send back the client result.
     InvokeClient {
         /// The sender's number of the request.
         id: u64,
-        /// The node that waits for the client result.
-        reply_to: NodeId,
+        /// The hub.
+        hub: HubName,
+        /// The client's connection.
+        connection: ConnectionId,
         /// The invocation message, with `invocation_id` in it.
         frames: Frames,
         /// The invocation id that the client's completion message will have.
@@ -126,45 +139,58 @@ pub enum Body {
         /// The number that the request had.
         id: u64,
     },
-    /// Close the connections of the topic.
-    Abort {},
-    /// Add the connection of the topic to a group, and confirm it.
+    /// Close a connection, and confirm it. One that the receiver does not hold counts as closed.
+    Abort {
+        /// The sender's number of the request.
+        id: u64,
+        /// The hub.
+        hub: HubName,
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// Add a connection to a group, and confirm it.
     JoinGroup {
         /// The sender's number of the request.
         id: u64,
-        /// The node that waits for the confirmation.
-        reply_to: NodeId,
+        /// The hub.
+        hub: HubName,
+        /// The connection.
+        connection: ConnectionId,
         /// The group.
         group: GroupName,
     },
-    /// Remove the connection of the topic from a group, and confirm it.
+    /// Remove a connection from a group, and confirm it.
     LeaveGroup {
         /// The sender's number of the request.
         id: u64,
-        /// The node that waits for the confirmation.
-        reply_to: NodeId,
+        /// The hub.
+        hub: HubName,
+        /// The connection.
+        connection: ConnectionId,
         /// The group.
         group: GroupName,
     },
-    /// A [`JoinGroup`](Self::JoinGroup) or [`LeaveGroup`](Self::LeaveGroup) is done, or has failed.
-    MembershipConfirmed {
+    /// A user's membership has changed: read from the group store whether it is a member, deliver to the user's
+    /// connections accordingly, and confirm it.
+    UserChanged {
+        /// The sender's number of the request.
+        id: u64,
+        /// The hub.
+        hub: HubName,
+        /// The user.
+        user: UserId,
+        /// The group.
+        group: GroupName,
+    },
+    /// A request is done, or has failed.
+    Confirmed {
         /// The number that the request had.
         id: u64,
         /// Why it failed, if it did.
         error: Option<String>,
     },
-    /// The user of the topic has been added to a group: deliver its messages to the user's connections.
-    UserJoined {
-        /// The group.
-        group: GroupName,
-        /// How long the membership lasts, in milliseconds; `None`: until the user is removed.
-        ttl_ms: Option<u64>,
-    },
-    /// The user of the topic has been removed from a group.
-    UserLeft {
-        /// The group.
-        group: GroupName,
-    },
+    /// The sender's link was interrupted and is whole again: what was sent to it meanwhile may be lost.
+    Resumed,
 }
 
 /// How the invocation of a client ended.

@@ -1,6 +1,7 @@
-//! How nodes form a cluster: the [`Backplane`] carries bytes by topic between them, the [`GroupStore`]
-//! records who is in which group, and an [`Envelope`] is the message that nodes exchange. Here are the two
-//! traits, their in-memory implementations, and the conformance suites that every implementation must pass.
+//! How nodes form a cluster: the [`Backplane`] carries bytes by topic between them, the [`GroupStore`] records who is
+//! in which group and which node holds which connection, the [`NodeRegistry`] records which nodes live, and an
+//! [`Envelope`] is the message that nodes exchange. Here are the three traits, their in-memory implementations, and the
+//! conformance suites that every implementation must pass.
 //!
 //! What to do with an envelope is not decided here: the server above the traits does that once, for every
 //! implementation.
@@ -9,14 +10,18 @@
 //! use std::sync::Arc;
 //!
 //! use bytes::Bytes;
-//! use hubward_backplane::{Backplane, InMemoryNetwork, Subscriber, Topic};
+//! use hubward_backplane::{Backplane, InMemoryNetwork, ReceivedEnvelope, Subscriber, Topic};
 //!
 //! struct Printer;
 //!
 //! impl Subscriber for Printer {
-//!     fn deliver(&self, topic: &Topic, envelope: Bytes) {
-//!         println!("{topic:?} {envelope:?}");
+//!     fn deliver(&self, batch: &[ReceivedEnvelope]) {
+//!         println!("{batch:?}");
 //!     }
+//!
+//!     fn interrupted(&self) {}
+//!
+//!     fn resumed(&self) {}
 //! }
 //!
 //! # async fn example() -> Result<(), hubward_backplane::BackplaneError> {
@@ -26,8 +31,10 @@
 //! there.start(Arc::new(Printer)).await?;
 //!
 //! let ward = Topic::Group("clinical".into(), "ward:7".into());
-//! there.subscribe(ward.clone()).await?;
-//! assert_eq!(here.publish(&ward, Bytes::from_static(b"vitals")).await?, Some(1));
+//! for subscribed in there.subscribe(vec![ward.clone()]).await {
+//!     subscribed?;
+//! }
+//! here.publish(vec![ward], Bytes::from_static(b"vitals")).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -38,11 +45,20 @@ pub mod conformance;
 pub mod envelope;
 mod group_store;
 mod memory;
+mod node_registry;
+mod owner;
 mod topic;
 
-pub use backplane::{Backplane, BackplaneError, Cause, Subscriber};
+pub use backplane::{Backplane, BackplaneError, Cause, Order, ReceivedEnvelope, Subscriber};
 pub use envelope::{Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES};
 pub use futures_util::future::BoxFuture;
-pub use group_store::{Cursor, GroupStore, MAX_PAGE_MEMBERS, Member, Page, StoreError, UserMembership};
-pub use memory::{InMemoryBackplane, InMemoryGroupStore, InMemoryNetwork};
+pub use group_store::{
+    Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, Member,
+    OpenConnection, OpenedConnection, Page, StoreError, UserChange, UserMembership,
+};
+pub use memory::{InMemoryBackplane, InMemoryNetwork, InMemoryStore};
+pub use node_registry::{
+    LiveNode, MAX_SWEPT_AT_ONCE, NodeEvent, NodeEvents, NodeInfo, NodeRegistry, RegistryError, Sweep,
+};
+pub use owner::{Epoch, Owner};
 pub use topic::Topic;

@@ -1,11 +1,13 @@
-//! Both traits within one process: for a single node, for the demo, and for tests with several nodes. Nothing
+//! All three traits within one process: for a single node, for the demo, and for tests with several nodes. Nothing
 //! is stored beyond the life of the process, and nothing is sent out of it.
 
+mod claims;
 mod group;
 mod indexes;
 mod network;
+mod nodes;
 mod peer;
 mod store;
 
 pub use network::{InMemoryBackplane, InMemoryNetwork};
-pub use store::InMemoryGroupStore;
+pub use store::InMemoryStore;

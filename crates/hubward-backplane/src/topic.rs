@@ -2,9 +2,12 @@
 //! chooses how to write it as a channel name, and must keep topics apart whatever characters are in their
 //! names.
 
-use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
+use hubward_types::{GroupName, HubName, NodeId, UserId};
 
 /// An address of envelopes: nodes subscribe to it and publish on it.
+///
+/// A connection has no topic: what is for one connection is published on the topic of the node that holds it, so that a
+/// connection costs the message broker nothing.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Topic {
     /// All connections of a hub: a broadcast.
@@ -13,18 +16,18 @@ pub enum Topic {
     Group(HubName, GroupName),
     /// All connections of a user to a hub.
     User(HubName, UserId),
-    /// One connection of a hub.
-    Connection(HubName, ConnectionId),
-    /// A node itself: client results and confirmations that it waits for.
+    /// A node itself: what is for its connections, and the replies that it waits for.
     Node(NodeId),
+    /// All nodes.
+    Nodes,
 }
 
 impl Topic {
-    /// Returns the hub that the topic belongs to; a node's own topic belongs to none.
+    /// Returns the hub that the topic belongs to; those of nodes belong to none.
     pub fn hub(&self) -> Option<&HubName> {
         match self {
-            Self::All(hub) | Self::Group(hub, _) | Self::User(hub, _) | Self::Connection(hub, _) => Some(hub),
-            Self::Node(_) => None,
+            Self::All(hub) | Self::Group(hub, _) | Self::User(hub, _) => Some(hub),
+            Self::Node(_) | Self::Nodes => None,
         }
     }
 }

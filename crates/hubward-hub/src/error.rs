@@ -155,6 +155,10 @@ pub enum ClientResultError {
     /// The connection ended before it returned a result.
     #[error("Connection '{0}' disconnected.")]
     Disconnected(String),
+    /// The link to the connection's node was interrupted before a result came: the client may or may not have been
+    /// invoked.
+    #[error("The link to the node of connection '{0}' was interrupted.")]
+    Interrupted(String),
     /// The client returned nothing, where a value is wanted.
     #[error("the client did not provide a result")]
     NoResult,
@@ -181,6 +185,9 @@ pub enum GroupError {
         /// The longest that the hub allows, in bytes ([`group_name_bytes`](crate::HubOptions::group_name_bytes)).
         limit: usize,
     },
+    /// Too many changes of the connection's groups wait for each other.
+    #[error("too many changes of the connection's groups wait; await each before the next")]
+    TooManyChanges,
     /// The connection is in as many groups as the hub allows.
     #[error("the connection is in {limit} groups already, the most that this hub allows")]
     TooManyGroups {

@@ -1,7 +1,11 @@
-//! What crosses nodes: envelopes from other nodes, client results, and what waits for a reply.
+//! What crosses nodes: envelopes that come in, requests to other nodes with their replies, and where connections are.
 
 pub(crate) mod client_results;
 pub(crate) mod forwarded_invocations;
+pub(crate) mod outbox;
+pub(crate) mod owners;
 pub(crate) mod pending;
 pub(crate) mod receiver;
 pub(crate) mod remote;
+pub(crate) mod requests;
+pub(crate) mod send;

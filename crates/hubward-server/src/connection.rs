@@ -3,6 +3,7 @@
 pub(crate) mod close_reason;
 mod closing;
 pub(crate) mod config;
+pub(crate) mod groups;
 pub(crate) mod handle;
 mod input;
 pub(crate) mod mailbox;

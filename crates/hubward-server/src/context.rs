@@ -3,17 +3,29 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use hubward_backplane::{Backplane, Body, Envelope, GroupStore, InMemoryGroupStore, Topic};
+use hubward_backplane::{
+    Backplane, Body, BoxFuture, Envelope, GroupStore, InMemoryStore, NodeRegistry, Owner, Topic,
+};
 use hubward_hub::{SendError, Sending};
 use hubward_types::NodeId;
+use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::cluster::owners::Owners;
 use crate::cluster::pending::PendingReplies;
 use crate::delivery::subscriptions::Subscriptions;
+
+/// The records that the nodes of a cluster share.
+#[derive(Clone)]
+pub struct NodeStores {
+    /// Who is in which group, and which node holds which connection.
+    pub groups: Arc<dyn GroupStore>,
+    /// Which nodes live.
+    pub nodes: Arc<dyn NodeRegistry>,
+}
 
 /// The parts of a node that all of its hubs use.
 pub struct NodeContext {
@@ -21,6 +33,11 @@ pub struct NodeContext {
     /// `None` where there can be no other node: then nothing is encoded for others, and nothing is subscribed to.
     pub(crate) backplane: Option<Arc<dyn Backplane>>,
     pub(crate) store: Arc<dyn GroupStore>,
+    /// `None` where the store is this node's alone.
+    pub(crate) registry: Option<Arc<dyn NodeRegistry>>,
+    /// This node in its present life.
+    owner: RwLock<Owner>,
+    pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
@@ -29,17 +46,20 @@ pub struct NodeContext {
 }
 
 impl NodeContext {
-    /// Makes the context. It does no I/O. `store` defaults to one in memory.
-    pub fn new(
-        id: NodeId,
-        backplane: Option<Arc<dyn Backplane>>,
-        store: Option<Arc<dyn GroupStore>>,
-    ) -> Arc<Self> {
+    /// Makes the context. It does no I/O. `stores` default to a group store in memory, which is this node's alone.
+    pub fn new(id: NodeId, backplane: Option<Arc<dyn Backplane>>, stores: Option<NodeStores>) -> Arc<Self> {
+        let (store, registry) = match stores {
+            Some(NodeStores { groups, nodes }) => (groups, Some(nodes)),
+            None => (Arc::new(InMemoryStore::new()) as Arc<dyn GroupStore>, None),
+        };
         Arc::new(Self {
+            owner: RwLock::new(Owner::alone(id.clone())),
             id,
             subscriptions: Subscriptions::new(backplane.clone()),
             backplane,
-            store: store.unwrap_or_else(|| Arc::new(InMemoryGroupStore::new())),
+            store,
+            registry,
+            owners: Owners::default(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             pending: PendingReplies::default(),
@@ -62,6 +82,16 @@ impl NodeContext {
         &self.shutdown
     }
 
+    /// Returns the node in its present life, for what it records.
+    pub(crate) fn owner(&self) -> Owner {
+        self.owner.read().clone()
+    }
+
+    /// Notes that the node has begun another life.
+    pub(crate) fn set_owner(&self, owner: Owner) {
+        *self.owner.write() = owner;
+    }
+
     /// The backplane, unless it is certain that no other node listens.
     pub(crate) fn other_nodes(&self) -> Option<&Arc<dyn Backplane>> {
         self.backplane.as_ref().filter(|backplane| !backplane.is_alone())
@@ -71,23 +101,28 @@ impl NodeContext {
         Envelope { sender: self.id.clone(), body }.encode()
     }
 
-    /// Publishes one envelope to each topic. The first is published at once, so that its place in the order is that
-    /// of the call; the rest, if there is any, is published when the returned future is awaited.
-    pub(crate) fn publish(&self, backplane: &Arc<dyn Backplane>, topics: Vec<Topic>, body: Body) -> Sending {
-        if topics.is_empty() {
-            return Sending::done(Ok(()));
+    /// Publishes one envelope on topics. Its place in the order is that of the call.
+    pub(crate) fn publish(
+        &self,
+        backplane: &Arc<dyn Backplane>,
+        topics: Vec<Topic>,
+        body: Body,
+    ) -> BoxFuture<'static, Result<(), SendError>> {
+        let published = backplane.publish(topics, self.envelope(body));
+        Box::pin(async { published.await.map_err(backplane_failed) })
+    }
+
+    /// Sends a reply, or something else that nobody waits for, to another node.
+    pub(crate) fn notify(&self, node: NodeId, body: Body) {
+        if let Some(backplane) = &self.backplane {
+            drop(backplane.publish(vec![Topic::Node(node)], self.envelope(body)));
         }
-        let (backplane, envelope) = (backplane.clone(), self.envelope(body));
-        let mut publishing = Box::pin(async move {
-            for topic in &topics {
-                backplane.publish(topic, envelope.clone()).await.map_err(backplane_failed)?;
-            }
-            Ok(())
-        });
-        match Future::poll(publishing.as_mut(), &mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => Sending::done(result),
-            Poll::Pending => Sending::later(publishing),
-        }
+    }
+
+    /// Runs something to its end, whether or not the returned [`Sending`] is awaited.
+    pub(crate) fn run(&self, run: impl Future<Output = Result<(), SendError>> + Send + 'static) -> Sending {
+        let running = self.tasks.spawn(run);
+        Sending::later(Box::pin(async { running.await.unwrap_or(Ok(())) }))
     }
 
     /// Returns a number that no other connection of this node has.
@@ -108,45 +143,32 @@ mod tests {
     use super::*;
     use crate::testing::cluster::TestNode;
 
-    const BODY: Body = Body::Abort {};
+    const BODY: Body = Body::Resumed;
 
     /// Publishes on the topics of two groups.
-    fn publish_two(node: &TestNode) -> Sending {
+    fn publish_two(node: &TestNode) -> BoxFuture<'static, Result<(), SendError>> {
         let context = &node.engine.context;
         let topics = vec![node.group_topic("a"), node.group_topic("b")];
         context.publish(context.backplane.as_ref().unwrap(), topics, BODY)
     }
 
     #[tokio::test]
-    async fn the_first_topic_is_published_on_when_it_is_called_and_the_rest_when_it_is_awaited() {
+    async fn all_topics_are_published_on_when_it_is_called_awaited_or_not() {
         let node = TestNode::start(Hub::new("hub")).await;
         node.backplane.publishing.hold();
-        let mut sending = publish_two(&node);
-        assert_eq!(node.backplane.take_calls(), ["publish group a"]);
-        assert!((&mut sending).now_or_never().is_none());
-        assert!(node.backplane.take_calls().is_empty());
+        drop(publish_two(&node));
+        assert_eq!(node.backplane.take_calls(), ["publish group a, group b"]);
+        let mut publishing = publish_two(&node);
+        assert!((&mut publishing).now_or_never().is_none());
         node.backplane.publishing.release();
-        sending.await.unwrap();
-        assert_eq!(node.backplane.take_calls(), ["publish group b"]);
+        publishing.await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_backplane_that_fails_is_an_error_also_where_it_fails_later() {
+    async fn a_backplane_that_fails_is_an_error() {
         let node = TestNode::start(Hub::new("hub")).await;
-        node.backplane.publishing.hold();
-        let sending = publish_two(&node);
         node.backplane.publishing.set_failing(true);
-        node.backplane.publishing.release();
-        assert!(matches!(sending.await, Err(SendError::Backplane { .. })));
         assert!(matches!(publish_two(&node).await, Err(SendError::Backplane { .. })));
-    }
-
-    #[tokio::test]
-    async fn an_envelope_for_no_topic_is_not_published() {
-        let node = TestNode::start(Hub::new("hub")).await;
-        let context = &node.engine.context;
-        context.publish(context.backplane.as_ref().unwrap(), Vec::new(), BODY).await.unwrap();
-        assert!(node.backplane.take_calls().is_empty());
     }
 
     #[tokio::test]

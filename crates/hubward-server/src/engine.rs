@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hubward_auth::{Decision, Policies, Policy};
+use hubward_expiry::Deadlines;
 use hubward_hub::HubDefinition;
-use hubward_types::{HubName, Principal};
+use hubward_types::{GroupName, HubName, Principal, UserId};
 
 use crate::cluster::forwarded_invocations::ForwardedInvocations;
+use crate::cluster::outbox::Outbox;
 use crate::connection::close_reason::CloseReason;
 use crate::connection::mailbox::MailboxLimits;
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
 use crate::delivery::index::Index;
+use crate::membership::removals::PendingRemovals;
+use crate::membership::users::Users;
 
 /// A hub on this node.
 pub struct Engine {
@@ -24,6 +28,11 @@ pub struct Engine {
     pub(crate) index: Index,
     pub(crate) context: Arc<NodeContext>,
     pub(crate) forwarded: ForwardedInvocations,
+    pub(crate) outbox: Outbox,
+    pub(crate) users: Users,
+    /// When memberships of this node's users expire: one deadline for each user and group, whatever renews it.
+    pub(crate) expiries: Arc<Deadlines<(UserId, GroupName)>>,
+    pub(crate) removals: PendingRemovals,
     client_invocations: AtomicU64,
 }
 
@@ -74,6 +83,10 @@ impl Engine {
             index: Index::new(),
             context,
             forwarded: ForwardedInvocations::default(),
+            outbox: Outbox::default(),
+            users: Users::default(),
+            expiries: Arc::default(),
+            removals: PendingRemovals::default(),
             client_invocations: AtomicU64::new(0),
         }))
     }

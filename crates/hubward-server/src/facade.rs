@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubward_backplane::{Body, Topic};
 use hubward_hub::{
     BoxFuture, ClientResultError, EncodeCall, GroupError, GroupMember, GroupPage, HubEngine, HubHandle,
     PageCursor, RawClientResult, Sending,
 };
 use hubward_types::{ConnectionId, GroupName, HubName, Target, UserId};
 
-use crate::cluster::client_results;
+use crate::cluster::{client_results, remote};
 use crate::connection::close_reason::CloseReason;
 use crate::delivery::router;
 use crate::engine::Engine;
@@ -54,9 +53,10 @@ impl HubEngine for Facade {
             return Sending::done(Ok(()));
         }
         let context = &self.0.context;
-        let Some(backplane) = context.other_nodes() else { return Sending::done(Ok(())) };
-        let topic = Topic::Connection(self.0.name().clone(), connection.clone());
-        context.publish(backplane, vec![topic], Body::Abort {})
+        if context.other_nodes().is_none() {
+            return Sending::done(Ok(()));
+        }
+        context.run(remote::abort(self.0.clone(), connection.clone()))
     }
 
     fn add_connection(

@@ -2,7 +2,7 @@
 //! and the backplane.
 //!
 //! It knows hubs only with their types erased, transports only as pipes of bytes, and other nodes only through
-//! the backplane's two traits.
+//! the backplane's three traits.
 
 mod acceptor;
 mod cluster;
@@ -12,12 +12,13 @@ mod delivery;
 mod engine;
 mod facade;
 mod invocation;
+mod lives;
 mod membership;
 mod node;
 #[cfg(test)]
 mod testing;
 
 pub use acceptor::HubAcceptor;
-pub use context::NodeContext;
+pub use context::{NodeContext, NodeStores};
 pub use engine::{Engine, UnknownPolicy, required_policies};
-pub use node::Node;
+pub use node::{Node, StartError};

@@ -1,12 +1,17 @@
 //! Group membership: recorded in the group store first, then put into this node's index for delivery. The store is the
 //! truth; the index is a cache of it.
 
+pub(crate) mod changes;
 pub(crate) mod connection;
 pub(crate) mod lifecycle;
 pub(crate) mod queries;
+pub(crate) mod removals;
+pub(crate) mod retries;
+pub(crate) mod rules;
 pub(crate) mod user;
+pub(crate) mod users;
 
-use hubward_backplane::{BackplaneError, StoreError};
+use hubward_backplane::StoreError;
 use hubward_hub::GroupError;
 
 /// The group store failed.
@@ -15,6 +20,6 @@ pub(crate) fn store_failed(error: StoreError) -> GroupError {
 }
 
 /// The backplane failed.
-pub(crate) fn backplane_failed(error: BackplaneError) -> GroupError {
+pub(crate) fn backplane_failed(error: impl std::fmt::Display) -> GroupError {
     GroupError::Backplane { reason: error.to_string() }
 }

@@ -2,28 +2,41 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use hubward_backplane::{BackplaneError, Topic};
+use hubward_backplane::{BackplaneError, RegistryError, Topic};
 use hubward_types::{HubName, NodeId};
 
 use crate::cluster::receiver::EnvelopeReceiver;
 use crate::context::NodeContext;
 use crate::engine::Engine;
+use crate::lives;
 
 /// The hubs of one process. Nothing in a node holds the node: once it, the mounted paths, all handles and all
 /// connections are dropped, its hubs and its backplane are freed, even without a shutdown.
 pub struct Node {
     context: Arc<NodeContext>,
     hubs: HashMap<HubName, Arc<Engine>>,
-    started: AtomicBool,
+    /// Locked while the node starts, so that of two calls the second waits for the first.
+    started: tokio::sync::Mutex<bool>,
+}
+
+/// Why a node could not be started. Try again later, except after a [`RegistryError::DuplicateId`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The node could not be announced.
+    #[error("the node could not be announced")]
+    Registry(#[from] RegistryError),
+    /// The backplane could not be reached.
+    #[error("the node could not join the others")]
+    Backplane(#[from] BackplaneError),
 }
 
 impl Node {
     /// Makes a node of its hubs. It joins no other node yet: see [`Node::start`].
     pub fn new(context: Arc<NodeContext>, hubs: impl IntoIterator<Item = Arc<Engine>>) -> Self {
         let hubs = hubs.into_iter().map(|engine| (engine.name().clone(), engine)).collect();
-        Self { context, hubs, started: AtomicBool::new(false) }
+        Self { context, hubs, started: tokio::sync::Mutex::new(false) }
     }
 
     /// Returns the node's id.
@@ -36,28 +49,35 @@ impl Node {
         self.hubs.get(name)
     }
 
-    /// Joins the other nodes. A node without a backplane is ready as it is.
+    /// Announces the node and joins the others. A node that shares nothing with others is ready as it is.
     ///
     /// # Errors
-    /// What the backplane reports; the node is then not joined, and may be started again.
-    pub async fn start(&self) -> Result<(), BackplaneError> {
-        let Some(backplane) = &self.context.backplane else { return Ok(()) };
-        if self.started.swap(true, Ordering::SeqCst) {
+    /// [`StartError`]; the node is then not joined, and may be started again.
+    pub async fn start(&self) -> Result<(), StartError> {
+        let mut started = self.started.lock().await;
+        if *started {
             return Ok(());
         }
-        let start = async {
-            backplane.start(Arc::new(EnvelopeReceiver::new(&self.context, self.hubs.values()))).await?;
-            backplane.subscribe(Topic::Node(self.context.id.clone())).await?;
-            for hub in self.hubs.keys() {
-                backplane.subscribe(Topic::All(hub.clone())).await?;
+        lives::announce(&self.context, &self.hub_names()).await?;
+        if let Some(backplane) = &self.context.backplane {
+            let receiver = Arc::new(EnvelopeReceiver::new(&self.context, self.hubs.values()));
+            match backplane.start(receiver).await {
+                // It was started by an earlier call that failed later on.
+                Ok(()) | Err(BackplaneError::AlreadyStarted) => {}
+                Err(error) => return Err(error.into()),
             }
-            Ok(())
-        };
-        let started = start.await;
-        if started.is_err() {
-            self.started.store(false, Ordering::SeqCst);
+            let topics = [Topic::Node(self.context.id.clone()), Topic::Nodes];
+            let hubs = self.hubs.keys().map(|hub| Topic::All(hub.clone()));
+            let subscribed = backplane.subscribe(topics.into_iter().chain(hubs).collect()).await;
+            subscribed.into_iter().collect::<Result<Vec<()>, _>>()?;
         }
-        started
+        lives::watch(&self.context, self.hubs.values());
+        *started = true;
+        Ok(())
+    }
+
+    fn hub_names(&self) -> Vec<HubName> {
+        self.hubs.keys().cloned().collect()
     }
 
     /// Shuts down gracefully: closes every connection and lets its client reconnect, waits for running calls, and
@@ -69,6 +89,7 @@ impl Node {
         }
         self.context.tasks.close();
         self.context.tasks.wait().await;
+        lives::withdraw(&self.context).await;
         if let Some(backplane) = &self.context.backplane {
             backplane.stop().await;
         }

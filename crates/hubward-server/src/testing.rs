@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward_auth::{Policies, Policy};
-use hubward_backplane::{Backplane, GroupStore};
+use hubward_backplane::{Backplane, InMemoryStore};
 use hubward_hub::Hub;
 use hubward_proto::{Frame, Protocol};
 use hubward_transport::{Transport, testing};
@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 
 use crate::connection::handle::{ConnectionHandle, OpeningRequest};
 use crate::connection::mailbox::{ControlMessage, Mailbox, MailboxLimits};
-use crate::context::NodeContext;
+use crate::context::{NodeContext, NodeStores};
 use crate::engine::Engine;
 
 /// An engine of a node that is alone.
@@ -32,12 +32,9 @@ pub(crate) fn engine(hub: Hub) -> Arc<Engine> {
 }
 
 /// An engine of a node with this backplane and store.
-pub(crate) fn engine_with(
-    hub: Hub,
-    backplane: Arc<dyn Backplane>,
-    store: Arc<dyn GroupStore>,
-) -> Arc<Engine> {
-    engine_on(NodeContext::new("node-1".into(), Some(backplane), Some(store)), hub)
+pub(crate) fn engine_with(hub: Hub, backplane: Arc<dyn Backplane>, store: &InMemoryStore) -> Arc<Engine> {
+    let stores = NodeStores { groups: Arc::new(store.clone()), nodes: Arc::new(store.clone()) };
+    engine_on(NodeContext::new("node-1".into(), Some(backplane), Some(stores)), hub)
 }
 
 /// An engine of this node. The policy `Nobody` admits nobody; every other name is unknown.

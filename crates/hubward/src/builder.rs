@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
-use hubward_backplane::{Backplane, BackplaneError, GroupStore};
+use hubward_backplane::{Backplane, GroupStore, NodeRegistry};
 use hubward_hub::{Hub, HubBuildError, HubHandle};
-use hubward_server::{Engine, HubAcceptor, Node, NodeContext, UnknownPolicy};
+use hubward_server::{Engine, HubAcceptor, Node, NodeContext, NodeStores, StartError, UnknownPolicy};
 use hubward_transport::{Acceptor, Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
@@ -39,6 +39,7 @@ impl Hubward {
             cors: Cors::none(),
             backplane: None,
             store: None,
+            registry: None,
             keys: None,
             hubs: Vec::new(),
             raw: Vec::new(),
@@ -66,11 +67,12 @@ impl Hubward {
         self.node.id()
     }
 
-    /// Joins the other nodes over the backplane. A node without one need not be started.
+    /// Announces the node and joins the others. A node that shares nothing with others need not be started.
     ///
     /// # Errors
-    /// [`BackplaneError`] where the backplane cannot be reached; try again later.
-    pub async fn start(&self) -> Result<(), BackplaneError> {
+    /// [`StartError`] where the backplane or the node registry cannot be reached, try again later; or where a node of
+    /// the same id is running.
+    pub async fn start(&self) -> Result<(), StartError> {
         self.node.start().await
     }
 
@@ -92,6 +94,7 @@ pub struct Builder {
     cors: Cors,
     backplane: Option<Arc<dyn Backplane>>,
     store: Option<Arc<dyn GroupStore>>,
+    registry: Option<Arc<dyn NodeRegistry>>,
     keys: Option<KeyRing>,
     hubs: Vec<(HubPath, Hub, TransportOptions)>,
     raw: Vec<(HubPath, Arc<dyn Acceptor>, TransportOptions)>,
@@ -116,6 +119,11 @@ pub enum BuildError {
     /// There is a backplane, but no group store: the nodes would disagree about groups.
     #[error("a backplane needs a group store that all nodes share; add Builder::group_store")]
     NoGroupStore,
+    /// There is a group store, but no node registry: nobody would remove what a dead node left in it.
+    #[error(
+        "a group store needs the node registry that it shares its record with; add Builder::node_registry"
+    )]
+    NoNodeRegistry,
 }
 
 impl Builder {
@@ -143,8 +151,8 @@ impl Builder {
         self
     }
 
-    /// Sets the backplane that joins the node to others; a [group store](Builder::group_store) belongs to it. Default:
-    /// no other nodes.
+    /// Sets the backplane that joins the node to others; a [group store](Builder::group_store) and a
+    /// [node registry](Builder::node_registry) belong to it. Default: no other nodes.
     pub fn backplane(mut self, backplane: Arc<dyn Backplane>) -> Self {
         self.backplane = Some(backplane);
         self
@@ -153,6 +161,13 @@ impl Builder {
     /// Sets where group membership is recorded. Default: in memory, for a node without a backplane.
     pub fn group_store(mut self, store: Arc<dyn GroupStore>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Sets where it is recorded which nodes live: the registry that belongs to the
+    /// [group store](Builder::group_store). Default: none, for a node that shares nothing with others.
+    pub fn node_registry(mut self, registry: Arc<dyn NodeRegistry>) -> Self {
+        self.registry = Some(registry);
         self
     }
 
@@ -210,7 +225,12 @@ impl Builder {
         }
         let id = self.node.unwrap_or_else(|| hubward_auth::random_id().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);
-        let context = NodeContext::new(id.clone(), self.backplane, self.store);
+        let stores = match (self.store, self.registry) {
+            (Some(groups), Some(nodes)) => Some(NodeStores { groups, nodes }),
+            (Some(_), None) => return Err(BuildError::NoNodeRegistry),
+            (None, _) => None,
+        };
+        let context = NodeContext::new(id.clone(), self.backplane, stores);
         let connections = hubward_transport::ConnectionManager::new(
             id,
             keys,

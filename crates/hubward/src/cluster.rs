@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use hubward_auth::KeyRing;
-use hubward_backplane::{InMemoryGroupStore, InMemoryNetwork};
+use hubward_backplane::{InMemoryNetwork, InMemoryStore};
 use hubward_types::NodeId;
 
 use crate::builder::Builder;
 
-/// A cluster of nodes in one process. They share the backplane, the group store, and the keys of connection tokens.
+/// A cluster of nodes in one process. They share the backplane, the record of groups and nodes, and the keys of connection tokens.
 ///
 /// ```
 /// use hubward::{Cluster, Hub, Hubward};
@@ -22,14 +22,14 @@ use crate::builder::Builder;
 #[derive(Clone)]
 pub struct Cluster {
     network: InMemoryNetwork,
-    store: InMemoryGroupStore,
+    store: InMemoryStore,
     keys: KeyRing,
 }
 
 impl Cluster {
     /// Makes a cluster without nodes.
     pub fn in_memory() -> Self {
-        Self { network: InMemoryNetwork::new(), store: InMemoryGroupStore::new(), keys: KeyRing::random() }
+        Self { network: InMemoryNetwork::new(), store: InMemoryStore::new(), keys: KeyRing::random() }
     }
 }
 
@@ -41,6 +41,7 @@ impl Builder {
         self.node(node)
             .backplane(backplane)
             .group_store(Arc::new(cluster.store.clone()))
+            .node_registry(Arc::new(cluster.store.clone()))
             .connection_token_keys(cluster.keys.clone())
     }
 }

@@ -33,6 +33,7 @@ pub use hubward_hub::{
     StreamHandler, StreamOutput, Upload,
 };
 pub use hubward_proto::{Arguments, List};
+pub use hubward_server::StartError;
 pub use hubward_transport::{self as transport, TransportOptions};
 pub use hubward_types::{
     AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, Target, UserId,

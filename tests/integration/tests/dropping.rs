@@ -4,7 +4,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use hubward::backplane::{Backplane, InMemoryBackplane, InMemoryGroupStore, InMemoryNetwork, Topic};
+use hubward::backplane::{Backplane, InMemoryBackplane, InMemoryNetwork, InMemoryStore, Topic};
 use hubward::{Hub, HubContext, HubError, Hubward};
 use hubward_tests::{TestNode, eventually};
 use serde_json::json;
@@ -15,7 +15,7 @@ struct State;
 /// What a node is made of, without keeping any of it alive.
 struct Parts {
     state: Weak<State>,
-    store: Weak<InMemoryGroupStore>,
+    store: Weak<InMemoryStore>,
     backplane: Weak<InMemoryBackplane>,
 }
 
@@ -45,26 +45,22 @@ fn hub(state: Arc<State>) -> Hub {
         })
 }
 
-fn node(name: &str, network: &InMemoryNetwork, store: &InMemoryGroupStore) -> (Hubward, Parts) {
-    let (state, store) = (Arc::new(State), Arc::new(store.clone()));
+fn node(name: &str, network: &InMemoryNetwork, store: &InMemoryStore) -> (Hubward, Parts) {
+    let (state, registry, store) = (Arc::new(State), Arc::new(store.clone()), Arc::new(store.clone()));
     let backplane = Arc::new(network.backplane(name.into()));
     let parts = Parts {
         state: Arc::downgrade(&state),
         store: Arc::downgrade(&store),
         backplane: Arc::downgrade(&backplane),
     };
-    let builder = Hubward::builder().node(name).backplane(backplane).group_store(store);
+    let builder =
+        Hubward::builder().node(name).backplane(backplane).group_store(store).node_registry(registry);
     (builder.hub("/hub", hub(state)).build().unwrap(), parts)
-}
-
-/// How many other nodes take what this one publishes on a topic.
-async fn subscribers(backplane: &InMemoryBackplane, topic: Topic) -> usize {
-    backplane.publish(&topic, Default::default()).await.unwrap().unwrap()
 }
 
 #[tokio::test]
 async fn a_node_that_was_never_started_is_freed_at_once() {
-    let (node, parts) = node("node", &InMemoryNetwork::new(), &InMemoryGroupStore::new());
+    let (node, parts) = node("node", &InMemoryNetwork::new(), &InMemoryStore::new());
     assert_eq!(parts.left(), ["hub", "group store", "backplane"]);
     drop(node);
     assert_eq!(parts.left(), [""; 0]);
@@ -72,7 +68,7 @@ async fn a_node_that_was_never_started_is_freed_at_once() {
 
 #[tokio::test]
 async fn a_node_that_was_shut_down_is_freed() {
-    let (node, parts) = node("node", &InMemoryNetwork::new(), &InMemoryGroupStore::new());
+    let (node, parts) = node("node", &InMemoryNetwork::new(), &InMemoryStore::new());
     node.start().await.unwrap();
     node.shut_down().await;
     drop(node);
@@ -81,7 +77,7 @@ async fn a_node_that_was_shut_down_is_freed() {
 
 #[tokio::test]
 async fn a_node_that_is_dropped_while_it_serves_is_freed_and_others_no_longer_publish_to_it() {
-    let (network, store) = (InMemoryNetwork::new(), InMemoryGroupStore::new());
+    let (network, store) = (InMemoryNetwork::new(), InMemoryStore::new());
     let (dropped, parts) = node("dropped", &network, &store);
     let (staying, other) = node("staying", &network, &store);
     let dropped = TestNode::start(dropped).await;
@@ -91,7 +87,7 @@ async fn a_node_that_is_dropped_while_it_serves_is_freed_and_others_no_longer_pu
     let group = || Topic::Group("hub".into(), "g".into());
     let mut client = dropped.client("/hub").open().await;
     client.result("Join", json!(["g"])).await;
-    assert_eq!(subscribers(&other, group()).await, 1);
+    assert_eq!(network.subscribers(&group()), 1);
     client.result("Call", json!([])).await;
     client.result("Leave", json!(["g"])).await;
     client.result("Join", json!(["kept"])).await;
@@ -99,7 +95,7 @@ async fn a_node_that_is_dropped_while_it_serves_is_freed_and_others_no_longer_pu
     eventually("the connection to end", async || dropped.hubs.connection_count("hub") == 0).await;
     let of_node = || [Topic::Node("dropped".into()), Topic::All("hub".into())];
     for topic in of_node() {
-        assert_eq!(subscribers(&other, topic).await, 1);
+        assert_eq!(network.subscribers(&topic), 1 + usize::from(matches!(topic, Topic::All(_))));
     }
     assert!(!other.is_alone());
 
@@ -107,14 +103,14 @@ async fn a_node_that_is_dropped_while_it_serves_is_freed_and_others_no_longer_pu
     // The server's task for the socket still ends by itself.
     eventually("the dropped node to be freed", async || parts.left().is_empty()).await;
     for topic in of_node().into_iter().chain([group()]) {
-        assert_eq!(subscribers(&other, topic).await, 0);
+        assert_eq!(network.subscribers(&topic), usize::from(matches!(topic, Topic::All(_))));
     }
     assert!(other.is_alone());
 }
 
 #[tokio::test]
 async fn a_users_group_that_expires_later_does_not_keep_a_dropped_node() {
-    let (node, parts) = node("node", &InMemoryNetwork::new(), &InMemoryGroupStore::new());
+    let (node, parts) = node("node", &InMemoryNetwork::new(), &InMemoryStore::new());
     node.start().await.unwrap();
     let hour = Duration::from_secs(3600);
     node.hub("hub").unwrap().groups().add_user("alice", "g", Some(hour)).await.unwrap();

@@ -1,7 +1,9 @@
 //! What every group store must do.
 
+pub mod cancelling;
 pub mod expiry;
 pub mod hub_store;
 pub mod membership;
 pub mod names;
+pub mod opening;
 pub mod paging;

@@ -77,33 +77,46 @@ struct Fields<'a, A> {
 impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     fn body(&mut self, kind: u64) -> Result<Body, A::Error> {
         Ok(match u8::try_from(kind).unwrap_or(u8::MAX) {
-            kind::DELIVER => Body::Deliver { frames: self.frames()?, except: self.except()? },
+            kind::DELIVER => Body::Deliver { frames: self.frames()?, except: self.ids("except")? },
+            kind::DELIVER_TO => Body::DeliverTo {
+                hub: self.name("hub")?,
+                connections: self.ids("connections")?,
+                frames: self.frames()?,
+            },
             kind::INVOKE_CLIENT => Body::InvokeClient {
                 id: self.next("id")?,
-                reply_to: self.name("reply to")?,
+                hub: self.name("hub")?,
+                connection: self.name("connection")?,
                 frames: self.frames()?,
                 invocation_id: self.next("invocation id")?,
             },
             kind::CLIENT_RESULT => Body::ClientResult { id: self.next("id")?, outcome: self.outcome()? },
             kind::CANCEL_INVOKE_CLIENT => Body::CancelInvokeClient { id: self.next("id")? },
-            kind::ABORT => Body::Abort {},
+            kind::ABORT => Body::Abort {
+                id: self.next("id")?,
+                hub: self.name("hub")?,
+                connection: self.name("connection")?,
+            },
             kind::JOIN_GROUP => Body::JoinGroup {
                 id: self.next("id")?,
-                reply_to: self.name("reply to")?,
+                hub: self.name("hub")?,
+                connection: self.name("connection")?,
                 group: self.name("group")?,
             },
             kind::LEAVE_GROUP => Body::LeaveGroup {
                 id: self.next("id")?,
-                reply_to: self.name("reply to")?,
+                hub: self.name("hub")?,
+                connection: self.name("connection")?,
                 group: self.name("group")?,
             },
-            kind::MEMBERSHIP_CONFIRMED => {
-                Body::MembershipConfirmed { id: self.next("id")?, error: self.next("error")? }
-            }
-            kind::USER_JOINED => {
-                Body::UserJoined { group: self.name("group")?, ttl_ms: self.next("time to live")? }
-            }
-            kind::USER_LEFT => Body::UserLeft { group: self.name("group")? },
+            kind::USER_CHANGED => Body::UserChanged {
+                id: self.next("id")?,
+                hub: self.name("hub")?,
+                user: self.name("user")?,
+                group: self.name("group")?,
+            },
+            kind::CONFIRMED => Body::Confirmed { id: self.next("id")?, error: self.next("error")? },
+            kind::RESUMED => Body::Resumed,
             _ => return Err(self.fail(EnvelopeError::UnknownKind(kind))),
         })
     }
@@ -136,8 +149,8 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
         Ok(bytes.map(|bytes| self.source.slice_ref(bytes)))
     }
 
-    fn except(&mut self) -> Result<Vec<ConnectionId>, A::Error> {
-        *self.failure = EnvelopeError::Malformed { field: "except" };
+    fn ids(&mut self, name: &'static str) -> Result<Vec<ConnectionId>, A::Error> {
+        *self.failure = EnvelopeError::Malformed { field: name };
         match self.seq.next_element_seed(ConnectionIds { failure: self.failure })? {
             Some(ids) => Ok(ids),
             None => Err(A::Error::custom("")),

@@ -2,14 +2,15 @@
 //! suffices.
 
 use bytes::Bytes;
+use hubward_types::ConnectionId;
 use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 
 use super::{Body, ClientResultOutcome, Envelope, Frames, VERSION, kind, outcome};
 
 /// How many bytes any body has at most beside its names and frames: array header, version, kind, an id of
-/// nine bytes, and a length of at most five bytes before each of six strings or frames.
-const OVERHEAD_BYTES: usize = 48;
+/// nine bytes, and a length of at most five bytes before each of seven strings, lists or frames.
+const OVERHEAD_BYTES: usize = 56;
 
 impl Envelope {
     /// Encodes the envelope.
@@ -23,26 +24,35 @@ impl Envelope {
 
     pub(super) fn estimated_bytes(&self) -> usize {
         let body = match &self.body {
-            Body::Deliver { frames, except } => {
-                frames.len() + except.iter().map(|id| id.as_str().len() + 5).sum::<usize>()
+            Body::Deliver { frames, except } => frames.len() + ids_bytes(except),
+            Body::DeliverTo { hub, connections, frames } => {
+                hub.as_str().len() + ids_bytes(connections) + frames.len()
             }
-            Body::InvokeClient { reply_to, frames, invocation_id, .. } => {
-                frames.len() + reply_to.as_str().len() + invocation_id.len()
+            Body::InvokeClient { hub, connection, frames, invocation_id, .. } => {
+                hub.as_str().len() + connection.as_str().len() + frames.len() + invocation_id.len()
             }
             Body::ClientResult { outcome: ClientResultOutcome::Result { bytes, .. }, .. } => bytes.len(),
             Body::ClientResult { outcome: ClientResultOutcome::Error(error), .. } => error.len(),
-            Body::JoinGroup { reply_to, group, .. } | Body::LeaveGroup { reply_to, group, .. } => {
-                reply_to.as_str().len() + group.as_str().len()
+            Body::Abort { hub, connection, .. } => hub.as_str().len() + connection.as_str().len(),
+            Body::JoinGroup { hub, connection, group, .. }
+            | Body::LeaveGroup { hub, connection, group, .. } => {
+                hub.as_str().len() + connection.as_str().len() + group.as_str().len()
             }
-            Body::MembershipConfirmed { error: Some(error), .. } => error.len(),
-            Body::UserJoined { group, .. } | Body::UserLeft { group } => group.as_str().len(),
+            Body::UserChanged { hub, user, group, .. } => {
+                hub.as_str().len() + user.as_str().len() + group.as_str().len()
+            }
+            Body::Confirmed { error: Some(error), .. } => error.len(),
             Body::ClientResult { .. }
             | Body::CancelInvokeClient { .. }
-            | Body::Abort {}
-            | Body::MembershipConfirmed { error: None, .. } => 0,
+            | Body::Confirmed { error: None, .. }
+            | Body::Resumed => 0,
         };
         OVERHEAD_BYTES + self.sender.as_str().len() + body
     }
+}
+
+fn ids_bytes(ids: &[ConnectionId]) -> usize {
+    ids.iter().map(|id| id.as_str().len() + 5).sum()
 }
 
 impl Frames {
@@ -67,10 +77,18 @@ impl Serialize for Envelope {
                 tuple.serialize_element(except)?;
                 tuple.end()
             }
-            Body::InvokeClient { id, reply_to, frames, invocation_id } => {
-                let mut tuple = start(kind::INVOKE_CLIENT, 5)?;
+            Body::DeliverTo { hub, connections, frames } => {
+                let mut tuple = start(kind::DELIVER_TO, 4)?;
+                tuple.serialize_element(hub)?;
+                tuple.serialize_element(connections)?;
+                serialize_frames(&mut tuple, frames)?;
+                tuple.end()
+            }
+            Body::InvokeClient { id, hub, connection, frames, invocation_id } => {
+                let mut tuple = start(kind::INVOKE_CLIENT, 6)?;
                 tuple.serialize_element(id)?;
-                tuple.serialize_element(reply_to)?;
+                tuple.serialize_element(hub)?;
+                tuple.serialize_element(connection)?;
                 serialize_frames(&mut tuple, frames)?;
                 tuple.serialize_element(invocation_id)?;
                 tuple.end()
@@ -82,36 +100,46 @@ impl Serialize for Envelope {
                 tuple.end()
             }
             Body::CancelInvokeClient { id } => {
-                let mut tuple = start(kind::CANCEL_INVOKE_CLIENT, 1)?;
-                tuple.serialize_element(id)?;
-                tuple.end()
+                serialize_request(start(kind::CANCEL_INVOKE_CLIENT, 1)?, *id, &[])
             }
-            Body::Abort {} => start(kind::ABORT, 0)?.end(),
-            Body::JoinGroup { id, reply_to, group } => {
-                serialize_membership(start(kind::JOIN_GROUP, 3)?, id, reply_to, group)
+            Body::Abort { id, hub, connection } => {
+                serialize_request(start(kind::ABORT, 3)?, *id, &[hub.as_str(), connection.as_str()])
             }
-            Body::LeaveGroup { id, reply_to, group } => {
-                serialize_membership(start(kind::LEAVE_GROUP, 3)?, id, reply_to, group)
+            Body::JoinGroup { id, hub, connection, group } => {
+                let names = [hub.as_str(), connection.as_str(), group.as_str()];
+                serialize_request(start(kind::JOIN_GROUP, 4)?, *id, &names)
             }
-            Body::MembershipConfirmed { id, error } => {
-                let mut tuple = start(kind::MEMBERSHIP_CONFIRMED, 2)?;
-                tuple.serialize_element(id)?;
-                tuple.serialize_element(error)?;
-                tuple.end()
+            Body::LeaveGroup { id, hub, connection, group } => {
+                let names = [hub.as_str(), connection.as_str(), group.as_str()];
+                serialize_request(start(kind::LEAVE_GROUP, 4)?, *id, &names)
             }
-            Body::UserJoined { group, ttl_ms } => {
-                let mut tuple = start(kind::USER_JOINED, 2)?;
-                tuple.serialize_element(group)?;
-                tuple.serialize_element(ttl_ms)?;
-                tuple.end()
+            Body::UserChanged { id, hub, user, group } => {
+                let names = [hub.as_str(), user.as_str(), group.as_str()];
+                serialize_request(start(kind::USER_CHANGED, 4)?, *id, &names)
             }
-            Body::UserLeft { group } => {
-                let mut tuple = start(kind::USER_LEFT, 1)?;
-                tuple.serialize_element(group)?;
-                tuple.end()
+            Body::Confirmed { id, error } => {
+                let error = error.as_deref();
+                serialize_confirmation(start(kind::CONFIRMED, 2)?, *id, error)
             }
+            Body::Resumed => start(kind::RESUMED, 0)?.end(),
         }
     }
+}
+
+fn serialize_request<T: SerializeTuple>(mut tuple: T, id: u64, names: &[&str]) -> Result<T::Ok, T::Error> {
+    tuple.serialize_element(&id)?;
+    names.iter().try_for_each(|name| tuple.serialize_element(name))?;
+    tuple.end()
+}
+
+fn serialize_confirmation<T: SerializeTuple>(
+    mut tuple: T,
+    id: u64,
+    error: Option<&str>,
+) -> Result<T::Ok, T::Error> {
+    tuple.serialize_element(&id)?;
+    tuple.serialize_element(&error)?;
+    tuple.end()
 }
 
 fn serialize_frames<T: SerializeTuple>(tuple: &mut T, frames: &Frames) -> Result<(), T::Error> {
@@ -119,18 +147,6 @@ fn serialize_frames<T: SerializeTuple>(tuple: &mut T, frames: &Frames) -> Result
         tuple.serialize_element(&frame.as_deref().map(serde_bytes::Bytes::new))?;
     }
     Ok(())
-}
-
-fn serialize_membership<T: SerializeTuple>(
-    mut tuple: T,
-    id: &u64,
-    reply_to: &impl Serialize,
-    group: &impl Serialize,
-) -> Result<T::Ok, T::Error> {
-    tuple.serialize_element(id)?;
-    tuple.serialize_element(reply_to)?;
-    tuple.serialize_element(group)?;
-    tuple.end()
 }
 
 fn outcome_fields(outcome: &ClientResultOutcome) -> usize {

@@ -24,36 +24,48 @@ fn golden() -> Vec<(Body, &'static [u8])> {
         ),
         (Body::Deliver { frames: Frames::default(), except: vec![] }, b"\x96\x01\x00\xa2n1\xc0\xc0\x90"),
         (
-            Body::InvokeClient { id: 7, reply_to: "n2".into(), frames: frames(), invocation_id: "s1".into() },
-            b"\x98\x01\x01\xa2n1\x07\xa2n2\xc4\x04\x81\x02{}\xc4\x02\x82\x00\xa2s1",
+            Body::DeliverTo { hub: "h".into(), connections: vec!["c1".into()], frames: frames() },
+            b"\x97\x01\x01\xa2n1\xa1h\x91\xa2c1\xc4\x04\x81\x02{}\xc4\x02\x82\x00",
         ),
-        (client_result(result), b"\x97\x01\x02\xa2n1\x07\x00\x01\xc4\x01\xc3"),
-        (client_result(ClientResultOutcome::Void), b"\x95\x01\x02\xa2n1\x07\x01"),
-        (client_result(ClientResultOutcome::Error("no".into())), b"\x96\x01\x02\xa2n1\x07\x02\xa2no"),
-        (client_result(ClientResultOutcome::NotFound), b"\x95\x01\x02\xa2n1\x07\x03"),
-        (client_result(ClientResultOutcome::Disconnected), b"\x95\x01\x02\xa2n1\x07\x04"),
-        (client_result(ClientResultOutcome::Cancelled), b"\x95\x01\x02\xa2n1\x07\x05"),
+        (
+            Body::InvokeClient {
+                id: 7,
+                hub: "h".into(),
+                connection: "c1".into(),
+                frames: frames(),
+                invocation_id: "s1".into(),
+            },
+            b"\x99\x01\x02\xa2n1\x07\xa1h\xa2c1\xc4\x04\x81\x02{}\xc4\x02\x82\x00\xa2s1",
+        ),
+        (client_result(result), b"\x97\x01\x03\xa2n1\x07\x00\x01\xc4\x01\xc3"),
+        (client_result(ClientResultOutcome::Void), b"\x95\x01\x03\xa2n1\x07\x01"),
+        (client_result(ClientResultOutcome::Error("no".into())), b"\x96\x01\x03\xa2n1\x07\x02\xa2no"),
+        (client_result(ClientResultOutcome::NotFound), b"\x95\x01\x03\xa2n1\x07\x03"),
+        (client_result(ClientResultOutcome::Disconnected), b"\x95\x01\x03\xa2n1\x07\x04"),
+        (client_result(ClientResultOutcome::Cancelled), b"\x95\x01\x03\xa2n1\x07\x05"),
         (
             Body::CancelInvokeClient { id: u64::MAX },
-            b"\x94\x01\x03\xa2n1\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
-        ),
-        (Body::Abort {}, b"\x93\x01\x04\xa2n1"),
-        (
-            Body::JoinGroup { id: 300, reply_to: "n1".into(), group: "ward:7".into() },
-            b"\x96\x01\x05\xa2n1\xcd\x01\x2c\xa2n1\xa6ward:7",
+            b"\x94\x01\x04\xa2n1\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
         ),
         (
-            Body::LeaveGroup { id: 0, reply_to: "n1".into(), group: "".into() },
-            b"\x96\x01\x06\xa2n1\x00\xa2n1\xa0",
+            Body::Abort { id: 9, hub: "h".into(), connection: "c1".into() },
+            b"\x96\x01\x05\xa2n1\x09\xa1h\xa2c1",
         ),
-        (Body::MembershipConfirmed { id: 1, error: None }, b"\x95\x01\x07\xa2n1\x01\xc0"),
-        (Body::MembershipConfirmed { id: 1, error: Some("no".into()) }, b"\x95\x01\x07\xa2n1\x01\xa2no"),
         (
-            Body::UserJoined { group: "g".into(), ttl_ms: Some(60_000) },
-            b"\x95\x01\x08\xa2n1\xa1g\xcd\xea\x60",
+            Body::JoinGroup { id: 300, hub: "h".into(), connection: "c1".into(), group: "ward:7".into() },
+            b"\x97\x01\x06\xa2n1\xcd\x01\x2c\xa1h\xa2c1\xa6ward:7",
         ),
-        (Body::UserJoined { group: "g".into(), ttl_ms: None }, b"\x95\x01\x08\xa2n1\xa1g\xc0"),
-        (Body::UserLeft { group: "g".into() }, b"\x94\x01\x09\xa2n1\xa1g"),
+        (
+            Body::LeaveGroup { id: 0, hub: "h".into(), connection: "c1".into(), group: "".into() },
+            b"\x97\x01\x07\xa2n1\x00\xa1h\xa2c1\xa0",
+        ),
+        (
+            Body::UserChanged { id: 1, hub: "h".into(), user: "u".into(), group: "g".into() },
+            b"\x97\x01\x08\xa2n1\x01\xa1h\xa1u\xa1g",
+        ),
+        (Body::Confirmed { id: 1, error: None }, b"\x95\x01\x09\xa2n1\x01\xc0"),
+        (Body::Confirmed { id: 1, error: Some("no".into()) }, b"\x95\x01\x09\xa2n1\x01\xa2no"),
+        (Body::Resumed, b"\x93\x01\x0a\xa2n1"),
     ]
 }
 
@@ -100,16 +112,16 @@ fn an_unknown_version_is_reported_whatever_follows() {
 
 #[test]
 fn an_unknown_kind_or_outcome_is_reported() {
-    check(b"\x93\x01\x0a\xa2n1", Err(EnvelopeError::UnknownKind(10)));
+    check(b"\x93\x01\x0b\xa2n1", Err(EnvelopeError::UnknownKind(11)));
     check(b"\x93\x01\xcd\x01\x00\xa2n1", Err(EnvelopeError::UnknownKind(256)));
-    check(b"\x95\x01\x02\xa2n1\x07\x06", Err(EnvelopeError::UnknownKind(6)));
+    check(b"\x95\x01\x03\xa2n1\x07\x06", Err(EnvelopeError::UnknownKind(6)));
     assert!(EnvelopeError::UnknownKind(10).is_from_a_later_version());
 }
 
 #[test]
 fn fields_that_a_later_version_adds_are_skipped() {
-    check(b"\x96\x01\x04\xa2n1\x2a\x81\xa1a\x93\x01\x02\x03\xc4\x01\x00", Ok(from_node(Body::Abort {})));
-    check(b"\x94\x01\x04\xa2n1\xc1", Err(EnvelopeError::Malformed { field: "end" }));
+    check(b"\x96\x01\x0a\xa2n1\x2a\x81\xa1a\x93\x01\x02\x03\xc4\x01\x00", Ok(from_node(Body::Resumed)));
+    check(b"\x94\x01\x0a\xa2n1\xc1", Err(EnvelopeError::Malformed { field: "end" }));
 }
 
 #[test]
@@ -121,15 +133,16 @@ fn an_error_names_the_first_part_that_is_wrong_and_never_its_content() {
         (b"\x90", "version"),
         (b"\x93\xa6secret\x00\xa2n1", "version"),
         (b"\x93\x01\xff\xa2n1", "kind"),
-        (b"\x93\x01\x04\xa2\xff\xfe", "sender"),
+        (b"\x93\x01\x0a\xa2\xff\xfe", "sender"),
         (b"\x96\x01\x00\xa2n1\xa6secret\x07\x90", "messagepack frame"),
         (b"\x96\x01\x00\xa2n1\xc6\xff\xff\xff\xff\x00", "json frame"),
         (b"\x96\x01\x00\xa2n1\xc0\xc0\x91\x07", "except"),
         (b"\x96\x01\x00\xa2n1\xc0\xc0\xdd\xff\xff\xff\xff", "except"),
         (b"\x95\x01\x00\xa2n1\xc0\xc0", "except"),
-        (b"\x97\x01\x02\xa2n1\x07\x00\xcd\x01\x00\xc4\x00", "protocol"),
-        (b"\x97\x01\x02\xa2n1\x07\x00\x01\xc0", "result"),
-        (b"\x95\x01\x08\xa2n1\xa1g\xff", "time to live"),
+        (b"\x97\x01\x03\xa2n1\x07\x00\xcd\x01\x00\xc4\x00", "protocol"),
+        (b"\x97\x01\x03\xa2n1\x07\x00\x01\xc0", "result"),
+        (b"\x97\x01\x08\xa2n1\x07\xa1h\x07\xa1g", "user"),
+        (b"\x95\x01\x09\xa2n1\x01\x07", "error"),
     ] {
         check(written, Err(EnvelopeError::Malformed { field }));
         assert!(!EnvelopeError::Malformed { field }.is_from_a_later_version());
@@ -138,7 +151,7 @@ fn an_error_names_the_first_part_that_is_wrong_and_never_its_content() {
 
 #[test]
 fn deep_nesting_does_not_exhaust_the_stack() {
-    let mut written = b"\x94\x01\x04\xa2n1".to_vec();
+    let mut written = b"\x94\x01\x0a\xa2n1".to_vec();
     written.resize(1 << 20, 0x91);
     check(&written, Err(EnvelopeError::Malformed { field: "end" }));
 }
@@ -188,35 +201,49 @@ fn any_outcome() -> impl Strategy<Value = ClientResultOutcome> {
 }
 
 fn any_body() -> impl Strategy<Value = Body> {
-    let membership = || (any::<u64>(), any::<String>(), any::<String>());
+    let names = || (any::<u64>(), any::<String>(), any::<String>(), any::<String>());
     prop_oneof![
         (any_frames(), proptest::collection::vec(any::<String>(), 0..40)).prop_map(|(frames, except)| {
             Body::Deliver { frames, except: except.into_iter().map(Into::into).collect() }
         }),
-        (membership(), any_frames()).prop_map(|((id, reply_to, invocation_id), frames)| Body::InvokeClient {
-            id,
-            reply_to: reply_to.into(),
-            frames,
-            invocation_id
+        (names(), any_frames()).prop_map(|((id, hub, connection, invocation_id), frames)| {
+            let (hub, connection) = (hub.into(), connection.into());
+            Body::InvokeClient { id, hub, connection, frames, invocation_id }
         }),
+        (any::<String>(), any_frames(), proptest::collection::vec(any::<String>(), 0..40)).prop_map(
+            |(hub, frames, ids)| Body::DeliverTo {
+                hub: hub.into(),
+                connections: ids.into_iter().map(Into::into).collect(),
+                frames
+            }
+        ),
         (any::<u64>(), any_outcome()).prop_map(|(id, outcome)| Body::ClientResult { id, outcome }),
         any::<u64>().prop_map(|id| Body::CancelInvokeClient { id }),
-        Just(Body::Abort {}),
-        membership().prop_map(|(id, node, group)| Body::JoinGroup {
+        names().prop_map(|(id, hub, connection, _)| Body::Abort {
             id,
-            reply_to: node.into(),
+            hub: hub.into(),
+            connection: connection.into()
+        }),
+        names().prop_map(|(id, hub, connection, group)| Body::JoinGroup {
+            id,
+            hub: hub.into(),
+            connection: connection.into(),
             group: group.into()
         }),
-        membership().prop_map(|(id, node, group)| Body::LeaveGroup {
+        names().prop_map(|(id, hub, connection, group)| Body::LeaveGroup {
             id,
-            reply_to: node.into(),
+            hub: hub.into(),
+            connection: connection.into(),
             group: group.into()
         }),
-        (any::<u64>(), any::<Option<String>>())
-            .prop_map(|(id, error)| Body::MembershipConfirmed { id, error }),
-        (any::<String>(), any::<Option<u64>>())
-            .prop_map(|(group, ttl_ms)| Body::UserJoined { group: group.into(), ttl_ms }),
-        any::<String>().prop_map(|group| Body::UserLeft { group: group.into() }),
+        names().prop_map(|(id, hub, user, group)| Body::UserChanged {
+            id,
+            hub: hub.into(),
+            user: user.into(),
+            group: group.into()
+        }),
+        (any::<u64>(), any::<Option<String>>()).prop_map(|(id, error)| Body::Confirmed { id, error }),
+        Just(Body::Resumed),
     ]
 }
 

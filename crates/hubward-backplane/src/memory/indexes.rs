@@ -1,7 +1,7 @@
-//! The two indexes of the in-memory group store, by group and by member. They are sharded and locked briefly;
-//! there is no lock that all calls share.
+//! The indexes of the in-memory store: by group, by connection, by user and by owner. They are sharded and locked
+//! briefly; there is no lock that all calls share but the readers' side of the nodes' lives.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
@@ -10,6 +10,8 @@ use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 use tokio::time::Instant;
 
 use super::group::Group;
+use crate::group_store::{HeldConnection, StoreError};
+use crate::owner::{Epoch, Owner};
 
 /// A sweep removes expired memberships that nobody has read since. It runs once as many memberships with a
 /// time to live have been added as the last sweep left groups and users: so what has expired stays in proportion
@@ -17,96 +19,196 @@ use super::group::Group;
 /// this number of additions, since a sweep over so few entries takes microseconds.
 const ADDS_BEFORE_SWEEP: usize = 64;
 
-/// The indexes. A shard of `connections` or `users` is locked before one of `groups`, never after. It stays
-/// locked while the group changes, so that both indexes change together.
+pub(super) type ConnectionKey = (HubName, ConnectionId);
+
+/// The indexes. A shard of `connections` is locked before one of `owned` or `users`, and one of these before one of
+/// `groups`, never after. It stays locked while the others change, so that all of them change together.
 #[derive(Default)]
 pub(super) struct Indexes {
     pub(super) groups: DashMap<(HubName, GroupName), Group>,
-    pub(super) connections: DashMap<(HubName, ConnectionId), ConnectionGroups>,
-    /// The groups of each user, with the time when the membership expires, if it does.
-    pub(super) users: DashMap<(HubName, UserId), HashMap<GroupName, Option<Instant>>>,
+    pub(super) connections: DashMap<ConnectionKey, Record>,
+    pub(super) users: DashMap<(HubName, UserId), User>,
+    /// The connections of each owner, for a sweep to find.
+    pub(super) owned: DashMap<Owner, BTreeSet<ConnectionKey>>,
     adds_since_sweep: AtomicUsize,
     /// How many groups and users the last sweep left.
     left_by_sweep: AtomicUsize,
 }
 
-/// The groups that a connection is in, and the node that it belongs to.
-pub(super) struct ConnectionGroups {
-    pub(super) node: NodeId,
+/// A connection.
+pub(super) struct Record {
+    pub(super) owner: Owner,
+    user: Option<UserId>,
     pub(super) groups: HashSet<GroupName>,
 }
 
+/// A user that is in a group or connected.
+#[derive(Default)]
+pub(super) struct User {
+    /// The user's groups, with the time when the membership expires, if it does.
+    pub(super) groups: HashMap<GroupName, Option<Instant>>,
+    /// How many connections of the user each owner has.
+    pub(super) connections: HashMap<Owner, usize>,
+}
+
 impl Indexes {
+    /// Records a connection that nobody holds.
+    pub(super) fn open(&self, key: ConnectionKey, user: Option<UserId>, owner: Owner) {
+        let record = Record { owner, user, groups: HashSet::new() };
+        self.put(self.connections.entry(key), record);
+    }
+
     pub(super) fn add_connection(
         &self,
         hub: &HubName,
         group: &GroupName,
         connection: &ConnectionId,
-        node: &NodeId,
-    ) {
-        let mut entry = self
-            .connections
-            .entry((hub.clone(), connection.clone()))
-            .or_insert_with(|| ConnectionGroups { node: node.clone(), groups: HashSet::new() });
-        if entry.node != *node {
-            entry.node = node.clone();
-        }
+        owner: &Owner,
+    ) -> Result<(), StoreError> {
+        let mut entry = match self.connections.entry((hub.clone(), connection.clone())) {
+            Entry::Occupied(entry) if entry.get().owner == *owner => entry.into_ref(),
+            Entry::Vacant(entry) if owner.epoch == Epoch::ALONE => {
+                self.owned.entry(owner.clone()).or_default().insert(entry.key().clone());
+                entry.insert(Record { owner: owner.clone(), user: None, groups: HashSet::new() })
+            }
+            _ => return Err(StoreError::NotOwner),
+        };
         if entry.groups.insert(group.clone()) {
             let mut group = self.groups.entry((hub.clone(), group.clone())).or_default();
             group.add_connection(connection.clone());
         }
+        Ok(())
     }
 
-    pub(super) fn remove_connection(&self, hub: &HubName, group: &GroupName, connection: &ConnectionId) {
-        let Entry::Occupied(mut entry) = self.connections.entry((hub.clone(), connection.clone())) else {
+    pub(super) fn remove_connection(
+        &self,
+        hub: &HubName,
+        group: &GroupName,
+        connection: &ConnectionId,
+        owner: &Owner,
+    ) {
+        let key = (hub.clone(), connection.clone());
+        let Entry::Occupied(mut entry) = self.connections.entry(key) else { return };
+        if entry.get().owner != *owner {
             return;
-        };
+        }
         if entry.get_mut().groups.remove(group) {
             self.write_group(hub, group, |group| group.remove_connection(connection));
         }
-        if entry.get().groups.is_empty() {
+        // Nobody opened it, so nobody may end it.
+        if owner.epoch == Epoch::ALONE && entry.get().groups.is_empty() {
+            let (key, record) = entry.remove_entry();
+            self.release(&key, &record);
+        }
+    }
+
+    /// Removes a connection with all its groups, if this owner holds it.
+    pub(super) fn end_connection(&self, key: &ConnectionKey, owner: &Owner) {
+        let Entry::Occupied(entry) = self.connections.entry(key.clone()) else { return };
+        if entry.get().owner == *owner {
+            self.leave_groups(key, entry.get());
+            self.release(key, entry.get());
             entry.remove();
         }
     }
 
-    pub(super) fn end_connection(
+    /// Puts back a connection; false where another one that lives holds it.
+    pub(super) fn restore(
         &self,
-        hub: &HubName,
-        connection: &ConnectionId,
-        only_if: impl Fn(&ConnectionGroups) -> bool,
-    ) {
-        let Entry::Occupied(entry) = self.connections.entry((hub.clone(), connection.clone())) else {
-            return;
-        };
-        if only_if(entry.get()) {
-            for group in &entry.get().groups {
-                self.write_group(hub, group, |group| group.remove_connection(connection));
-            }
-            entry.remove();
+        owner: &Owner,
+        held: HeldConnection,
+        lives: impl Fn(&Owner) -> bool,
+    ) -> bool {
+        let entry = self.connections.entry((held.hub, held.connection));
+        if let Entry::Occupied(entry) = &entry
+            && entry.get().owner != *owner
+            && lives(&entry.get().owner)
+        {
+            return false;
+        }
+        let groups = held.groups.into_iter().collect();
+        self.put(entry, Record { owner: owner.clone(), user: held.user, groups });
+        true
+    }
+
+    fn put(&self, entry: Entry<'_, ConnectionKey, Record>, record: Record) {
+        let key = entry.key().clone();
+        if let Entry::Occupied(entry) = &entry {
+            self.leave_groups(&key, entry.get());
+            self.release(&key, entry.get());
+        }
+        self.owned.entry(record.owner.clone()).or_default().insert(key.clone());
+        if let Some(user) = &record.user {
+            let mut user = self.users.entry((key.0.clone(), user.clone())).or_default();
+            *user.connections.entry(record.owner.clone()).or_default() += 1;
+        }
+        for group in &record.groups {
+            let mut group = self.groups.entry((key.0.clone(), group.clone())).or_default();
+            group.add_connection(key.1.clone());
+        }
+        entry.insert(record);
+    }
+
+    fn leave_groups(&self, (hub, connection): &ConnectionKey, record: &Record) {
+        for group in &record.groups {
+            self.write_group(hub, group, |group| group.remove_connection(connection));
         }
     }
 
+    /// Removes a connection from its owner and its user.
+    fn release(&self, key: &ConnectionKey, record: &Record) {
+        if let Entry::Occupied(mut owned) = self.owned.entry(record.owner.clone()) {
+            owned.get_mut().remove(key);
+            if owned.get().is_empty() {
+                owned.remove();
+            }
+        }
+        let Some(user) = &record.user else { return };
+        let Entry::Occupied(mut user) = self.users.entry((key.0.clone(), user.clone())) else { return };
+        let connections = &mut user.get_mut().connections;
+        if let Some(count) = connections.get_mut(&record.owner) {
+            *count -= 1;
+            if *count == 0 {
+                connections.remove(&record.owner);
+            }
+        }
+        if user.get().is_unneeded() {
+            user.remove();
+        }
+    }
+
+    /// Adds a user to a group; returns the nodes that hold connections of the user.
     pub(super) fn add_user(
         &self,
         hub: &HubName,
         group: &GroupName,
         user: &UserId,
         expires_at: Option<Instant>,
-    ) {
-        let mut groups = self.users.entry((hub.clone(), user.clone())).or_default();
-        groups.insert(group.clone(), expires_at);
+    ) -> Vec<Owner> {
+        let mut entry = self.users.entry((hub.clone(), user.clone())).or_default();
+        entry.groups.insert(group.clone(), expires_at);
         let mut group = self.groups.entry((hub.clone(), group.clone())).or_default();
         group.add_user(user.clone(), expires_at);
+        entry.connections.keys().cloned().collect()
     }
 
-    pub(super) fn remove_user(&self, hub: &HubName, group: &GroupName, user: &UserId) {
-        let Entry::Occupied(mut entry) = self.users.entry((hub.clone(), user.clone())) else { return };
-        if entry.get_mut().remove(group).is_some() {
+    /// Removes a user from a group; returns the nodes that hold connections of the user.
+    pub(super) fn remove_user(&self, hub: &HubName, group: &GroupName, user: &UserId) -> Vec<Owner> {
+        let Entry::Occupied(mut entry) = self.users.entry((hub.clone(), user.clone())) else { return vec![] };
+        if entry.get_mut().groups.remove(group).is_some() {
             self.write_group(hub, group, |group| group.remove_user(user));
         }
-        if entry.get().is_empty() {
+        let owners = entry.get().connections.keys().cloned().collect();
+        if entry.get().is_unneeded() {
             entry.remove();
         }
+        owners
+    }
+
+    /// Returns up to `limit` connections of an owner.
+    pub(super) fn some_owned(&self, owner: &Owner, limit: usize) -> Vec<ConnectionKey> {
+        let Some(owned) = self.owned.get(owner) else { return vec![] };
+        owned.iter().take(limit).cloned().collect()
     }
 
     /// Reads a group without its expired memberships, if the group exists.
@@ -138,9 +240,9 @@ impl Indexes {
         let due = adds >= self.left_by_sweep.load(Ordering::Relaxed).max(ADDS_BEFORE_SWEEP);
         // Several threads may find it due at once: the one that resets the count runs the sweep.
         if due && self.adds_since_sweep.swap(0, Ordering::Relaxed) >= adds {
-            self.users.retain(|_, groups| {
-                groups.retain(|_, expires_at| expires_at.is_none_or(|expires_at| expires_at > now));
-                !groups.is_empty()
+            self.users.retain(|_, user| {
+                user.groups.retain(|_, expires_at| expires_at.is_none_or(|expires_at| expires_at > now));
+                !user.is_unneeded()
             });
             self.groups.retain(|_, group| {
                 group.remove_expired(now);
@@ -149,4 +251,16 @@ impl Indexes {
             self.left_by_sweep.store(self.groups.len() + self.users.len(), Ordering::Relaxed);
         }
     }
+}
+
+impl User {
+    fn is_unneeded(&self) -> bool {
+        self.groups.is_empty() && self.connections.is_empty()
+    }
+}
+
+/// Returns the nodes of owners, each once.
+pub(super) fn nodes_of(owners: impl IntoIterator<Item = Owner>) -> Vec<NodeId> {
+    let nodes: BTreeSet<NodeId> = owners.into_iter().map(|owner| owner.node).collect();
+    nodes.into_iter().collect()
 }

@@ -1,5 +1,5 @@
 //! A network of nodes within one process. An envelope is delivered to the other nodes' subscribers on the
-//! thread that publishes it; there are no tasks, timers or copies. For tests, a node can be cut off or held
+//! thread that publishes it; there are no tasks, timers or copies. For tests, a node's link can be interrupted or held
 //! back.
 
 use std::fmt;
@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use dashmap::{DashMap, DashSet};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use hubward_types::NodeId;
 use parking_lot::Mutex;
 
 use super::peer::Peer;
-use crate::backplane::{Backplane, BackplaneError, Subscriber};
+use crate::backplane::{Backplane, BackplaneError, Order, ReceivedEnvelope, Subscriber};
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::topic::Topic;
 
@@ -27,7 +27,8 @@ pub struct InMemoryNetwork {
 
 /// The backplane of one node of an [`InMemoryNetwork`].
 ///
-/// Its futures are ready at once: every call has had its effect when it returns.
+/// Every call has had its effect when it returns. Its future is ready at once, but for that of a subscription while the
+/// node is [held](InMemoryNetwork::hold).
 pub struct InMemoryBackplane {
     network: Arc<NetworkState>,
     peer: Arc<Peer>,
@@ -37,8 +38,10 @@ pub struct InMemoryBackplane {
 struct NetworkState {
     /// Who is subscribed to a topic. A list is replaced, never changed, so that publishing holds no lock.
     topics: DashMap<Topic, Arc<[Arc<Peer>]>>,
-    /// All peers whose backplane still exists, to find those to cut or hold by name.
+    /// All peers whose backplane still exists, to find those to interrupt or hold by name.
     peers: Mutex<Vec<Weak<Peer>>>,
+    /// What nobody may subscribe to.
+    refused: DashSet<Topic>,
     /// How many peers have been started and not stopped.
     started: AtomicUsize,
 }
@@ -58,26 +61,38 @@ impl InMemoryNetwork {
         InMemoryBackplane { network: Arc::clone(&self.state), peer }
     }
 
-    /// Cuts a node off, as a network failure would: it misses what others publish, and its own calls fail
-    /// with [`BackplaneError::Unavailable`]. Its subscriptions are kept.
-    pub fn cut(&self, node: &NodeId) {
-        self.for_each_peer(node, |peer| peer.set_cut(true));
+    /// Interrupts a node's link, as a network failure would: it misses what others publish, its own calls fail with
+    /// [`BackplaneError::Unavailable`], and its subscriber is notified. Its subscriptions are kept.
+    pub fn interrupt(&self, node: &NodeId) {
+        self.for_each_peer(node, Peer::interrupt);
     }
 
-    /// Ends a [`cut`](Self::cut). What was published meanwhile is lost.
-    pub fn mend(&self, node: &NodeId) {
-        self.for_each_peer(node, |peer| peer.set_cut(false));
+    /// Resumes a link that was [interrupted](Self::interrupt), and notifies the subscriber. What was published meanwhile
+    /// is lost.
+    pub fn resume(&self, node: &NodeId) {
+        self.for_each_peer(node, Peer::resume);
     }
 
-    /// Holds back what is published to a node, as a slow network would, until the node is
-    /// [released](Self::release).
+    /// Holds back what is published to a node and the confirmations of its subscriptions, as a slow network would, until
+    /// the node is [released](Self::release).
     pub fn hold(&self, node: &NodeId) {
         self.for_each_peer(node, Peer::hold);
     }
 
-    /// Delivers what was held back from a node, in order, and ends the [`hold`](Self::hold).
+    /// Delivers what was held back from a node, in order, and ends the [`hold`](Self::hold). An
+    /// [interruption](Self::interrupt) meanwhile has lost it.
     pub fn release(&self, node: &NodeId) {
         self.for_each_peer(node, Peer::release);
+    }
+
+    /// Returns how many nodes are subscribed to a topic.
+    pub fn subscribers(&self, topic: &Topic) -> usize {
+        self.state.topics.get(topic).map_or(0, |peers| peers.len())
+    }
+
+    /// Lets subscriptions to a topic fail, as a message broker does that forbids it.
+    pub fn refuse(&self, topic: Topic) {
+        self.state.refused.insert(topic);
     }
 
     fn for_each_peer(&self, node: &NodeId, act: impl Fn(&Peer)) {
@@ -106,37 +121,51 @@ impl Backplane for InMemoryBackplane {
         ready(started).boxed()
     }
 
-    fn subscribe(&self, topic: Topic) -> BoxFuture<'_, Result<(), BackplaneError>> {
+    fn subscribe(&self, topics: Vec<Topic>) -> BoxFuture<'static, Vec<Result<(), BackplaneError>>> {
         // The lock on the subscriptions is held throughout, so that a stop finds either all of it or nothing.
         let mut subscriptions = self.peer.subscriptions.lock();
-        let usable = self.peer.check_usable();
-        if usable.is_ok() && subscriptions.insert(topic.clone()) {
-            self.network.add(topic, &self.peer);
+        let subscribe = |topic: Topic| {
+            self.peer.check_usable()?;
+            if self.network.refused.contains(&topic) {
+                return Err(BackplaneError::Unavailable(None));
+            }
+            if subscriptions.insert(topic.clone()) {
+                self.network.add(topic, &self.peer);
+            }
+            Ok(())
+        };
+        let results = topics.into_iter().map(subscribe).collect();
+        match self.peer.confirmation() {
+            None => ready(results).boxed(),
+            // It is confirmed when the other end is dropped, and so is always an error.
+            Some(confirmation) => confirmation.map(|_| results).boxed(),
         }
-        ready(usable).boxed()
     }
 
-    fn unsubscribe(&self, topic: Topic) -> BoxFuture<'_, Result<(), BackplaneError>> {
+    fn unsubscribe(&self, topics: Vec<Topic>) -> BoxFuture<'static, ()> {
         let mut subscriptions = self.peer.subscriptions.lock();
-        if subscriptions.remove(&topic) {
-            self.network.remove(topic, &self.peer);
+        for topic in topics {
+            if subscriptions.remove(&topic) {
+                self.network.remove(topic, &self.peer);
+            }
         }
-        ready(self.peer.check_usable()).boxed()
+        ready(()).boxed()
     }
 
-    fn publish(
-        &self,
-        topic: &Topic,
-        envelope: Bytes,
-    ) -> BoxFuture<'_, Result<Option<usize>, BackplaneError>> {
+    fn publish(&self, topics: Vec<Topic>, envelope: Bytes) -> BoxFuture<'static, Result<(), BackplaneError>> {
         let published = self.peer.check_usable().and_then(|()| {
             let bytes = envelope.len();
             if bytes > MAX_ENVELOPE_BYTES {
                 return Err(BackplaneError::TooLarge { bytes, limit_bytes: MAX_ENVELOPE_BYTES });
             }
-            Ok(Some(self.network.publish(topic, &envelope, &self.peer)))
+            self.network.publish(topics, &envelope, &self.peer);
+            Ok(())
         });
         ready(published).boxed()
+    }
+
+    fn order(&self) -> Order {
+        Order::AcrossTopics
     }
 
     fn is_alone(&self) -> bool {
@@ -205,11 +234,23 @@ impl NetworkState {
         }
     }
 
-    /// Delivers an envelope to all subscribed peers but its publisher, and returns how many received it.
-    fn publish(&self, topic: &Topic, envelope: &Bytes, publisher: &Arc<Peer>) -> usize {
-        let Some(peers) = self.topics.get(topic).map(|peers| Arc::clone(&peers)) else { return 0 };
-        let others = peers.iter().filter(|peer| !Arc::ptr_eq(peer, publisher));
-        others.filter(|peer| peer.deliver(topic, envelope)).count()
+    /// Delivers an envelope to all peers that are subscribed to any of the topics, but its publisher: to each in one
+    /// batch.
+    fn publish(&self, topics: Vec<Topic>, envelope: &Bytes, publisher: &Arc<Peer>) {
+        let mut batches: Vec<(Arc<Peer>, Vec<ReceivedEnvelope>)> = Vec::new();
+        for topic in topics {
+            let Some(peers) = self.topics.get(&topic).map(|peers| Arc::clone(&peers)) else { continue };
+            for peer in peers.iter().filter(|peer| !Arc::ptr_eq(peer, publisher)) {
+                let received = ReceivedEnvelope { topic: topic.clone(), envelope: envelope.clone() };
+                match batches.iter_mut().find(|(other, _)| Arc::ptr_eq(other, peer)) {
+                    Some((_, batch)) => batch.push(received),
+                    None => batches.push((Arc::clone(peer), vec![received])),
+                }
+            }
+        }
+        for (peer, batch) in batches {
+            peer.deliver(batch);
+        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! One node of an in-memory network: its subscriptions, and whether what is published to it is delivered,
 //! held back or lost.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hubward_types::NodeId;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
-use crate::backplane::{BackplaneError, Subscriber};
+use crate::backplane::{BackplaneError, ReceivedEnvelope, Subscriber};
 use crate::topic::Topic;
 
 pub(super) struct Peer {
@@ -21,10 +21,12 @@ pub(super) struct Peer {
 #[derive(Default)]
 struct State {
     phase: Phase,
-    is_cut: bool,
+    is_interrupted: bool,
     is_held: bool,
     /// What was published while the node was held, in order. Without bound, since only tests hold a node.
-    held: VecDeque<(Topic, Bytes)>,
+    held: Vec<ReceivedEnvelope>,
+    /// Subscriptions that were made while the node was held: each is confirmed when its sender is dropped.
+    unconfirmed: Vec<oneshot::Sender<()>>,
 }
 
 #[derive(Default)]
@@ -45,7 +47,7 @@ impl Peer {
         match state.phase {
             Phase::Stopped => Err(BackplaneError::Stopped),
             Phase::Started(_) => Err(BackplaneError::AlreadyStarted),
-            Phase::New if state.is_cut => Err(BackplaneError::Unavailable(None)),
+            Phase::New if state.is_interrupted => Err(BackplaneError::Unavailable(None)),
             Phase::New => {
                 state.phase = Phase::Started(subscriber);
                 Ok(())
@@ -57,6 +59,7 @@ impl Peer {
     pub(super) fn stop(&self) -> Option<Arc<dyn Subscriber>> {
         let mut state = self.state.lock();
         state.held.clear();
+        state.unconfirmed.clear();
         match std::mem::replace(&mut state.phase, Phase::Stopped) {
             Phase::Started(subscriber) => Some(subscriber),
             Phase::New | Phase::Stopped => None,
@@ -68,7 +71,7 @@ impl Peer {
         match state.phase {
             Phase::New => Err(BackplaneError::NotStarted),
             Phase::Stopped => Err(BackplaneError::Stopped),
-            Phase::Started(_) if state.is_cut => Err(BackplaneError::Unavailable(None)),
+            Phase::Started(_) if state.is_interrupted => Err(BackplaneError::Unavailable(None)),
             Phase::Started(_) => Ok(()),
         }
     }
@@ -77,8 +80,41 @@ impl Peer {
         matches!(self.state.lock().phase, Phase::Started(_))
     }
 
-    pub(super) fn set_cut(&self, is_cut: bool) {
-        self.state.lock().is_cut = is_cut;
+    pub(super) fn interrupt(&self) {
+        if let Some(subscriber) = self.set_interrupted(true) {
+            subscriber.interrupted();
+        }
+    }
+
+    pub(super) fn resume(&self) {
+        if let Some(subscriber) = self.set_interrupted(false) {
+            subscriber.resumed();
+        }
+    }
+
+    /// Returns what a subscription waits for while the node is held.
+    pub(super) fn confirmation(&self) -> Option<oneshot::Receiver<()>> {
+        let mut state = self.state.lock();
+        state.is_held.then(|| {
+            let (unconfirmed, confirmation) = oneshot::channel();
+            state.unconfirmed.push(unconfirmed);
+            confirmation
+        })
+    }
+
+    /// Returns whom to notify of a change.
+    fn set_interrupted(&self, is_interrupted: bool) -> Option<Arc<dyn Subscriber>> {
+        let mut state = self.state.lock();
+        let changed = std::mem::replace(&mut state.is_interrupted, is_interrupted) != is_interrupted;
+        if is_interrupted {
+            // It was on its way, and is lost like what is published from now on.
+            state.held.clear();
+            state.unconfirmed.clear();
+        }
+        match &state.phase {
+            Phase::Started(subscriber) if changed => Some(Arc::clone(subscriber)),
+            _ => None,
+        }
     }
 
     pub(super) fn hold(&self) {
@@ -90,32 +126,33 @@ impl Peer {
     pub(super) fn release(&self) {
         loop {
             let mut state = self.state.lock();
-            let next = state.held.pop_front();
-            let (Phase::Started(subscriber), Some((topic, envelope))) = (&state.phase, next) else {
-                state.is_held = false;
-                return;
+            let held = std::mem::take(&mut state.held);
+            let subscriber = match &state.phase {
+                Phase::Started(subscriber) if !held.is_empty() => Arc::clone(subscriber),
+                _ => {
+                    state.is_held = false;
+                    state.unconfirmed.clear();
+                    return;
+                }
             };
-            let subscriber = Arc::clone(subscriber);
             drop(state);
-            subscriber.deliver(&topic, envelope);
+            subscriber.deliver(&held);
         }
     }
 
-    /// Delivers an envelope, or holds it back. Returns false if it is lost. No lock is held while the
-    /// subscriber runs: it may publish in turn.
-    pub(super) fn deliver(&self, topic: &Topic, envelope: &Bytes) -> bool {
+    /// Delivers envelopes, or holds them back. No lock is held while the subscriber runs: it may publish in turn.
+    pub(super) fn deliver(&self, batch: Vec<ReceivedEnvelope>) {
         let mut state = self.state.lock();
-        let Phase::Started(subscriber) = &state.phase else { return false };
-        if state.is_cut {
-            return false;
+        let Phase::Started(subscriber) = &state.phase else { return };
+        if state.is_interrupted {
+            return;
         }
         if state.is_held {
-            state.held.push_back((topic.clone(), envelope.clone()));
-            return true;
+            state.held.extend(batch);
+            return;
         }
         let subscriber = Arc::clone(subscriber);
         drop(state);
-        subscriber.deliver(topic, envelope.clone());
-        true
+        subscriber.deliver(&batch);
     }
 }

@@ -1,4 +1,4 @@
-//! The group store of one process.
+//! The store of one process: the record of groups and connections, and of the nodes that live.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,54 +6,131 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
-use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, UserId};
 use tokio::time::Instant;
 
-use super::indexes::Indexes;
-use crate::group_store::{Cursor, GroupStore, MAX_PAGE_MEMBERS, Member, Page, StoreError, UserMembership};
+use super::claims::ConnectionClaims;
+use super::indexes::{Indexes, User, nodes_of};
+use super::nodes::Nodes;
+use crate::group_store::{
+    Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, Member,
+    OpenConnection, OpenedConnection, Page, StoreError, UserChange, UserMembership,
+};
+use crate::node_registry::{
+    LiveNode, MAX_SWEPT_AT_ONCE, NodeEvents, NodeInfo, NodeRegistry, RegistryError, Sweep,
+};
+use crate::owner::{Epoch, Owner};
 
-/// A group store that lives in the process. Clones are the same store.
+/// How long after its last heartbeat a node counts as dead, unless the store is made with another time.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// A group store and node registry that live in the process. Clones are the same store.
 ///
-/// Its futures are ready at once: every call has had its effect when it returns. Time is Tokio's, so that
+/// Their futures are ready at once: every call has had its effect when it returns. Time is Tokio's, so that
 /// tests can pause it.
-#[derive(Clone, Default)]
-pub struct InMemoryGroupStore {
-    indexes: Arc<Indexes>,
+#[derive(Clone)]
+pub struct InMemoryStore {
+    state: Arc<State>,
 }
 
-impl InMemoryGroupStore {
-    /// Makes a store without groups.
+struct State {
+    indexes: Indexes,
+    claims: ConnectionClaims,
+    nodes: Nodes,
+}
+
+impl InMemoryStore {
+    /// Makes a store without groups or nodes. A node counts as dead 15 s after its last heartbeat.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_lease(LEASE)
+    }
+
+    /// Makes a store whose nodes count as dead this long after their last heartbeat.
+    pub fn with_lease(lease: Duration) -> Self {
+        let (indexes, claims) = (Indexes::default(), ConnectionClaims::default());
+        Self { state: Arc::new(State { indexes, claims, nodes: Nodes::new(lease) }) }
     }
 
     /// Returns how many entries all indexes have together.
     #[cfg(test)]
     fn entries(&self) -> usize {
-        self.indexes.groups.len() + self.indexes.connections.len() + self.indexes.users.len()
+        let indexes = &self.state.indexes;
+        indexes.groups.len() + indexes.connections.len() + indexes.users.len() + indexes.owned.len()
+    }
+
+    /// Records something for an owner whose life goes on.
+    fn record<'a, T: Send + 'a>(
+        &self,
+        owner: &Owner,
+        record: impl FnOnce(&State) -> Result<T, StoreError>,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        let recorded = self.state.nodes.while_alive(owner, || record(&self.state));
+        ready(recorded.unwrap_or(Err(StoreError::Fenced))).boxed()
+    }
+
+    /// The nodes among those that hold connections of a user that live.
+    fn change(&self, owners: Vec<Owner>) -> UserChange {
+        UserChange::new(nodes_of(owners.into_iter().filter(|owner| self.state.nodes.lives(owner))))
     }
 }
 
-impl fmt::Debug for InMemoryGroupStore {
+impl Default for InMemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for InMemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InMemoryGroupStore")
-            .field("groups", &self.indexes.groups.len())
-            .field("connections", &self.indexes.connections.len())
-            .field("users", &self.indexes.users.len())
+        let indexes = &self.state.indexes;
+        f.debug_struct("InMemoryStore")
+            .field("groups", &indexes.groups.len())
+            .field("connections", &indexes.connections.len())
+            .field("users", &indexes.users.len())
+            .field("claims", &self.state.claims.len())
             .finish()
     }
 }
 
-impl GroupStore for InMemoryGroupStore {
+impl GroupStore for InMemoryStore {
+    fn open_connection(
+        &self,
+        opening: OpenConnection,
+    ) -> BoxFuture<'_, Result<OpenedConnection, StoreError>> {
+        let OpenConnection { hub, connection, user, owner, claim } = opening;
+        self.record(&owner.clone(), |state| {
+            let (key, now) = ((hub.clone(), connection), Instant::now());
+            if let Err(by) = state.claims.claim(&key, &owner.node, now, now.checked_add(claim)) {
+                let repeated =
+                    state.indexes.connections.get(&key).is_some_and(|record| record.owner == owner);
+                if !repeated {
+                    return Err(StoreError::Claimed { by });
+                }
+            } else {
+                state.indexes.open(key, user.clone(), owner);
+            }
+            Ok(OpenedConnection::new(user.map(|user| groups_of(state, &hub, &user)).unwrap_or_default()))
+        })
+    }
+
+    fn owner(
+        &self,
+        hub: &HubName,
+        connection: &ConnectionId,
+    ) -> BoxFuture<'_, Result<Option<Owner>, StoreError>> {
+        let record = self.state.indexes.connections.get(&(hub.clone(), connection.clone()));
+        let owner = record.map(|record| record.owner.clone());
+        done(owner.filter(|owner| self.state.nodes.lives(owner)))
+    }
+
     fn add_connection(
         &self,
         hub: &HubName,
         group: &GroupName,
         connection: &ConnectionId,
-        node: &NodeId,
+        owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.indexes.add_connection(hub, group, connection, node);
-        done(())
+        self.record(owner, |state| state.indexes.add_connection(hub, group, connection, owner))
     }
 
     fn remove_connection(
@@ -61,18 +138,46 @@ impl GroupStore for InMemoryGroupStore {
         hub: &HubName,
         group: &GroupName,
         connection: &ConnectionId,
+        owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.indexes.remove_connection(hub, group, connection);
-        done(())
+        self.record(owner, |state| {
+            state.indexes.remove_connection(hub, group, connection, owner);
+            Ok(())
+        })
     }
 
     fn end_connection(
         &self,
         hub: &HubName,
         connection: &ConnectionId,
+        owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.indexes.end_connection(hub, connection, |_| true);
-        done(())
+        self.record(owner, |state| {
+            state.indexes.end_connection(&(hub.clone(), connection.clone()), owner);
+            Ok(())
+        })
+    }
+
+    fn restore(
+        &self,
+        owner: &Owner,
+        connections: Vec<HeldConnection>,
+    ) -> BoxFuture<'_, Result<Vec<(HubName, ConnectionId)>, StoreError>> {
+        let (given, limit) = (connections.len(), MAX_RESTORED_AT_ONCE);
+        if given > limit {
+            return ready(Err(StoreError::TooMany { given, limit })).boxed();
+        }
+        let mut lost = Vec::new();
+        for held in connections {
+            let key = (held.hub.clone(), held.connection.clone());
+            let State { indexes, nodes, .. } = &*self.state;
+            match nodes.while_alive_among(owner, |lives| indexes.restore(owner, held, lives)) {
+                None => return ready(Err(StoreError::Fenced)).boxed(),
+                Some(true) => {}
+                Some(false) => lost.push(key),
+            }
+        }
+        done(lost)
     }
 
     fn add_user(
@@ -81,15 +186,15 @@ impl GroupStore for InMemoryGroupStore {
         group: &GroupName,
         user: &UserId,
         ttl: Option<Duration>,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
+    ) -> BoxFuture<'_, Result<UserChange, StoreError>> {
         let now = Instant::now();
         // A time to live beyond the range of the clock never expires.
         let expires_at = ttl.and_then(|ttl| now.checked_add(ttl));
-        self.indexes.add_user(hub, group, user, expires_at);
+        let owners = self.state.indexes.add_user(hub, group, user, expires_at);
         if expires_at.is_some() {
-            self.indexes.sweep_if_due(now);
+            self.state.indexes.sweep_if_due(now);
         }
-        done(())
+        done(self.change(owners))
     }
 
     fn remove_user(
@@ -97,9 +202,30 @@ impl GroupStore for InMemoryGroupStore {
         hub: &HubName,
         group: &GroupName,
         user: &UserId,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.indexes.remove_user(hub, group, user);
-        done(())
+    ) -> BoxFuture<'_, Result<UserChange, StoreError>> {
+        done(self.change(self.state.indexes.remove_user(hub, group, user)))
+    }
+
+    fn user_membership(
+        &self,
+        hub: &HubName,
+        group: &GroupName,
+        user: &UserId,
+    ) -> BoxFuture<'_, Result<Option<UserMembership>, StoreError>> {
+        let groups = groups_of(&self.state, hub, user);
+        done(groups.into_iter().find(|(name, _)| name == group))
+    }
+
+    fn groups_of_users(
+        &self,
+        hub: &HubName,
+        users: Vec<UserId>,
+    ) -> BoxFuture<'_, Result<Vec<Vec<UserMembership>>, StoreError>> {
+        let (given, limit) = (users.len(), MAX_USERS_AT_ONCE);
+        if given > limit {
+            return ready(Err(StoreError::TooMany { given, limit })).boxed();
+        }
+        done(users.iter().map(|user| groups_of(&self.state, hub, user)).collect())
     }
 
     fn groups_of_connection(
@@ -107,8 +233,8 @@ impl GroupStore for InMemoryGroupStore {
         hub: &HubName,
         connection: &ConnectionId,
     ) -> BoxFuture<'_, Result<Vec<GroupName>, StoreError>> {
-        let entry = self.indexes.connections.get(&(hub.clone(), connection.clone()));
-        done(entry.map(|entry| entry.groups.iter().cloned().collect()).unwrap_or_default())
+        let record = self.state.indexes.connections.get(&(hub.clone(), connection.clone()));
+        done(record.map(|record| record.groups.iter().cloned().collect()).unwrap_or_default())
     }
 
     fn groups_of_user(
@@ -116,11 +242,7 @@ impl GroupStore for InMemoryGroupStore {
         hub: &HubName,
         user: &UserId,
     ) -> BoxFuture<'_, Result<Vec<UserMembership>, StoreError>> {
-        let now = Instant::now();
-        let Some(groups) = self.indexes.users.get(&(hub.clone(), user.clone())) else { return done(vec![]) };
-        let ttl = |expires_at: Option<Instant>| expires_at.map(|at| at.saturating_duration_since(now));
-        let groups = groups.iter().map(|(group, expires_at)| (group.clone(), ttl(*expires_at)));
-        done(groups.filter(|(_, ttl)| ttl.is_none_or(|ttl| !ttl.is_zero())).collect())
+        done(groups_of(&self.state, hub, user))
     }
 
     fn members(
@@ -136,7 +258,7 @@ impl GroupStore for InMemoryGroupStore {
             None => None,
         };
         let limit = limit.clamp(1, MAX_PAGE_MEMBERS);
-        let page = self.indexes.read_group(hub, group, |group| {
+        let page = self.state.indexes.read_group(hub, group, |group| {
             let (mut page, more) = group.page(last.as_ref(), limit);
             page.next = page.members.last().filter(|_| more).map(cursor_after);
             page
@@ -145,7 +267,7 @@ impl GroupStore for InMemoryGroupStore {
     }
 
     fn count(&self, hub: &HubName, group: &GroupName) -> BoxFuture<'_, Result<u64, StoreError>> {
-        let count = self.indexes.read_group(hub, group, |group| group.len());
+        let count = self.state.indexes.read_group(hub, group, |group| group.len());
         done(count.map_or(0, |count| count as u64))
     }
 
@@ -155,17 +277,69 @@ impl GroupStore for InMemoryGroupStore {
         group: &GroupName,
         member: &Member,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        done(self.indexes.read_group(hub, group, |group| group.contains(member)).unwrap_or_default())
+        done(self.state.indexes.read_group(hub, group, |group| group.contains(member)).unwrap_or_default())
+    }
+}
+
+impl NodeRegistry for InMemoryStore {
+    fn announce(&self, node: NodeInfo) -> BoxFuture<'_, Result<Epoch, RegistryError>> {
+        ready(self.state.nodes.announce(node)).boxed()
     }
 
-    fn end_node(&self, node: &NodeId) -> BoxFuture<'_, Result<(), StoreError>> {
-        let owned = self.indexes.connections.iter().filter(|entry| entry.node == *node);
-        let owned: Vec<_> = owned.map(|entry| entry.key().clone()).collect();
-        for (hub, connection) in owned {
-            self.indexes.end_connection(&hub, &connection, |entry| entry.node == *node);
-        }
-        done(())
+    fn heartbeat(&self, owner: &Owner) -> BoxFuture<'_, Result<(), RegistryError>> {
+        ready(self.state.nodes.heartbeat(owner)).boxed()
     }
+
+    fn withdraw(&self, owner: &Owner) -> BoxFuture<'_, Result<(), RegistryError>> {
+        self.state.nodes.withdraw(owner);
+        ready(Ok(())).boxed()
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<LiveNode>, RegistryError>> {
+        ready(Ok(self.state.nodes.list())).boxed()
+    }
+
+    fn watch(&self) -> NodeEvents {
+        self.state.nodes.watch()
+    }
+
+    fn lease(&self) -> Duration {
+        self.state.nodes.lease
+    }
+
+    fn sweep(&self, by: &Owner, limit: usize) -> BoxFuture<'_, Result<Sweep, RegistryError>> {
+        let State { indexes, nodes, .. } = &*self.state;
+        nodes.notice_deaths_now();
+        if !nodes.lives(by) {
+            return ready(Err(RegistryError::Fenced)).boxed();
+        }
+        let limit = limit.clamp(1, MAX_SWEPT_AT_ONCE);
+        let mut removed = 0;
+        while removed < limit {
+            let Some(ended) = nodes.lease_ended(by) else {
+                return ready(Ok(Sweep { removed, finished: true })).boxed();
+            };
+            let keys = indexes.some_owned(&ended, limit - removed);
+            if keys.is_empty() {
+                nodes.forget_ended(&ended);
+            }
+            removed += keys.len();
+            for key in keys {
+                indexes.end_connection(&key, &ended);
+            }
+        }
+        ready(Ok(Sweep { removed, finished: false })).boxed()
+    }
+}
+
+/// The groups of a user that have not expired.
+fn groups_of(state: &State, hub: &HubName, user: &UserId) -> Vec<UserMembership> {
+    let now = Instant::now();
+    let Some(user) = state.indexes.users.get(&(hub.clone(), user.clone())) else { return vec![] };
+    let User { groups, .. } = &*user;
+    let ttl = |expires_at: Option<Instant>| expires_at.map(|at| at.saturating_duration_since(now));
+    let groups = groups.iter().map(|(group, expires_at)| (group.clone(), ttl(*expires_at)));
+    groups.filter(|(_, ttl)| ttl.is_none_or(|ttl| !ttl.is_zero())).collect()
 }
 
 fn done<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, StoreError>> {

@@ -9,6 +9,7 @@ use hubward_proto::{EncodeError, Frame, Protocol};
 use hubward_types::{ConnectionId, NodeId};
 use scopeguard::{ScopeGuard, guard};
 
+use crate::cluster::pending::Settled;
 use crate::connection::handle::{ConnectionHandle, Reply};
 use crate::context::backplane_failed;
 use crate::delivery::encoded::ReceivedFrames;
@@ -86,34 +87,46 @@ async fn invoke_remote(
     let name = connection.to_string();
     let context = &engine.context;
     let Some(backplane) = context.other_nodes() else { return Err(ClientResultError::NotFound(name)) };
-    let topic = Topic::Connection(engine.name().clone(), connection);
-    let mut result = context.pending.client_results.expect();
+    let found =
+        context.owners.find(&context.store, engine.name(), &connection).await.map_err(backplane_failed)?;
+    let Some(node) = found.filter(|node| *node != context.id) else {
+        return Err(ClientResultError::NotFound(name));
+    };
+    let mut result = context.pending.client_results.expect(&node);
     let id = result.id;
     // A caller that stops waiting notifies the client's node, which would otherwise wait until the client disconnects.
-    let cancel = guard((), |()| {
-        if let Some(backplane) = context.other_nodes() {
-            drop(backplane.publish(&topic, context.envelope(Body::CancelInvokeClient { id })));
-        }
-    });
-    let body = Body::InvokeClient { id, reply_to: context.id.clone(), frames, invocation_id };
-    let reached = backplane.publish(&topic, context.envelope(body)).await.map_err(backplane_failed)?;
-    if reached == Some(0) {
-        ScopeGuard::into_inner(cancel);
-        return Err(ClientResultError::NotFound(name));
-    }
-    let outcome = result.wait().await;
+    let cancel = guard((), |()| context.notify(node.clone(), Body::CancelInvokeClient { id }));
+    let hub = engine.name().clone();
+    let body = Body::InvokeClient { id, hub, connection: connection.clone(), frames, invocation_id };
+    context.publish(backplane, vec![Topic::Node(node.clone())], body).await?;
+    let settled = result.wait().await;
     ScopeGuard::into_inner(cancel);
+    match settled {
+        Settled::Reply(outcome) => {
+            if outcome == ClientResultOutcome::NotFound {
+                context.owners.forget(engine.name(), &connection);
+            }
+            decode(outcome, name)
+        }
+        Settled::Interrupted => Err(ClientResultError::Interrupted(name)),
+        Settled::Gone => Err(ClientResultError::Disconnected(name)),
+    }
+}
+
+fn decode(outcome: ClientResultOutcome, name: String) -> Result<RawClientResult, ClientResultError> {
     match outcome {
-        Some(ClientResultOutcome::Result { protocol, bytes }) => {
+        ClientResultOutcome::Result { protocol, bytes } => {
             let protocol = Protocol::ALL.into_iter().find(|known| known.index() == usize::from(protocol));
             protocol
                 .map(|protocol| RawClientResult::new(protocol, bytes.to_vec()))
                 .ok_or(ClientResultError::Disconnected(name))
         }
-        Some(ClientResultOutcome::Void) => Ok(RawClientResult::without_result()),
-        Some(ClientResultOutcome::Error(error)) => Err(ClientResultError::Failed(error)),
-        Some(ClientResultOutcome::NotFound) => Err(ClientResultError::NotFound(name)),
-        Some(_) | None => Err(ClientResultError::Disconnected(name)),
+        ClientResultOutcome::Void => Ok(RawClientResult::without_result()),
+        ClientResultOutcome::Error(error) => Err(ClientResultError::Failed(error)),
+        ClientResultOutcome::NotFound => Err(ClientResultError::NotFound(name)),
+        ClientResultOutcome::Disconnected | ClientResultOutcome::Cancelled => {
+            Err(ClientResultError::Disconnected(name))
+        }
     }
 }
 
@@ -149,12 +162,7 @@ pub(crate) async fn invoke_forwarded(
             }
         },
     };
-    let context = &engine.context;
-    let Some(backplane) = &context.backplane else { return };
-    let envelope = context.envelope(Body::ClientResult { id, outcome });
-    if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
-        tracing::warn!(%error, "A client result could not be passed to the node that waits for it.");
-    }
+    engine.context.notify(reply_to, Body::ClientResult { id, outcome });
 }
 
 #[cfg(test)]

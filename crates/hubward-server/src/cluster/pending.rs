@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hubward_backplane::{Body, ClientResultOutcome};
+use hubward_types::NodeId;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -13,8 +14,19 @@ use tokio::sync::oneshot;
 pub(crate) struct PendingReplies {
     /// Results of clients that are connected to another node.
     pub(crate) client_results: Replies<ClientResultOutcome>,
-    /// Confirmations of changed memberships: `None` for success, or the owner's error.
+    /// Confirmations of requests: `None` for success, or the other node's error.
     pub(crate) confirmations: Replies<Option<String>>,
+}
+
+/// How waiting for a reply ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Settled<T> {
+    /// The reply came.
+    Reply(T),
+    /// The link to the node was interrupted: the request or its reply may be lost.
+    Interrupted,
+    /// The node has left or died.
+    Gone,
 }
 
 impl PendingReplies {
@@ -23,16 +35,39 @@ impl PendingReplies {
     pub(crate) fn resolve(&self, body: Body) {
         match body {
             Body::ClientResult { id, outcome } => self.client_results.resolve(id, outcome),
-            Body::MembershipConfirmed { id, error } => self.confirmations.resolve(id, error),
+            Body::Confirmed { id, error } => self.confirmations.resolve(id, error),
             _ => tracing::debug!("An envelope to this node is not a reply and was dropped."),
         }
+    }
+
+    /// Notifies whoever waits for a node that it has left or died.
+    pub(crate) fn node_gone(&self, node: &NodeId) {
+        self.client_results.settle(|waiting| waiting == node, || Settled::Gone);
+        self.confirmations.settle(|waiting| waiting == node, || Settled::Gone);
+    }
+
+    /// Notifies whoever waits for a node that its link was interrupted.
+    pub(crate) fn node_interrupted(&self, node: &NodeId) {
+        self.client_results.settle(|waiting| waiting == node, || Settled::Interrupted);
+        self.confirmations.settle(|waiting| waiting == node, || Settled::Interrupted);
+    }
+
+    /// Notifies all who wait that this node's own link was interrupted.
+    pub(crate) fn link_interrupted(&self) {
+        self.client_results.settle(|_| true, || Settled::Interrupted);
+        self.confirmations.settle(|_| true, || Settled::Interrupted);
     }
 }
 
 /// Replies of one kind.
 pub(crate) struct Replies<T> {
     next: AtomicU64,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<T>>>,
+    waiting: Mutex<HashMap<u64, Waiting<T>>>,
+}
+
+struct Waiting<T> {
+    node: NodeId,
+    reply: oneshot::Sender<Settled<T>>,
 }
 
 impl<T> Default for Replies<T> {
@@ -42,16 +77,24 @@ impl<T> Default for Replies<T> {
 }
 
 impl<T> Replies<T> {
-    /// Registers a reply to wait for.
-    pub(crate) fn expect(&self) -> PendingReply<'_, T> {
-        let (id, (tx, receiver)) = (self.next.fetch_add(1, Ordering::Relaxed), oneshot::channel());
-        self.waiting.lock().insert(id, tx);
+    /// Registers a reply of a node to wait for.
+    pub(crate) fn expect(&self, node: &NodeId) -> PendingReply<'_, T> {
+        let (id, (reply, receiver)) = (self.next.fetch_add(1, Ordering::Relaxed), oneshot::channel());
+        self.waiting.lock().insert(id, Waiting { node: node.clone(), reply });
         PendingReply { replies: self, id, receiver }
     }
 
     fn resolve(&self, id: u64, reply: T) {
         let waiting = self.waiting.lock().remove(&id);
-        let _ = waiting.map(|waiting| waiting.send(reply));
+        let _ = waiting.map(|waiting| waiting.reply.send(Settled::Reply(reply)));
+    }
+
+    fn settle(&self, concerns: impl Fn(&NodeId) -> bool, settled: impl Fn() -> Settled<T>) {
+        let concerned: Vec<_> =
+            self.waiting.lock().extract_if(|_, waiting| concerns(&waiting.node)).collect();
+        for (_, waiting) in concerned {
+            let _ = waiting.reply.send(settled());
+        }
     }
 }
 
@@ -59,13 +102,13 @@ impl<T> Replies<T> {
 pub(crate) struct PendingReply<'a, T> {
     replies: &'a Replies<T>,
     pub(crate) id: u64,
-    receiver: oneshot::Receiver<T>,
+    receiver: oneshot::Receiver<Settled<T>>,
 }
 
 impl<T> PendingReply<'_, T> {
     /// Waits for the reply, without a bound of its own.
-    pub(crate) async fn wait(&mut self) -> Option<T> {
-        (&mut self.receiver).await.ok()
+    pub(crate) async fn wait(&mut self) -> Settled<T> {
+        (&mut self.receiver).await.unwrap_or(Settled::Gone)
     }
 }
 
@@ -81,18 +124,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_reaches_the_one_that_waits_for_its_number() {
-        let pending = PendingReplies::default();
-        let (mut first, mut second) = (pending.confirmations.expect(), pending.confirmations.expect());
-        pending.resolve(Body::MembershipConfirmed { id: second.id, error: Some("full".into()) });
-        pending.resolve(Body::MembershipConfirmed { id: first.id, error: None });
-        assert_eq!(second.wait().await, Some(Some("full".into())));
-        assert_eq!(first.wait().await, Some(None));
+        let (pending, node) = (PendingReplies::default(), "n2".into());
+        let (mut first, mut second) =
+            (pending.confirmations.expect(&node), pending.confirmations.expect(&node));
+        pending.resolve(Body::Confirmed { id: second.id, error: Some("full".into()) });
+        pending.resolve(Body::Confirmed { id: first.id, error: None });
+        assert_eq!(second.wait().await, Settled::Reply(Some("full".into())));
+        assert_eq!(first.wait().await, Settled::Reply(None));
     }
 
     #[tokio::test]
     async fn a_reply_that_nobody_waits_for_any_more_leaves_nothing_behind() {
         let pending = PendingReplies::default();
-        let id = pending.client_results.expect().id;
+        let id = pending.client_results.expect(&"n2".into()).id;
         assert!(pending.client_results.waiting.lock().is_empty());
         pending.resolve(Body::ClientResult { id, outcome: ClientResultOutcome::Void });
         pending.resolve(Body::ClientResult { id: 99, outcome: ClientResultOutcome::Void });
@@ -101,11 +145,28 @@ mod tests {
 
     #[tokio::test]
     async fn replies_of_different_kinds_do_not_meet() {
-        let pending = PendingReplies::default();
-        let (mut result, confirmation) = (pending.client_results.expect(), pending.confirmations.expect());
+        let (pending, node) = (PendingReplies::default(), "n2".into());
+        let (mut result, confirmation) =
+            (pending.client_results.expect(&node), pending.confirmations.expect(&node));
         assert_eq!(result.id, confirmation.id);
         pending.resolve(Body::ClientResult { id: result.id, outcome: ClientResultOutcome::Void });
-        assert!(matches!(result.wait().await, Some(ClientResultOutcome::Void)));
+        assert!(matches!(result.wait().await, Settled::Reply(ClientResultOutcome::Void)));
         assert_eq!(pending.confirmations.waiting.lock().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_node_learns_at_once_that_it_is_gone_or_was_interrupted() {
+        let pending = PendingReplies::default();
+        let (mut second, mut third) =
+            (pending.client_results.expect(&"n2".into()), pending.client_results.expect(&"n3".into()));
+        let (mut fourth, mut fifth) =
+            (pending.confirmations.expect(&"n4".into()), pending.confirmations.expect(&"n5".into()));
+        pending.node_gone(&"n2".into());
+        pending.node_interrupted(&"n4".into());
+        assert_eq!(second.wait().await, Settled::Gone);
+        assert_eq!(fourth.wait().await, Settled::Interrupted);
+        pending.link_interrupted();
+        assert_eq!(third.wait().await, Settled::Interrupted);
+        assert_eq!(fifth.wait().await, Settled::Interrupted);
     }
 }

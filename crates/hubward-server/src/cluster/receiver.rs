@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
-use hubward_backplane::{Envelope, Subscriber, Topic};
+use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic};
 use hubward_types::HubName;
 
 use crate::cluster::remote;
+use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
+use crate::delivery::router;
 use crate::engine::Engine;
+use crate::membership;
 
 /// Receives for the hubs of one node. It holds each of them weakly, since the backplane, which holds this, belongs to the
 /// node. A hub receives for as long as anything can reach it: its node, a mounted path, a handle, or a connection.
@@ -26,29 +28,72 @@ impl EnvelopeReceiver {
         let weak = |engine: &Arc<Engine>| (engine.name().clone(), Arc::downgrade(engine));
         Self { context: Arc::downgrade(context), hubs: hubs.into_iter().map(weak).collect() }
     }
+
+    fn engines(&self) -> impl Iterator<Item = Arc<Engine>> {
+        self.hubs.values().filter_map(Weak::upgrade)
+    }
+
+    fn hub(&self, name: &HubName) -> Option<Arc<Engine>> {
+        let engine = self.hubs.get(name).and_then(Weak::upgrade);
+        if engine.is_none() {
+            tracing::debug!(hub = %name, "An envelope for a hub that this node does not have was dropped.");
+        }
+        engine
+    }
+
+    fn receive(&self, context: &NodeContext, topic: &Topic, envelope: Envelope) {
+        let Envelope { sender, body } = envelope;
+        match body {
+            Body::Deliver { frames, except } => {
+                if let Some(engine) = topic.hub().and_then(|hub| self.hub(hub)) {
+                    router::deliver_received(&engine, topic, frames, &except);
+                }
+            }
+            Body::CancelInvokeClient { id } => {
+                self.engines().for_each(|engine| engine.forwarded.cancel(&(sender.clone(), id)));
+            }
+            Body::Resumed => context.pending.node_interrupted(&sender),
+            reply @ (Body::ClientResult { .. } | Body::Confirmed { .. }) => context.pending.resolve(reply),
+            request => match remote::hub_of(&request).map(|hub| self.hub(hub)) {
+                Some(Some(engine)) => remote::receive(&engine, sender, request),
+                // Nobody has a connection to a hub that is not here: there is nothing to do, and that is confirmed.
+                _ => remote::confirm_nothing(context, sender, &request),
+            },
+        }
+    }
 }
 
 impl Subscriber for EnvelopeReceiver {
-    fn deliver(&self, topic: &Topic, envelope: Bytes) {
+    fn deliver(&self, batch: &[ReceivedEnvelope]) {
         let Some(context) = self.context.upgrade() else { return };
-        let envelope = match Envelope::decode(&envelope) {
-            Ok(envelope) => envelope,
-            Err(error) if error.is_from_a_later_version() => {
-                tracing::debug!(%error, "An envelope of a later version was skipped.");
-                return;
+        let _batch = WakeBatch::open();
+        for ReceivedEnvelope { topic, envelope } in batch {
+            match Envelope::decode(envelope) {
+                Ok(envelope) if envelope.sender == context.id => {}
+                Ok(envelope) => self.receive(&context, topic, envelope),
+                Err(error) if error.is_from_a_later_version() => {
+                    tracing::debug!(%error, "An envelope of a later version was skipped.");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "An envelope could not be decoded and was dropped.");
+                }
             }
-            Err(error) => {
-                tracing::warn!(%error, "An envelope could not be decoded and was dropped.");
-                return;
-            }
-        };
-        if envelope.sender == context.id {
-            return;
         }
-        let Some(hub) = topic.hub() else { return context.pending.resolve(envelope.body) };
-        match self.hubs.get(hub).and_then(Weak::upgrade) {
-            Some(engine) => remote::receive(&engine, topic, envelope),
-            None => tracing::debug!(%hub, "An envelope for a hub that this node does not have was dropped."),
+    }
+
+    fn interrupted(&self) {
+        tracing::warn!("The link to the other nodes is interrupted; messages from other nodes are missed.");
+    }
+
+    fn resumed(&self) {
+        let Some(context) = self.context.upgrade() else { return };
+        tracing::warn!("The link to the other nodes is whole again; messages from other nodes may be lost.");
+        if let Some(backplane) = &context.backplane {
+            drop(backplane.publish(vec![Topic::Nodes], context.envelope(Body::Resumed)));
+        }
+        context.pending.link_interrupted();
+        for engine in self.engines() {
+            context.tasks.spawn(membership::user::read_again(engine));
         }
     }
 }

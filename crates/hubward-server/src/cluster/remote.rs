@@ -1,58 +1,107 @@
-//! What other nodes publish for a hub: messages to deliver, client invocations, and changes of membership.
+//! What other nodes ask of this one: messages to deliver to its connections, client invocations, aborts, and changes of
+//! membership.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use hubward_backplane::{Body, Envelope, Topic};
-use hubward_types::{GroupName, NodeId};
+use hubward_backplane::{Body, ClientResultOutcome};
+use hubward_hub::{GroupError, SendError};
+use hubward_types::{ConnectionId, HubName, NodeId};
 
 use crate::cluster::client_results::{self, ForwardedInvocation};
+use crate::cluster::requests::{RequestError, request};
 use crate::connection::close_reason::CloseReason;
+use crate::context::{NodeContext, backplane_failed};
 use crate::delivery::router;
 use crate::engine::Engine;
 use crate::membership;
 use crate::membership::connection::Change;
 
-/// Handles an envelope. It does not block; what takes time is spawned on the node's tracker.
-pub(crate) fn receive(engine: &Arc<Engine>, topic: &Topic, envelope: Envelope) {
-    let sender = envelope.sender;
-    match envelope.body {
-        Body::Deliver { frames, except } => router::deliver_received(engine, topic, frames, &except),
-        Body::Abort {} => {
-            router::for_topic(engine, topic, |connection| connection.close(CloseReason::Aborted));
-        }
-        Body::InvokeClient { id, reply_to, frames, invocation_id } => {
-            let forwarded = ForwardedInvocation { id, reply_to, frames, invocation_id };
-            invoke_client(engine, topic, sender, forwarded);
-        }
-        Body::CancelInvokeClient { id } => engine.forwarded.cancel(&(sender, id)),
-        Body::JoinGroup { id, reply_to, group } => {
-            change_membership(engine, topic, Confirmation { id, reply_to }, group, Change::Join);
-        }
-        Body::LeaveGroup { id, reply_to, group } => {
-            change_membership(engine, topic, Confirmation { id, reply_to }, group, Change::Leave);
-        }
-        Body::UserJoined { group, ttl_ms } => {
-            let Topic::User(_, user) = topic.clone() else { return };
-            let (engine, ttl) = (engine.clone(), ttl_ms.map(Duration::from_millis));
-            let tasks = engine.context.tasks.clone();
-            tasks.spawn(membership::user::joined(engine, user, group, ttl));
-        }
-        Body::UserLeft { group } => {
-            let Topic::User(_, user) = topic.clone() else { return };
-            let engine = engine.clone();
-            let tasks = engine.context.tasks.clone();
-            tasks.spawn(async move { membership::user::left(&engine, &user, &group).await });
-        }
-        Body::ClientResult { .. } | Body::MembershipConfirmed { .. } => {
-            tracing::debug!("A reply was published to a hub instead of a node and was dropped.");
-        }
+/// Returns the hub that a request is about.
+pub(crate) fn hub_of(request: &Body) -> Option<&HubName> {
+    match request {
+        Body::DeliverTo { hub, .. }
+        | Body::InvokeClient { hub, .. }
+        | Body::Abort { hub, .. }
+        | Body::JoinGroup { hub, .. }
+        | Body::LeaveGroup { hub, .. }
+        | Body::UserChanged { hub, .. } => Some(hub),
+        Body::Deliver { .. }
+        | Body::ClientResult { .. }
+        | Body::CancelInvokeClient { .. }
+        | Body::Confirmed { .. }
+        | Body::Resumed => None,
     }
 }
 
-fn invoke_client(engine: &Arc<Engine>, topic: &Topic, sender: NodeId, invocation: ForwardedInvocation) {
-    let connection = router::connection_of(engine, topic);
-    let forwarded_id = (sender, invocation.id);
+/// Handles a request. It does not block; what takes time is spawned on the node's tracker.
+pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body) {
+    match request {
+        Body::DeliverTo { connections, frames, .. } => router::deliver_to(engine, &connections, frames),
+        Body::Abort { id, connection, .. } => {
+            if let Some(connection) = engine.index.connection(&connection) {
+                connection.close(CloseReason::Aborted);
+            }
+            engine.context.notify(sender, Body::Confirmed { id, error: None });
+        }
+        Body::InvokeClient { id, connection, frames, invocation_id, .. } => {
+            let forwarded = ForwardedInvocation { id, reply_to: sender, frames, invocation_id };
+            invoke_client(engine, &connection, forwarded);
+        }
+        Body::JoinGroup { id, connection, group, .. } => {
+            let change = membership::connection::change_here(engine, &connection, group, Change::Join);
+            confirm_when_done(engine, sender, id, change);
+        }
+        Body::LeaveGroup { id, connection, group, .. } => {
+            let change = membership::connection::change_here(engine, &connection, group, Change::Leave);
+            confirm_when_done(engine, sender, id, change);
+        }
+        Body::UserChanged { id, user, group, .. } => {
+            let engine_of_change = engine.clone();
+            let change = async move { membership::user::apply(&engine_of_change, &user, &group).await };
+            confirm_when_done(engine, sender, id, change);
+        }
+        Body::Deliver { .. }
+        | Body::ClientResult { .. }
+        | Body::CancelInvokeClient { .. }
+        | Body::Confirmed { .. }
+        | Body::Resumed => tracing::debug!("An envelope to this node is not a request and was dropped."),
+    }
+}
+
+/// Closes a connection of another node; returns when that is done. One that no node has is closed already.
+pub(crate) async fn abort(engine: Arc<Engine>, connection: ConnectionId) -> Result<(), SendError> {
+    let (context, hub) = (&engine.context, engine.name());
+    let found = context.owners.find(&context.store, hub, &connection).await.map_err(backplane_failed)?;
+    let Some(node) = found.filter(|node| *node != context.id) else { return Ok(()) };
+    let timeout = engine.definition.options.confirmation_timeout;
+    let requested = request(context, &node, timeout, |id| {
+        let (hub, connection) = (hub.clone(), connection.clone());
+        Body::Abort { id, hub, connection }
+    });
+    requested.await.map_err(|error| match error {
+        RequestError::Backplane(error) => error,
+        RequestError::Failed(reason) => SendError::Backplane { reason },
+        RequestError::NoConfirmation => backplane_failed("the other node did not confirm in time"),
+    })
+}
+
+/// Replies to a request about a hub that this node does not have.
+pub(crate) fn confirm_nothing(context: &NodeContext, sender: NodeId, request: &Body) {
+    match request {
+        Body::InvokeClient { id, .. } => {
+            context.notify(sender, Body::ClientResult { id: *id, outcome: ClientResultOutcome::NotFound });
+        }
+        Body::Abort { id, .. }
+        | Body::JoinGroup { id, .. }
+        | Body::LeaveGroup { id, .. }
+        | Body::UserChanged { id, .. } => context.notify(sender, Body::Confirmed { id: *id, error: None }),
+        _ => {}
+    }
+}
+
+fn invoke_client(engine: &Arc<Engine>, connection: &ConnectionId, invocation: ForwardedInvocation) {
+    let connection = engine.index.connection(connection);
+    let forwarded_id = (invocation.reply_to.clone(), invocation.id);
     engine.forwarded.register(forwarded_id.clone(), invocation.invocation_id.clone(), connection.as_ref());
     let engine = engine.clone();
     let tasks = engine.context.tasks.clone();
@@ -62,34 +111,16 @@ fn invoke_client(engine: &Arc<Engine>, topic: &Topic, sender: NodeId, invocation
     });
 }
 
-/// Where a change of membership is confirmed.
-struct Confirmation {
-    id: u64,
-    reply_to: NodeId,
-}
-
-fn change_membership(
+fn confirm_when_done(
     engine: &Arc<Engine>,
-    topic: &Topic,
-    confirmation: Confirmation,
-    group: GroupName,
-    change: Change,
+    sender: NodeId,
+    id: u64,
+    change: impl Future<Output = Result<(), GroupError>> + Send + 'static,
 ) {
-    let (engine, connection) = (engine.clone(), router::connection_of(engine, topic));
-    let tasks = engine.context.tasks.clone();
-    tasks.spawn(async move {
-        let changed = match connection {
-            Some(connection) => membership::connection::change_local(&engine, &connection, &group, change).await,
-            None => Ok(()),
-        };
-        let error = changed.err().map(|error| error.to_string());
-        let context = &engine.context;
-        let Some(backplane) = &context.backplane else { return };
-        let Confirmation { id, reply_to } = confirmation;
-        let envelope = context.envelope(Body::MembershipConfirmed { id, error });
-        if let Err(error) = backplane.publish(&Topic::Node(reply_to), envelope).await {
-            tracing::warn!(%error, "A change of membership could not be confirmed to the node that requested it.");
-        }
+    let context = engine.context.clone();
+    engine.context.tasks.spawn(async move {
+        let error = change.await.err().map(|error| error.to_string());
+        context.notify(sender, Body::Confirmed { id, error });
     });
 }
 

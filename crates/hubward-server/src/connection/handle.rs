@@ -6,16 +6,16 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use hubward_backplane::Topic;
 use hubward_hub::{HubConnection, Items, Request};
 use hubward_proto::Protocol;
 use hubward_transport::{RequestInfo, Transport};
-use hubward_types::{ConnectionId, GroupName, Principal};
+use hubward_types::{ConnectionId, Principal};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::close_reason::CloseReason;
+use super::groups::ConnectionGroups;
 use super::mailbox::{ControlMessage, Mailbox};
 
 /// What a client completed an invocation with.
@@ -46,22 +46,15 @@ pub(crate) struct ConnectionHandle {
     /// Whether delivery has stopped.
     closed: AtomicBool,
     closed_token: OnceLock<CancellationToken>,
-    groups: Mutex<Vec<GroupName>>,
-    /// What this node subscribes to for this connection alone, or for its user.
-    topics: Mutex<Vec<Topic>>,
+    /// Whether this node subscribes to the topic of the user for this connection.
+    user_subscribed: AtomicBool,
+    /// The groups that are delivered to it, and the changes of them that wait.
+    pub(crate) groups: ConnectionGroups,
     pending_results: Mutex<Option<Box<PendingResults>>>,
 }
 
 /// Who waits for the client's result, by invocation id.
 type PendingResults = HashMap<String, oneshot::Sender<Reply>>;
-
-/// What became of noting a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GroupNote {
-    New,
-    Known,
-    TooMany,
-}
 
 impl ConnectionHandle {
     pub(crate) fn new(
@@ -84,8 +77,8 @@ impl ConnectionHandle {
             client_gone: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             closed_token: OnceLock::new(),
-            groups: Mutex::default(),
-            topics: Mutex::default(),
+            user_subscribed: AtomicBool::new(false),
+            groups: ConnectionGroups::default(),
             pending_results: Mutex::default(),
         }
     }
@@ -110,6 +103,11 @@ impl ConnectionHandle {
             token.cancel();
         }
         self.pending_results.lock().take();
+    }
+
+    /// Notes whether the node subscribes to the topic of the user for this connection; returns what was noted.
+    pub(crate) fn set_user_subscribed(&self, subscribed: bool) -> bool {
+        self.user_subscribed.swap(subscribed, Ordering::SeqCst)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -161,40 +159,6 @@ impl ConnectionHandle {
     #[cfg(test)]
     pub(crate) fn pending_results(&self) -> usize {
         self.pending_results.lock().as_ref().map_or(0, |pending| pending.len())
-    }
-
-    /// Notes a group, unless it is noted already or `limit` are.
-    pub(crate) fn note_group(&self, group: &GroupName, limit: usize) -> GroupNote {
-        let mut groups = self.groups.lock();
-        if groups.contains(group) {
-            return GroupNote::Known;
-        }
-        if groups.len() >= limit {
-            return GroupNote::TooMany;
-        }
-        groups.push(group.clone());
-        GroupNote::New
-    }
-
-    pub(crate) fn has_noted(&self, group: &GroupName) -> bool {
-        self.groups.lock().contains(group)
-    }
-
-    pub(crate) fn drop_group(&self, group: &GroupName) {
-        self.groups.lock().retain(|known| known != group);
-    }
-
-    pub(crate) fn take_groups(&self) -> Vec<GroupName> {
-        std::mem::take(&mut *self.groups.lock())
-    }
-
-    /// Notes that the node subscribes to a topic for this connection.
-    pub(crate) fn note_topic(&self, topic: Topic) {
-        self.topics.lock().push(topic);
-    }
-
-    pub(crate) fn take_topics(&self) -> Vec<Topic> {
-        std::mem::take(&mut *self.topics.lock())
     }
 }
 

@@ -75,9 +75,8 @@ impl Index {
         }
     }
 
-    /// Removes a connection from everything. Returns the groups that were noted on it, and those of them that were
-    /// delivered to it.
-    pub(crate) fn remove(&self, connection: &ConnectionHandle) -> (Vec<GroupName>, Vec<GroupName>) {
+    /// Removes a connection from the list of all, and from its user. Its groups are left one by one.
+    pub(crate) fn remove(&self, connection: &ConnectionHandle) {
         self.connections.remove_if(&connection.id, |_, known| known.key == connection.key);
         if let Some(user) = connection.principal.user_id() {
             self.users.remove(user, connection.key);
@@ -85,9 +84,6 @@ impl Index {
         if let Some(shard) = self.shard(connection.key) {
             shard.write().remove(connection.key);
         }
-        let groups = connection.take_groups();
-        let left = groups.iter().filter(|group| self.groups.remove(group, connection.key)).cloned().collect();
-        (groups, left)
     }
 
     pub(crate) fn connection(&self, id: &ConnectionId) -> Option<Arc<ConnectionHandle>> {
@@ -116,6 +112,16 @@ impl Index {
 
     pub(crate) fn for_group(&self, group: &GroupName, visit: impl FnMut(&Arc<ConnectionHandle>)) {
         self.groups.for_each(group, visit);
+    }
+
+    /// The users that have connections.
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        self.users.0.iter().map(|entry| entry.key().clone()).collect()
+    }
+
+    /// Whether a user has connections.
+    pub(crate) fn has_user(&self, user: &UserId) -> bool {
+        self.users.0.contains_key(user)
     }
 
     pub(crate) fn for_user(&self, user: &UserId, visit: impl FnMut(&Arc<ConnectionHandle>)) {

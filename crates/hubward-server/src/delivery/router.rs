@@ -12,27 +12,44 @@ use hubward_backplane::{Body, Frames, Topic};
 use hubward_hub::{EncodeCall, Sending};
 use hubward_types::{ConnectionId, Target};
 
+use crate::cluster::outbox::Parcel;
+use crate::cluster::send::send_to;
 use crate::connection::handle::ConnectionHandle;
 use crate::connection::wake_batch::WakeBatch;
 use crate::delivery::encoded::{LazyFrames, ReceivedFrames};
 use crate::delivery::exclusions::Exclusions;
 use crate::engine::Engine;
 
-/// Sends a call to all of `target`: to connections of this node at once, to other nodes as
-/// [`publish`](crate::context::NodeContext::publish) does.
-pub(crate) fn send(engine: &Engine, target: &Target, call: &dyn EncodeCall) -> Sending {
+/// Sends a call to all of `target`: to connections of this node at once, to other nodes in the order of the calls.
+pub(crate) fn send(engine: &Arc<Engine>, target: &Target, call: &dyn EncodeCall) -> Sending {
     let frames = LazyFrames::new(call);
     deliver(engine, target, &frames);
-    let elsewhere = engine.context.other_nodes().map(|backplane| (backplane, topics(engine, target)));
-    let elsewhere = elsewhere.filter(|(_, topics)| !topics.is_empty());
-    let elsewhere = elsewhere.map(|(backplane, topics)| (backplane, topics, frames.all()));
+    let elsewhere = engine.context.other_nodes().map(|backplane| (backplane, elsewhere(engine, target)));
+    let elsewhere = elsewhere.filter(|(_, elsewhere)| !elsewhere.is_empty());
+    let elsewhere = elsewhere.map(|(backplane, elsewhere)| (backplane, elsewhere, frames.all()));
     // Before anything is published: a message that this reports as not sent must not reach other nodes.
     if let Err(error) = frames.finish() {
         return Sending::done(Err(error));
     }
-    let Some((backplane, topics, frames)) = elsewhere else { return Sending::done(Ok(())) };
-    let body = Body::Deliver { frames, except: target_exclusions(target).to_vec() };
-    engine.context.publish(backplane, topics, body)
+    match elsewhere {
+        None => Sending::done(Ok(())),
+        Some((backplane, Elsewhere::Topics(topics), frames)) => {
+            let body = Body::Deliver { frames, except: target_exclusions(target).to_vec() };
+            engine.outbox.publish(backplane, Parcel { topics, envelope: engine.context.envelope(body) })
+        }
+        Some((backplane, Elsewhere::Connections(ids), frames)) => send_to(engine, backplane, ids, frames),
+    }
+}
+
+/// Delivers what another node sent to connections of this one.
+pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: Frames) {
+    let frames = ReceivedFrames::new(frames);
+    let _batch = WakeBatch::open();
+    for connection in connections.iter().filter_map(|id| engine.index.connection(id)) {
+        if let Some(frame) = frames.get(connection.protocol) {
+            connection.mailbox.push(frame.clone());
+        }
+    }
 }
 
 /// Delivers what another node published on a topic.
@@ -48,24 +65,13 @@ pub(crate) fn deliver_received(engine: &Engine, topic: &Topic, frames: Frames, e
 }
 
 /// Visits the local connections that a topic stands for.
-pub(crate) fn for_topic(engine: &Engine, topic: &Topic, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
+pub(crate) fn for_topic(engine: &Engine, topic: &Topic, visit: impl FnMut(&Arc<ConnectionHandle>)) {
     match topic {
         Topic::All(_) => engine.index.for_all(visit),
         Topic::Group(_, group) => engine.index.for_group(group, visit),
         Topic::User(_, user) => engine.index.for_user(user, visit),
-        Topic::Connection(_, id) => {
-            if let Some(connection) = engine.index.connection(id) {
-                visit(&connection);
-            }
-        }
-        Topic::Node(_) => {}
+        Topic::Node(_) | Topic::Nodes => {}
     }
-}
-
-/// Returns the local connection that a topic names.
-pub(crate) fn connection_of(engine: &Engine, topic: &Topic) -> Option<Arc<ConnectionHandle>> {
-    let Topic::Connection(_, id) = topic else { return None };
-    engine.index.connection(id)
 }
 
 /// Puts a call into the mailboxes of the target's local connections. Connections and users that are named twice get it
@@ -97,21 +103,37 @@ fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>) {
     }
 }
 
-/// Returns the topics that reach the target's connections on other nodes.
-fn topics(engine: &Engine, target: &Target) -> Vec<Topic> {
+/// Where the recipients of other nodes are.
+enum Elsewhere {
+    Topics(Vec<Topic>),
+    /// On nodes that are not known yet.
+    Connections(Vec<ConnectionId>),
+}
+
+impl Elsewhere {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Topics(topics) => topics.is_empty(),
+            Self::Connections(ids) => ids.is_empty(),
+        }
+    }
+}
+
+/// Returns how the target's connections on other nodes are reached.
+fn elsewhere(engine: &Engine, target: &Target) -> Elsewhere {
     let hub = engine.name();
-    match target {
+    Elsewhere::Topics(match target {
         Target::All | Target::AllExcept(_) => vec![Topic::All(hub.clone())],
         Target::Connections(ids) => {
             let elsewhere = distinct(ids).filter(|id| engine.index.connection(id).is_none());
-            elsewhere.map(|id| Topic::Connection(hub.clone(), id.clone())).collect()
+            return Elsewhere::Connections(elsewhere.cloned().collect());
         }
         Target::Group(group) | Target::GroupExcept(group, _) => {
             vec![Topic::Group(hub.clone(), group.clone())]
         }
         Target::Groups(groups) => groups.iter().map(|g| Topic::Group(hub.clone(), g.clone())).collect(),
         Target::Users(users) => distinct(users).map(|user| Topic::User(hub.clone(), user.clone())).collect(),
-    }
+    })
 }
 
 /// Returns the connections that a target excludes.

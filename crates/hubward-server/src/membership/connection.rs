@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use hubward_backplane::{Body, Topic};
+use hubward_backplane::Body;
 use hubward_hub::GroupError;
 use hubward_types::{ConnectionId, GroupName};
 
-use super::{backplane_failed, store_failed};
-use crate::connection::handle::{ConnectionHandle, GroupNote};
+use super::rules::{check_name, check_rule};
+use super::{backplane_failed, changes, store_failed};
+use crate::cluster::requests::{RequestError, request};
+use crate::connection::groups::GroupChange;
+use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
 /// Which way a membership changes.
@@ -25,125 +28,64 @@ pub(crate) async fn change(
     change: Change,
 ) -> Result<(), GroupError> {
     check_name(&engine, &group)?;
-    if let Some(connection) = engine.index.connection(&connection) {
-        return change_local(&engine, &connection, &group, change).await;
+    if let Some(local) = engine.index.connection(&connection) {
+        return change_local(&engine, &local, group, change).await;
     }
-    let context = &engine.context;
-    let Some(backplane) = context.other_nodes() else { return Ok(()) };
-    let mut confirmation = context.pending.confirmations.expect();
-    let (id, reply_to) = (confirmation.id, context.id.clone());
-    let body = match change {
-        Change::Join => Body::JoinGroup { id, reply_to, group },
-        Change::Leave => Body::LeaveGroup { id, reply_to, group },
-    };
-    let topic = Topic::Connection(engine.name().clone(), connection);
-    let reached = backplane.publish(&topic, context.envelope(body)).await.map_err(backplane_failed)?;
-    if reached == Some(0) {
+    let (context, hub) = (&engine.context, engine.name());
+    if context.other_nodes().is_none() {
         return Ok(());
     }
-    let limit = engine.definition.options.confirmation_timeout;
-    match tokio::time::timeout(limit, confirmation.wait()).await {
-        Ok(Some(None)) => Ok(()),
-        Ok(Some(Some(reason))) => Err(GroupError::Owner { reason }),
-        Ok(None) | Err(_) => Err(GroupError::NoConfirmation),
+    let found = context.owners.find(&context.store, hub, &connection).await.map_err(store_failed)?;
+    let Some(node) = found.filter(|node| *node != context.id) else { return Ok(()) };
+    let timeout = engine.definition.options.confirmation_timeout;
+    let requested = request(context, &node, timeout, |id| {
+        let (hub, connection, group) = (hub.clone(), connection.clone(), group.clone());
+        match change {
+            Change::Join => Body::JoinGroup { id, hub, connection, group },
+            Change::Leave => Body::LeaveGroup { id, hub, connection, group },
+        }
+    });
+    requested.await.map_err(not_confirmed)
+}
+
+pub(crate) fn not_confirmed(error: RequestError) -> GroupError {
+    match error {
+        RequestError::Backplane(error) => backplane_failed(error),
+        RequestError::Failed(reason) => GroupError::Owner { reason },
+        RequestError::NoConfirmation => GroupError::NoConfirmation,
+    }
+}
+
+/// Changes the membership of a connection for another node; one that is not of this node is skipped.
+pub(crate) fn change_here(
+    engine: &Arc<Engine>,
+    connection: &ConnectionId,
+    group: GroupName,
+    change: Change,
+) -> impl Future<Output = Result<(), GroupError>> + Send + use<> {
+    let (engine, connection) = (engine.clone(), engine.index.connection(connection));
+    async move {
+        match connection {
+            Some(connection) => change_local(&engine, &connection, group, change).await,
+            None => Ok(()),
+        }
     }
 }
 
 /// Changes the membership of a connection of this node.
 pub(crate) async fn change_local(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
-    group: &GroupName,
+    group: GroupName,
     change: Change,
 ) -> Result<(), GroupError> {
     match change {
-        Change::Join => join(engine, connection, group).await,
-        Change::Leave => {
-            stop_delivering(engine, connection, group);
-            remove_record(engine, connection, group).await
+        Change::Join => {
+            check_name(engine, &group)?;
+            check_rule(engine, connection, &group)?;
+            changes::change(engine, connection, GroupChange::Join(group)).await
         }
-    }
-}
-
-async fn join(
-    engine: &Engine,
-    connection: &Arc<ConnectionHandle>,
-    group: &GroupName,
-) -> Result<(), GroupError> {
-    check_name(engine, group)?;
-    check_rule(engine, connection, group)?;
-    let (store, node) = (&engine.context.store, &engine.context.id);
-    store.add_connection(engine.name(), group, &connection.id, node).await.map_err(store_failed)?;
-    let delivering = start_delivering(engine, connection, group).await;
-    if connection.is_closed() || delivering.is_err() {
-        // The connection closed meanwhile, or the subscription failed: undo what was recorded.
-        stop_delivering(engine, connection, group);
-        remove_record(engine, connection, group).await?;
-    }
-    delivering
-}
-
-async fn remove_record(
-    engine: &Engine,
-    connection: &ConnectionHandle,
-    group: &GroupName,
-) -> Result<(), GroupError> {
-    let store = &engine.context.store;
-    store.remove_connection(engine.name(), group, &connection.id).await.map_err(store_failed)
-}
-
-pub(crate) fn check_name(engine: &Engine, group: &GroupName) -> Result<(), GroupError> {
-    let (length, limit) = (group.as_str().len(), engine.definition.options.group_name_bytes);
-    if length > limit { Err(GroupError::NameTooLong { length, limit }) } else { Ok(()) }
-}
-
-/// Checks the hub's own rule, if it has one.
-pub(crate) fn check_rule(
-    engine: &Engine,
-    connection: &ConnectionHandle,
-    group: &GroupName,
-) -> Result<(), GroupError> {
-    match &engine.definition.may_join {
-        Some(rule) if !rule(&connection.principal, group) => {
-            Err(GroupError::NotAllowed { group: group.to_string() })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Delivers the group's messages to the connection from now on. The group is noted on the connection before the
-/// subscription is awaited, and the note is checked afterwards, because a leave or a close meanwhile removes it.
-pub(crate) async fn start_delivering(
-    engine: &Engine,
-    connection: &Arc<ConnectionHandle>,
-    group: &GroupName,
-) -> Result<(), GroupError> {
-    let limit = engine.definition.options.groups_per_connection;
-    match connection.note_group(group, limit) {
-        GroupNote::Known => return Ok(()),
-        GroupNote::TooMany => return Err(GroupError::TooManyGroups { limit }),
-        GroupNote::New => {}
-    }
-    let topic = Topic::Group(engine.name().clone(), group.clone());
-    let subscriptions = &engine.context.subscriptions;
-    if let Err(error) = subscriptions.add(topic.clone()).await {
-        connection.drop_group(group);
-        return Err(backplane_failed(error));
-    }
-    if !engine.index.join(group, connection) {
-        subscriptions.remove(&topic);
-    }
-    if !connection.has_noted(group) {
-        stop_delivering(engine, connection, group);
-    }
-    Ok(())
-}
-
-/// Stops delivering the group's messages to the connection.
-pub(crate) fn stop_delivering(engine: &Engine, connection: &ConnectionHandle, group: &GroupName) {
-    connection.drop_group(group);
-    if engine.index.leave(group, connection) {
-        engine.context.subscriptions.remove(&Topic::Group(engine.name().clone(), group.clone()));
+        Change::Leave => changes::change(engine, connection, GroupChange::Leave(group)).await,
     }
 }
 

@@ -1,58 +1,75 @@
 //! What happens to groups and subscriptions when a connection opens and when it closes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use hubward_backplane::Topic;
-use hubward_hub::{GroupError, HubConnection};
+use hubward_backplane::{OpenConnection, OpenedConnection, StoreError, Topic};
+use hubward_hub::GroupError;
 
-use super::user::{expire_after, start_delivering_for_user};
-use super::{backplane_failed, store_failed};
+use super::{backplane_failed, changes, store_failed, user};
+use crate::connection::groups::GroupChange;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
-/// Subscribes to what other nodes publish for a connection that has opened, and delivers the groups of its user.
+/// Records a connection that has opened, subscribes to what other nodes publish for its user, and delivers the groups of
+/// its user.
 pub(crate) async fn connected(
     engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
 ) -> Result<(), GroupError> {
-    let (hub, context) = (engine.name(), &engine.context);
-    if context.backplane.is_some() {
-        let own = Topic::Connection(hub.clone(), connection.id.clone());
-        let user = connection.principal.user_id().map(|user| Topic::User(hub.clone(), user.clone()));
-        for topic in std::iter::once(own).chain(user) {
-            context.subscriptions.add(topic.clone()).await.map_err(backplane_failed)?;
-            connection.note_topic(topic);
+    let (hub, context, user) = (engine.name(), &engine.context, connection.principal.user_id());
+    // From before the groups are read: a change that is announced meanwhile makes them out of date.
+    let changing = user.map(|user| engine.users.enter(user));
+    let subscribe = async {
+        let Some(user) = user.filter(|_| context.backplane.is_some()) else { return Ok(()) };
+        let subscribed = context.subscriptions.add_one(Topic::User(hub.clone(), user.clone())).await;
+        if subscribed.is_ok() {
+            connection.set_user_subscribed(true);
         }
-    }
-    let Some(user) = connection.principal.user_id() else { return Ok(()) };
-    let groups = context.store.groups_of_user(hub, user).await.map_err(store_failed)?;
-    for (group, ttl) in groups {
-        start_delivering_for_user(engine, connection, &group).await;
-        // Cancelled when the connection closes, so that a short one leaves no task behind.
-        expire_after(engine, user.clone(), group, ttl, connection.connection_closed());
-    }
-    Ok(())
+        subscribed
+    };
+    let (opened, subscribed) = tokio::join!(open(engine, connection), subscribe);
+    subscribed.map_err(backplane_failed)?;
+    let opened = opened.map_err(store_failed)?;
+    let (Some(user), Some(changing)) = (user, &changing) else { return Ok(()) };
+    let _turn = changing.turn().await;
+    let groups = if changing.is_outdated() {
+        context.store.groups_of_user(hub, user).await.map_err(store_failed)?
+    } else {
+        opened.groups
+    };
+    user::deliver_groups(engine, connection, user, groups).await
 }
 
+/// Records the connection, where nodes share the store; returns what the store has about its user.
+async fn open(engine: &Engine, connection: &ConnectionHandle) -> Result<OpenedConnection, StoreError> {
+    let (context, user) = (&engine.context, connection.principal.user_id());
+    if context.registry.is_some() {
+        let opening = OpenConnection {
+            hub: engine.name().clone(),
+            connection: connection.id.clone(),
+            user: user.cloned(),
+            owner: context.owner(),
+            claim: CLAIM,
+        };
+        return context.store.open_connection(opening).await;
+    }
+    let Some(user) = user else { return Ok(OpenedConnection::default()) };
+    Ok(OpenedConnection::new(context.store.groups_of_user(engine.name(), user).await?))
+}
+
+/// Longer than a connection token can be used.
+const CLAIM: Duration = Duration::from_secs(60);
+
 /// Ends delivery to a connection that has closed, from this node and from others, and removes its memberships.
-pub(crate) async fn disconnected(engine: &Engine, connection: &ConnectionHandle) {
-    let (hub, context) = (engine.name(), &engine.context);
-    let (groups, left) = engine.index.remove(connection);
-    if context.backplane.is_some() {
-        for topic in connection.take_topics() {
-            context.subscriptions.remove(&topic);
-        }
-        // A noted group that is not in the index belongs to a join under way, which removes its own interest.
-        for group in left {
-            context.subscriptions.remove(&Topic::Group(hub.clone(), group));
-        }
-    }
-    if groups.is_empty() {
-        return;
-    }
-    if let Err(error) = context.store.end_connection(hub, &connection.id).await {
-        let groups = groups.len();
-        tracing::warn!(%hub, groups, %error, "The groups of a closed connection could not be removed from the store.");
+pub(crate) async fn disconnected(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
+    engine.index.remove(connection);
+    // After the changes that were made before; none is made afterwards. It reports no error.
+    let _ = changes::change(engine, connection, GroupChange::End).await;
+    if let Some(user) = connection.principal.user_id()
+        && connection.set_user_subscribed(false)
+    {
+        engine.context.subscriptions.remove(&Topic::User(engine.name().clone(), user.clone()));
     }
 }
 

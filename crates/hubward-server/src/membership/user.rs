@@ -1,20 +1,35 @@
 //! A user's membership: it holds for all connections of the user, present and future, on every node, until it is
 //! removed or expires.
+//!
+//! A change is recorded in the store, which names the nodes that hold connections of the user. Each of them reads the
+//! store again, so that the order in which changes arrive does not matter, and confirms what it has done.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use hubward_backplane::{Body, Member, Topic};
+use futures_util::future::join_all;
+use hubward_backplane::{Body, MAX_USERS_AT_ONCE, StoreError, UserChange, UserMembership};
+use hubward_expiry::Deadlines;
 use hubward_hub::GroupError;
 use hubward_types::{GroupName, UserId};
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
-use super::connection::{check_name, check_rule, start_delivering, stop_delivering};
-use super::{backplane_failed, store_failed};
+use super::changes;
+use super::connection::not_confirmed;
+use super::rules::check_name;
+use super::store_failed;
+use crate::cluster::requests::request;
+use crate::connection::groups::GroupChange;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
-/// Adds a user to a group.
+/// How many memberships that expire at the same time are read from the store at once.
+const READ_AT_ONCE: usize = 64;
+
+/// How long after a failure the store is read again.
+pub(crate) const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Adds a user to a group; returns when every node that holds the user delivers.
 pub(crate) async fn add(
     engine: Arc<Engine>,
     user: UserId,
@@ -22,117 +37,168 @@ pub(crate) async fn add(
     ttl: Option<Duration>,
 ) -> Result<(), GroupError> {
     check_name(&engine, &group)?;
-    engine.context.store.add_user(engine.name(), &group, &user, ttl).await.map_err(store_failed)?;
-    joined(engine.clone(), user.clone(), group.clone(), ttl).await;
-    if let Some(backplane) = engine.context.other_nodes() {
-        // Rounded up: a node that checks the store before the membership has expired there would find it, and not
-        // check again.
-        let ttl_ms = ttl.map(|ttl| u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
-        let envelope = engine.context.envelope(Body::UserJoined { group, ttl_ms });
-        let topic = Topic::User(engine.name().clone(), user);
-        backplane.publish(&topic, envelope).await.map_err(backplane_failed)?;
+    let changed =
+        engine.context.store.add_user(engine.name(), &group, &user, ttl).await.map_err(store_failed)?;
+    apply_everywhere(&engine, &user, &group, changed).await
+}
+
+/// Removes a user from a group; returns when no node delivers any more. Where the store fails, delivery on this node
+/// stops all the same.
+pub(crate) async fn remove(engine: Arc<Engine>, user: UserId, group: GroupName) -> Result<(), GroupError> {
+    match engine.context.store.remove_user(engine.name(), &group, &user).await {
+        Ok(changed) => apply_everywhere(&engine, &user, &group, changed).await,
+        Err(error) => {
+            // The store may still have the membership, and would keep the delivery alive.
+            let changing = engine.users.enter(&user);
+            let _turn = changing.turn().await;
+            to_all(&engine, &user, &GroupChange::UserLeft(group)).await;
+            Err(store_failed(error))
+        }
+    }
+}
+
+/// Lets every node that holds the user read the change. What has begun goes on when the caller stops waiting.
+async fn apply_everywhere(
+    engine: &Arc<Engine>,
+    user: &UserId,
+    group: &GroupName,
+    changed: UserChange,
+) -> Result<(), GroupError> {
+    let context = &engine.context;
+    let timeout = engine.definition.options.confirmation_timeout;
+    let elsewhere = changed.nodes.into_iter().filter(|node| *node != context.id).map(|node| {
+        let (engine, user, group) = (engine.clone(), user.clone(), group.clone());
+        context.tasks.spawn(async move {
+            request(&engine.context, &node, timeout, |id| {
+                let (hub, user, group) = (engine.name().clone(), user.clone(), group.clone());
+                Body::UserChanged { id, hub, user, group }
+            })
+            .await
+        })
+    });
+    let elsewhere: Vec<_> = elsewhere.collect();
+    let (of_engine, of_user, of_group) = (engine.clone(), user.clone(), group.clone());
+    let here = context.tasks.spawn(async move { apply(&of_engine, &of_user, &of_group).await });
+    let here = here.await.unwrap_or(Ok(()));
+    let confirmed = join_all(elsewhere).await.into_iter().flatten();
+    confirmed.fold(here, |all, one| all.and(one.map_err(not_confirmed)))
+}
+
+/// Reads whether a user is a member of a group, and delivers to the user's connections of this node accordingly. Fails
+/// closed: what cannot be read is not delivered, and is read again later.
+pub(crate) async fn apply(engine: &Arc<Engine>, user: &UserId, group: &GroupName) -> Result<(), GroupError> {
+    let changing = engine.users.enter(user);
+    changing.announce();
+    let _turn = changing.turn().await;
+    let read = engine.context.store.user_membership(engine.name(), group, user).await;
+    let change = match &read {
+        Ok(Some(membership)) => {
+            expire_later(engine, user, membership);
+            GroupChange::UserJoined(vec![group.clone()])
+        }
+        Ok(None) => {
+            engine.expiries.remove(&(user.clone(), group.clone()));
+            GroupChange::UserLeft(group.clone())
+        }
+        Err(error) => {
+            tracing::warn!(hub = %engine.name(), %error, "The group store could not report whether a user is a member; it is read again.");
+            expire_later(engine, user, &(group.clone(), Some(READ_AGAIN_AFTER)));
+            GroupChange::UserLeft(group.clone())
+        }
+    };
+    to_all(engine, user, &change).await;
+    read.map(|_| ()).map_err(store_failed)
+}
+
+/// Reads the groups of all local users again, after changes of them may have been missed.
+pub(crate) async fn read_again(engine: Arc<Engine>) {
+    let mut pause = READ_AGAIN_AFTER / 8;
+    for users in engine.index.users().chunks(MAX_USERS_AT_ONCE) {
+        while let Err(error) = read_users_again(&engine, users).await {
+            tracing::warn!(hub = %engine.name(), %error, "The groups of users could not be read again yet.");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(READ_AGAIN_AFTER * 4),
+                () = engine.context.shutdown.cancelled() => return,
+            }
+        }
+    }
+}
+
+/// Reads the groups of several users in one call, and delivers them and no others.
+async fn read_users_again(engine: &Arc<Engine>, users: &[UserId]) -> Result<(), StoreError> {
+    // A connect that read the groups before this may have missed a change: it reads them again.
+    users.iter().for_each(|user| engine.users.enter(user).announce());
+    let changing: Vec<_> = users.iter().map(|user| engine.users.enter(user)).collect();
+    let (store, hub) = (&engine.context.store, engine.name());
+    let groups = store.groups_of_users(hub, users.to_vec()).await?;
+    for (changing, (user, groups)) in changing.iter().zip(users.iter().zip(groups)) {
+        let _turn = changing.turn().await;
+        // A change was announced since: it may have been carried out before this.
+        let groups = if changing.is_outdated() { store.groups_of_user(hub, user).await? } else { groups };
+        groups.iter().for_each(|membership| expire_later(engine, user, membership));
+        let names = groups.into_iter().map(|(group, _)| group).collect();
+        to_all(engine, user, &GroupChange::UserGroups(names)).await;
     }
     Ok(())
 }
 
-/// Removes a user from a group. Where the store fails, delivery on this node stops all the same.
-pub(crate) async fn remove(engine: Arc<Engine>, user: UserId, group: GroupName) -> Result<(), GroupError> {
-    let removed = engine.context.store.remove_user(engine.name(), &group, &user).await.map_err(store_failed);
-    match &removed {
-        Ok(()) => left(&engine, &user, &group).await,
-        // The store may still have the membership, and would keep the delivery alive.
-        Err(_) => stop_delivering_for_user(&engine, &user, &group).await,
-    }
-    if let Some(backplane) = engine.context.other_nodes() {
-        let envelope = engine.context.envelope(Body::UserLeft { group });
-        let topic = Topic::User(engine.name().clone(), user);
-        let published = backplane.publish(&topic, envelope).await.map_err(backplane_failed);
-        // A failure of the store counts before one of the backplane: the user is then still a member.
-        return removed.and(published.map(|_| ()));
-    }
-    removed
-}
-
-/// Delivers a group that a user was added to, to the user's connections on this node.
-pub(crate) async fn joined(engine: Arc<Engine>, user: UserId, group: GroupName, ttl: Option<Duration>) {
-    for connection in connections_of(&engine, &user) {
-        start_delivering_for_user(&engine, &connection, &group).await;
-    }
-    expire_after(&engine, user, group, ttl, CancellationToken::new());
-}
-
-/// Delivers a group of a connection's user to the connection, if the hub's rule allows. A failure is logged, not
-/// returned: the user is a member all the same.
-pub(crate) async fn start_delivering_for_user(
-    engine: &Engine,
-    connection: &Arc<ConnectionHandle>,
-    group: &GroupName,
-) {
-    let delivering = match check_rule(engine, connection, group) {
-        Ok(()) => start_delivering(engine, connection, group).await,
-        Err(refused) => Err(refused),
-    };
-    if let Err(error) = delivering {
-        let user = connection.principal.user_id();
-        tracing::warn!(hub = %engine.name(), ?user, %error, "A group of a user is not delivered to a connection.");
-    }
-    if connection.is_closed() {
-        stop_delivering(engine, connection, group);
-    }
-}
-
-/// Checks the store when a user's membership is due to expire, unless `obsolete` is cancelled before. It waits without
-/// holding the engine, so that a dropped node is freed however long the TTL is.
-pub(crate) fn expire_after(
+/// Delivers the groups of the user of a connection that has opened, as they were read when it was.
+pub(crate) async fn deliver_groups(
     engine: &Arc<Engine>,
-    user: UserId,
-    group: GroupName,
-    ttl: Option<Duration>,
-    obsolete: CancellationToken,
-) {
-    let Some(ttl) = ttl else { return };
-    let (weak, shutdown) = (Arc::downgrade(engine), engine.context.shutdown.clone());
-    engine.context.tasks.spawn(async move {
-        tokio::select! {
-            () = tokio::time::sleep(ttl) => {}
+    connection: &Arc<ConnectionHandle>,
+    user: &UserId,
+    groups: Vec<UserMembership>,
+) -> Result<(), GroupError> {
+    groups.iter().for_each(|membership| expire_later(engine, user, membership));
+    let names: Vec<_> = groups.into_iter().map(|(group, _)| group).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    changes::change(engine, connection, GroupChange::UserJoined(names)).await
+}
+
+/// Reads a membership again when it is due to expire. One without a time to live never is.
+fn expire_later(engine: &Arc<Engine>, user: &UserId, (group, ttl): &UserMembership) {
+    let deadline = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
+    let key = (user.clone(), group.clone());
+    match deadline {
+        None => engine.expiries.remove(&key),
+        Some(deadline) => {
+            if engine.expiries.set(key, deadline) {
+                engine.context.tasks.spawn(expire(Arc::downgrade(engine), engine.expiries.clone()));
+            }
+        }
+    }
+}
+
+/// Reads each membership when it is due, until none has a deadline. It waits without holding the engine, so that a
+/// dropped node is freed however long a membership lasts.
+async fn expire(engine: Weak<Engine>, expiries: Arc<Deadlines<(UserId, GroupName)>>) {
+    let Some(shutdown) = engine.upgrade().map(|engine| engine.context.shutdown.clone()) else { return };
+    loop {
+        let due = tokio::select! {
+            due = expiries.due(READ_AT_ONCE) => due,
             () = shutdown.cancelled() => return,
-            () = obsolete.cancelled() => return,
-        }
-        if let Some(engine) = weak.upgrade() {
-            left(&engine, &user, &group).await;
-        }
-    });
-}
-
-/// Checks whether a user's membership has ended. Unless the store confirms that it lasts, delivery stops to those
-/// connections of the user on this node that are not members by themselves.
-pub(crate) async fn left(engine: &Engine, user: &UserId, group: &GroupName) {
-    match engine.context.store.contains(engine.name(), group, &Member::User(user.clone())).await {
-        Ok(true) => return,
-        Ok(false) => {}
-        // Fail closed: where the store cannot be read, nobody keeps a membership that may have ended.
-        Err(error) => {
-            tracing::warn!(%error, "The group store could not report whether a user is still a member.")
-        }
-    }
-    stop_delivering_for_user(engine, user, group).await;
-}
-
-/// Delivers a group no more to those connections of a user on this node that are not members by themselves.
-async fn stop_delivering_for_user(engine: &Engine, user: &UserId, group: &GroupName) {
-    let store = &engine.context.store;
-    for connection in connections_of(engine, user) {
-        let member = Member::Connection(connection.id.clone());
-        if !matches!(store.contains(engine.name(), group, &member).await, Ok(true)) {
-            stop_delivering(engine, &connection, group);
-        }
+        };
+        let (Some(due), Some(engine)) = (due, engine.upgrade()) else { return };
+        join_all(due.iter().map(|(user, group)| expired(&engine, user, group))).await;
     }
 }
 
-fn connections_of(engine: &Engine, user: &UserId) -> Vec<Arc<ConnectionHandle>> {
+async fn expired(engine: &Arc<Engine>, user: &UserId, group: &GroupName) {
+    // Nothing is delivered to a user without connections; the groups of one that connects are read then.
+    if engine.index.has_user(user) {
+        // A failure is logged, and the deadline set anew.
+        let _ = apply(engine, user, group).await;
+    }
+}
+
+/// Makes a change to all connections that a user has on this node. Such a change reports no error.
+async fn to_all(engine: &Arc<Engine>, user: &UserId, change: &GroupChange) {
     let mut connections = Vec::new();
     engine.index.for_user(user, |connection| connections.push(connection.clone()));
-    connections
+    let changes = connections.iter().map(|connection| changes::change(engine, connection, change.clone()));
+    join_all(changes).await;
 }
 
 #[cfg(test)]

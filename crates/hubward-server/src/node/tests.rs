@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubward_backplane::{Backplane, InMemoryGroupStore, InMemoryNetwork};
+use hubward_backplane::{Backplane, InMemoryNetwork, InMemoryStore};
 use hubward_hub::Hub;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::testing::{engine, engine_with};
 /// A node with one hub that was not started.
 fn node(network: &InMemoryNetwork) -> (Node, Arc<FaultyBackplane>) {
     let backplane = FaultyBackplane::new(network, "node-1");
-    let engine = engine_with(Hub::new("hub"), backplane.clone(), Arc::new(InMemoryGroupStore::new()));
+    let engine = engine_with(Hub::new("hub"), backplane.clone(), &InMemoryStore::new());
     (Node::new(engine.context.clone(), [engine]), backplane)
 }
 
@@ -23,7 +23,7 @@ fn node(network: &InMemoryNetwork) -> (Node, Arc<FaultyBackplane>) {
 async fn a_node_that_starts_twice_joins_the_others_once() {
     let (node, backplane) = node(&InMemoryNetwork::new());
     node.start().await.unwrap();
-    assert_eq!(backplane.take_calls(), ["subscribe node node-1", "subscribe all"]);
+    assert_eq!(backplane.take_calls(), ["subscribe node node-1, nodes, all"]);
     node.start().await.unwrap();
     assert!(backplane.take_calls().is_empty());
 }
@@ -32,12 +32,12 @@ async fn a_node_that_starts_twice_joins_the_others_once() {
 async fn a_node_that_could_not_reach_the_others_may_be_started_again() {
     let network = InMemoryNetwork::new();
     let (node, backplane) = node(&network);
-    network.cut(node.id());
-    assert!(matches!(node.start().await, Err(BackplaneError::Unavailable(_))));
+    network.interrupt(node.id());
+    assert!(matches!(node.start().await, Err(StartError::Backplane(BackplaneError::Unavailable(_)))));
     assert!(backplane.take_calls().is_empty());
-    network.mend(node.id());
+    network.resume(node.id());
     node.start().await.unwrap();
-    assert_eq!(backplane.take_calls(), ["subscribe node node-1", "subscribe all"]);
+    assert_eq!(backplane.take_calls(), ["subscribe node node-1, nodes, all"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +72,7 @@ async fn a_shutdown_closes_every_client_with_leave_to_reconnect_and_leaves_the_o
     assert!(matches!(last, Next::Message(_) | Next::Closed(1000)), "{last:?}");
     assert_eq!(node.engine.connection_count(), 0);
     assert!(node.engine.context.tasks.is_empty());
-    let published = node.backplane.publish(&Topic::All("hub".into()), "".into()).await;
+    let published = node.backplane.publish(vec![Topic::All("hub".into())], "".into()).await;
     assert!(matches!(published, Err(BackplaneError::Stopped)));
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubward_backplane::{Body, GroupStore, InMemoryNetwork, Topic};
+use hubward_backplane::{GroupStore, InMemoryNetwork, Topic};
 use hubward_hub::Hub;
 
 use super::faults::{FaultyBackplane, FaultyStore};
 use crate::connection::handle::ConnectionHandle;
-use crate::context::NodeContext;
+use crate::context::{NodeContext, NodeStores};
 use crate::engine::Engine;
 use crate::membership;
 use crate::membership::connection::Change;
@@ -38,7 +38,8 @@ impl TestNode {
 
     async fn start_on(network: InMemoryNetwork, id: &str, store: Arc<FaultyStore>, hub: Hub) -> Self {
         let backplane = FaultyBackplane::new(&network, id);
-        let context = NodeContext::new(id.into(), Some(backplane.clone()), Some(store.clone()));
+        let stores = NodeStores { groups: store.clone(), nodes: Arc::new(store.inner.clone()) };
+        let context = NodeContext::new(id.into(), Some(backplane.clone()), Some(stores));
         let engine = super::engine_on(context, hub);
         let node = Node::new(engine.context.clone(), [engine.clone()]);
         node.start().await.unwrap();
@@ -53,16 +54,20 @@ impl TestNode {
     }
 
     /// Closes a connection as its task does. It fails where that has to wait for what a test holds up.
-    pub(crate) async fn close(&self, connection: &ConnectionHandle) {
+    pub(crate) async fn close(&self, connection: &Arc<ConnectionHandle>) {
         connection.set_closed();
         let closing = membership::lifecycle::disconnected(&self.engine, connection);
         tokio::time::timeout(Duration::from_secs(60), closing).await.expect("the connection does not close");
     }
 
-    /// Adds a connection of this node to a group.
+    /// Adds a connection of this node to a group, and opens it first if it is not open.
     pub(crate) async fn join(&self, connection: &Arc<ConnectionHandle>, group: &str) {
-        let group = group.into();
-        membership::connection::change_local(&self.engine, connection, &group, Change::Join).await.unwrap();
+        if self.engine.index.connection(&connection.id).is_none() {
+            self.open(connection).await;
+        }
+        let joined =
+            membership::connection::change_local(&self.engine, connection, group.into(), Change::Join);
+        joined.await.unwrap();
     }
 
     /// The ids of the connections that a group's messages are delivered to on this node, sorted.
@@ -76,12 +81,6 @@ impl TestNode {
     /// How many members the store has for a group.
     pub(crate) async fn recorded_in(&self, group: &str) -> u64 {
         self.store.count(self.engine.name(), &group.into()).await.unwrap()
-    }
-
-    /// How many other nodes are subscribed to a topic: what is sent to find that out concerns nobody.
-    pub(crate) async fn others_on(&self, topic: Topic) -> Option<usize> {
-        let (context, body) = (&self.engine.context, Body::CancelInvokeClient { id: u64::MAX });
-        context.backplane.as_ref().unwrap().publish(&topic, context.envelope(body)).await.unwrap()
     }
 
     /// The hub's topic of a group.

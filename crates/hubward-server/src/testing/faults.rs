@@ -1,4 +1,4 @@
-//! A backplane and a group store that a test can fail or hold up, each around the in-memory form.
+//! A backplane and a store that a test can fail or hold up, each around the in-memory form.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hubward_backplane::{
-    Backplane, BackplaneError, Cursor, GroupStore, InMemoryBackplane, InMemoryGroupStore, InMemoryNetwork,
-    Member, Page, StoreError, Subscriber, Topic, UserMembership,
+    Backplane, BackplaneError, Cursor, GroupStore, HeldConnection, InMemoryBackplane, InMemoryNetwork,
+    InMemoryStore, Member, OpenConnection, OpenedConnection, Order, Owner, Page, StoreError, Subscriber,
+    Topic, UserChange, UserMembership,
 };
-use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, UserId};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -57,8 +58,8 @@ impl Fault {
 /// be failed, and its confirmation held up.
 pub(crate) struct FaultyBackplane {
     inner: InMemoryBackplane,
-    pub(crate) subscribing: Fault,
-    pub(crate) publishing: Fault,
+    pub(crate) subscribing: Arc<Fault>,
+    pub(crate) publishing: Arc<Fault>,
     /// Every call in order, such as `subscribe Group(…)`.
     calls: Mutex<Vec<String>>,
 }
@@ -68,8 +69,8 @@ impl FaultyBackplane {
         let inner = network.backplane(node.into());
         Arc::new(Self {
             inner,
-            subscribing: Fault::default(),
-            publishing: Fault::default(),
+            subscribing: Arc::default(),
+            publishing: Arc::default(),
             calls: Mutex::default(),
         })
     }
@@ -79,15 +80,16 @@ impl FaultyBackplane {
         std::mem::take(&mut *self.calls.lock())
     }
 
-    fn record(&self, call: &str, topic: &Topic) {
-        let topic = match topic {
+    fn record(&self, call: &str, topics: &[Topic]) {
+        let name = |topic: &Topic| match topic {
             Topic::All(_) => "all".to_owned(),
             Topic::Group(_, group) => format!("group {group}"),
             Topic::User(_, user) => format!("user {user}"),
-            Topic::Connection(_, id) => format!("connection {id}"),
             Topic::Node(id) => format!("node {id}"),
+            Topic::Nodes => "nodes".to_owned(),
         };
-        self.calls.lock().push(format!("{call} {topic}"));
+        let topics: Vec<_> = topics.iter().map(name).collect();
+        self.calls.lock().push(format!("{call} {}", topics.join(", ")));
     }
 }
 
@@ -96,35 +98,41 @@ impl Backplane for FaultyBackplane {
         self.inner.start(subscriber)
     }
 
-    fn subscribe(&self, topic: Topic) -> BoxFuture<'_, Result<(), BackplaneError>> {
-        self.record("subscribe", &topic);
+    fn subscribe(&self, topics: Vec<Topic>) -> BoxFuture<'static, Vec<Result<(), BackplaneError>>> {
+        self.record("subscribe", &topics);
+        if self.subscribing.fails() {
+            let failed = topics.iter().map(|_| Err(BackplaneError::Unavailable(None))).collect();
+            return Box::pin(async { failed });
+        }
+        let (subscribed, fault) = (self.inner.subscribe(topics), self.subscribing.clone());
         Box::pin(async move {
-            if self.subscribing.pass().await {
-                return Err(BackplaneError::Unavailable(None));
+            let results = subscribed.await;
+            if fault.pass().await {
+                return results.iter().map(|_| Err(BackplaneError::Unavailable(None))).collect();
             }
-            self.inner.subscribe(topic).await
+            results
         })
     }
 
-    fn unsubscribe(&self, topic: Topic) -> BoxFuture<'_, Result<(), BackplaneError>> {
-        self.record("unsubscribe", &topic);
-        self.inner.unsubscribe(topic)
+    fn unsubscribe(&self, topics: Vec<Topic>) -> BoxFuture<'static, ()> {
+        self.record("unsubscribe", &topics);
+        self.inner.unsubscribe(topics)
     }
 
-    fn publish(
-        &self,
-        topic: &Topic,
-        envelope: Bytes,
-    ) -> BoxFuture<'_, Result<Option<usize>, BackplaneError>> {
-        self.record("publish", topic);
+    fn publish(&self, topics: Vec<Topic>, envelope: Bytes) -> BoxFuture<'static, Result<(), BackplaneError>> {
+        self.record("publish", &topics);
         if self.publishing.fails() {
             return Box::pin(async { Err(BackplaneError::Unavailable(None)) });
         }
-        let published = self.inner.publish(topic, envelope);
+        let (published, fault) = (self.inner.publish(topics, envelope), self.publishing.clone());
         Box::pin(async move {
-            self.publishing.pass().await;
+            fault.pass().await;
             published.await
         })
+    }
+
+    fn order(&self) -> Order {
+        self.inner.order()
     }
 
     fn is_alone(&self) -> bool {
@@ -139,7 +147,7 @@ impl Backplane for FaultyBackplane {
 /// A group store whose changes can be failed or held up, and whose queries can be failed.
 #[derive(Default)]
 pub(crate) struct FaultyStore {
-    inner: InMemoryGroupStore,
+    pub(crate) inner: InMemoryStore,
     pub(crate) changing: Fault,
     pub(crate) querying: Fault,
 }
@@ -149,11 +157,11 @@ impl FaultyStore {
         Arc::default()
     }
 
-    /// Runs a change when it is let through.
-    fn change<'a, T: Send + 'a>(
+    /// Runs a call when it is let through.
+    fn call<'a, T: Send + 'a>(
         &'a self,
         fault: &'a Fault,
-        run: impl FnOnce(&'a InMemoryGroupStore) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'a,
+        run: impl FnOnce(&'a InMemoryStore) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'a,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move {
             if fault.pass().await {
@@ -165,15 +173,31 @@ impl FaultyStore {
 }
 
 impl GroupStore for FaultyStore {
+    fn open_connection(
+        &self,
+        opening: OpenConnection,
+    ) -> BoxFuture<'_, Result<OpenedConnection, StoreError>> {
+        self.call(&self.changing, move |store| store.open_connection(opening))
+    }
+
+    fn owner(
+        &self,
+        hub: &HubName,
+        connection: &ConnectionId,
+    ) -> BoxFuture<'_, Result<Option<Owner>, StoreError>> {
+        let (hub, connection) = (hub.clone(), connection.clone());
+        self.call(&self.querying, move |store| store.owner(&hub, &connection))
+    }
+
     fn add_connection(
         &self,
         hub: &HubName,
         group: &GroupName,
         connection: &ConnectionId,
-        node: &NodeId,
+        owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        let (hub, group, connection, node) = (hub.clone(), group.clone(), connection.clone(), node.clone());
-        self.change(&self.changing, move |store| store.add_connection(&hub, &group, &connection, &node))
+        let (hub, group, connection, owner) = (hub.clone(), group.clone(), connection.clone(), owner.clone());
+        self.call(&self.changing, move |store| store.add_connection(&hub, &group, &connection, &owner))
     }
 
     fn remove_connection(
@@ -181,18 +205,29 @@ impl GroupStore for FaultyStore {
         hub: &HubName,
         group: &GroupName,
         connection: &ConnectionId,
+        owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        let (hub, group, connection) = (hub.clone(), group.clone(), connection.clone());
-        self.change(&self.changing, move |store| store.remove_connection(&hub, &group, &connection))
+        let (hub, group, connection, owner) = (hub.clone(), group.clone(), connection.clone(), owner.clone());
+        self.call(&self.changing, move |store| store.remove_connection(&hub, &group, &connection, &owner))
     }
 
     fn end_connection(
         &self,
         hub: &HubName,
         connection: &ConnectionId,
+        owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        let (hub, connection) = (hub.clone(), connection.clone());
-        self.change(&self.changing, move |store| store.end_connection(&hub, &connection))
+        let (hub, connection, owner) = (hub.clone(), connection.clone(), owner.clone());
+        self.call(&self.changing, move |store| store.end_connection(&hub, &connection, &owner))
+    }
+
+    fn restore(
+        &self,
+        owner: &Owner,
+        connections: Vec<HeldConnection>,
+    ) -> BoxFuture<'_, Result<Vec<(HubName, ConnectionId)>, StoreError>> {
+        let owner = owner.clone();
+        self.call(&self.changing, move |store| store.restore(&owner, connections))
     }
 
     fn add_user(
@@ -201,9 +236,9 @@ impl GroupStore for FaultyStore {
         group: &GroupName,
         user: &UserId,
         ttl: Option<Duration>,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
+    ) -> BoxFuture<'_, Result<UserChange, StoreError>> {
         let (hub, group, user) = (hub.clone(), group.clone(), user.clone());
-        self.change(&self.changing, move |store| store.add_user(&hub, &group, &user, ttl))
+        self.call(&self.changing, move |store| store.add_user(&hub, &group, &user, ttl))
     }
 
     fn remove_user(
@@ -211,9 +246,28 @@ impl GroupStore for FaultyStore {
         hub: &HubName,
         group: &GroupName,
         user: &UserId,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
+    ) -> BoxFuture<'_, Result<UserChange, StoreError>> {
         let (hub, group, user) = (hub.clone(), group.clone(), user.clone());
-        self.change(&self.changing, move |store| store.remove_user(&hub, &group, &user))
+        self.call(&self.changing, move |store| store.remove_user(&hub, &group, &user))
+    }
+
+    fn user_membership(
+        &self,
+        hub: &HubName,
+        group: &GroupName,
+        user: &UserId,
+    ) -> BoxFuture<'_, Result<Option<UserMembership>, StoreError>> {
+        let (hub, group, user) = (hub.clone(), group.clone(), user.clone());
+        self.call(&self.querying, move |store| store.user_membership(&hub, &group, &user))
+    }
+
+    fn groups_of_users(
+        &self,
+        hub: &HubName,
+        users: Vec<UserId>,
+    ) -> BoxFuture<'_, Result<Vec<Vec<UserMembership>>, StoreError>> {
+        let hub = hub.clone();
+        self.call(&self.querying, move |store| store.groups_of_users(&hub, users))
     }
 
     fn groups_of_connection(
@@ -222,7 +276,7 @@ impl GroupStore for FaultyStore {
         connection: &ConnectionId,
     ) -> BoxFuture<'_, Result<Vec<GroupName>, StoreError>> {
         let (hub, connection) = (hub.clone(), connection.clone());
-        self.change(&self.querying, move |store| store.groups_of_connection(&hub, &connection))
+        self.call(&self.querying, move |store| store.groups_of_connection(&hub, &connection))
     }
 
     fn groups_of_user(
@@ -231,7 +285,7 @@ impl GroupStore for FaultyStore {
         user: &UserId,
     ) -> BoxFuture<'_, Result<Vec<UserMembership>, StoreError>> {
         let (hub, user) = (hub.clone(), user.clone());
-        self.change(&self.querying, move |store| store.groups_of_user(&hub, &user))
+        self.call(&self.querying, move |store| store.groups_of_user(&hub, &user))
     }
 
     fn members(
@@ -242,12 +296,12 @@ impl GroupStore for FaultyStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, StoreError>> {
         let (hub, group) = (hub.clone(), group.clone());
-        self.change(&self.querying, move |store| store.members(&hub, &group, cursor, limit))
+        self.call(&self.querying, move |store| store.members(&hub, &group, cursor, limit))
     }
 
     fn count(&self, hub: &HubName, group: &GroupName) -> BoxFuture<'_, Result<u64, StoreError>> {
         let (hub, group) = (hub.clone(), group.clone());
-        self.change(&self.querying, move |store| store.count(&hub, &group))
+        self.call(&self.querying, move |store| store.count(&hub, &group))
     }
 
     fn contains(
@@ -257,11 +311,6 @@ impl GroupStore for FaultyStore {
         member: &Member,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
         let (hub, group, member) = (hub.clone(), group.clone(), member.clone());
-        self.change(&self.querying, move |store| store.contains(&hub, &group, &member))
-    }
-
-    fn end_node(&self, node: &NodeId) -> BoxFuture<'_, Result<(), StoreError>> {
-        let node = node.clone();
-        self.change(&self.changing, move |store| store.end_node(&node))
+        self.call(&self.querying, move |store| store.contains(&hub, &group, &member))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::hub_store::{HubStore, NewStore, user};
+use super::hub_store::{HubStore, user};
+use crate::conformance::stores::NewStores;
 use crate::conformance::wait::eventually;
 
-pub async fn a_users_membership_expires(new: &NewStore) {
+pub async fn a_users_membership_expires(new: &NewStores) {
     let store = HubStore::new(new);
     let short = Duration::from_millis(50);
     store.add_user("ward:7", "alice", Some(short)).await;
@@ -20,7 +21,7 @@ pub async fn a_users_membership_expires(new: &NewStore) {
     store.check("ward:8", &[]).await;
 }
 
-pub async fn a_membership_that_expires_has_a_remaining_time_to_live(new: &NewStore) {
+pub async fn a_membership_that_expires_has_a_remaining_time_to_live(new: &NewStores) {
     let store = HubStore::new(new);
     let hour = Duration::from_secs(3600);
     store.add_user("ward:7", "alice", Some(hour)).await;
@@ -29,7 +30,7 @@ pub async fn a_membership_that_expires_has_a_remaining_time_to_live(new: &NewSto
     assert!(left <= hour && left > hour / 2, "{left:?} are left of an hour");
 }
 
-pub async fn the_latest_time_to_live_counts(new: &NewStore) {
+pub async fn the_latest_time_to_live_counts(new: &NewStores) {
     let store = HubStore::new(new);
     let (short, long) = (Duration::from_millis(50), Duration::from_secs(3600));
     store.add_user("shortened", "alice", Some(long)).await;
@@ -49,7 +50,7 @@ pub async fn the_latest_time_to_live_counts(new: &NewStore) {
     assert_eq!(store.time_left("unlimited", "alice").await, None);
 }
 
-pub async fn a_time_to_live_of_zero_has_expired(new: &NewStore) {
+pub async fn a_time_to_live_of_zero_has_expired(new: &NewStores) {
     let store = HubStore::new(new);
     store.add_user("ward:7", "alice", Some(Duration::ZERO)).await;
     store.check("ward:7", &[]).await;
@@ -59,7 +60,7 @@ pub async fn a_time_to_live_of_zero_has_expired(new: &NewStore) {
     assert!(store.groups_of_user("alice").await.is_empty());
 }
 
-pub async fn a_time_to_live_beyond_the_clock_never_expires(new: &NewStore) {
+pub async fn a_time_to_live_beyond_the_clock_never_expires(new: &NewStores) {
     let store = HubStore::new(new);
     store.add_user("ward:7", "alice", Some(Duration::MAX)).await;
     store.check("ward:7", &[user("alice")]).await;

@@ -1,28 +1,80 @@
 //! The fixture of the suite: a store for one hub, with short calls.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hubward_types::{ConnectionId, GroupName, HubName, UserId};
+use tokio::sync::Mutex;
 
-use crate::group_store::{Cursor, GroupStore, Member, Page};
+use crate::conformance::stores::{LONG, NewStores, Stores, announce};
+use crate::group_store::{
+    Cursor, GroupStore, Member, OpenConnection, OpenedConnection, Page, StoreError, UserChange,
+};
+use crate::owner::Owner;
 
-/// Makes an empty store.
-pub type NewStore = dyn Fn() -> Arc<dyn GroupStore> + Send + Sync;
-
-/// A store for one hub, whose names are given as strings.
+/// A store for one hub, whose names are given as strings. Nodes announce themselves and connections open when they are
+/// first named.
 pub(super) struct HubStore {
     pub(super) inner: Arc<dyn GroupStore>,
+    stores: Stores,
     hub: HubName,
+    owners: Arc<Mutex<Vec<Owner>>>,
+    opened: Mutex<HashSet<ConnectionId>>,
 }
 
 impl HubStore {
-    pub(super) fn new(new: &NewStore) -> Self {
-        Self { inner: new(), hub: "clinical".into() }
+    pub(super) fn new(new: &NewStores) -> Self {
+        let stores = new(LONG);
+        Self {
+            inner: Arc::clone(&stores.groups),
+            stores,
+            hub: "clinical".into(),
+            owners: Arc::default(),
+            opened: Mutex::default(),
+        }
     }
 
     pub(super) fn of_hub(&self, hub: &str) -> Self {
-        Self { inner: Arc::clone(&self.inner), hub: hub.into() }
+        Self {
+            inner: Arc::clone(&self.inner),
+            stores: self.stores.clone(),
+            hub: hub.into(),
+            owners: Arc::clone(&self.owners),
+            opened: Mutex::default(),
+        }
+    }
+
+    /// A node, announced.
+    pub(super) async fn owner(&self, node: &str) -> Owner {
+        let mut owners = self.owners.lock().await;
+        if let Some(owner) = owners.iter().find(|owner| owner.node.as_str() == node) {
+            return owner.clone();
+        }
+        let owner = announce(&self.stores, node).await;
+        owners.push(owner.clone());
+        owner
+    }
+
+    pub(super) async fn open(
+        &self,
+        node: &str,
+        connection: &str,
+        user: Option<&str>,
+        claim: Duration,
+    ) -> Result<OpenedConnection, StoreError> {
+        let opening = OpenConnection {
+            hub: self.hub.clone(),
+            connection: connection.into(),
+            user: user.map(UserId::from),
+            owner: self.owner(node).await,
+            claim,
+        };
+        self.inner.open_connection(opening).await
+    }
+
+    pub(super) async fn owner_of(&self, connection: &str) -> Option<Owner> {
+        self.inner.owner(&self.hub, &connection.into()).await.expect("it is read")
     }
 
     pub(super) async fn join(&self, group: &str, connection: &str) {
@@ -30,29 +82,45 @@ impl HubStore {
     }
 
     pub(super) async fn join_on(&self, node: &str, group: &str, connection: &str) {
+        if self.opened.lock().await.insert(connection.into()) {
+            self.open(node, connection, None, Duration::ZERO).await.expect("it is opened");
+        }
+        self.try_join(node, group, connection).await.expect("it is recorded");
+    }
+
+    pub(super) async fn try_join(&self, node: &str, group: &str, connection: &str) -> Result<(), StoreError> {
         let (group, connection) = (GroupName::from(group), ConnectionId::from(connection));
-        self.inner
-            .add_connection(&self.hub, &group, &connection, &node.into())
-            .await
-            .expect("it is recorded");
+        let owner = self.owner(node).await;
+        self.inner.add_connection(&self.hub, &group, &connection, &owner).await
     }
 
     pub(super) async fn leave(&self, group: &str, connection: &str) {
+        self.leave_on("node-1", group, connection).await;
+    }
+
+    pub(super) async fn leave_on(&self, node: &str, group: &str, connection: &str) {
         let (group, connection) = (GroupName::from(group), ConnectionId::from(connection));
-        self.inner.remove_connection(&self.hub, &group, &connection).await.expect("it is recorded");
+        let owner = self.owner(node).await;
+        self.inner.remove_connection(&self.hub, &group, &connection, &owner).await.expect("it is recorded");
     }
 
     pub(super) async fn end(&self, connection: &str) {
-        self.inner.end_connection(&self.hub, &connection.into()).await.expect("it is recorded");
+        self.end_on("node-1", connection).await;
     }
 
-    pub(super) async fn add_user(&self, group: &str, user: &str, ttl: Option<Duration>) {
+    pub(super) async fn end_on(&self, node: &str, connection: &str) {
+        let owner = self.owner(node).await;
+        self.opened.lock().await.remove(connection);
+        self.inner.end_connection(&self.hub, &connection.into(), &owner).await.expect("it is recorded");
+    }
+
+    pub(super) async fn add_user(&self, group: &str, user: &str, ttl: Option<Duration>) -> Vec<String> {
         let (group, user) = (GroupName::from(group), UserId::from(user));
-        self.inner.add_user(&self.hub, &group, &user, ttl).await.expect("it is recorded");
+        nodes(self.inner.add_user(&self.hub, &group, &user, ttl).await.expect("it is recorded"))
     }
 
-    pub(super) async fn remove_user(&self, group: &str, user: &str) {
-        self.inner.remove_user(&self.hub, &group.into(), &user.into()).await.expect("it is recorded");
+    pub(super) async fn remove_user(&self, group: &str, user: &str) -> Vec<String> {
+        nodes(self.inner.remove_user(&self.hub, &group.into(), &user.into()).await.expect("it is recorded"))
     }
 
     pub(super) async fn page(&self, group: &str, cursor: Option<Cursor>, limit: usize) -> Page {
@@ -104,11 +172,21 @@ impl HubStore {
             assert!(self.contains(group, member).await, "{group:?} contains {member:?}");
             let groups = match member {
                 Member::Connection(connection) => self.groups_of(connection.as_str()).await,
-                Member::User(user) => self.groups_of_user(user.as_str()).await,
+                Member::User(user) => {
+                    let one = self.inner.user_membership(&self.hub, &group.into(), user).await;
+                    assert!(one.expect("it is read").is_some(), "{user} is in {group:?}");
+                    self.groups_of_user(user.as_str()).await
+                }
             };
             assert!(groups.iter().any(|name| name == group), "{member:?} is in {group:?}");
         }
     }
+}
+
+fn nodes(change: UserChange) -> Vec<String> {
+    let mut nodes: Vec<_> = change.nodes.iter().map(ToString::to_string).collect();
+    nodes.sort();
+    nodes
 }
 
 fn sorted(groups: Vec<GroupName>) -> Vec<String> {

@@ -1,8 +1,9 @@
 //! Hubs, groups, connections and users are distinguished by their exact names.
 
-use super::hub_store::{HubStore, NewStore, connection, user};
+use super::hub_store::{HubStore, connection, user};
+use crate::conformance::stores::NewStores;
 
-pub async fn a_connection_and_a_user_of_the_same_name_are_two_members(new: &NewStore) {
+pub async fn a_connection_and_a_user_of_the_same_name_are_two_members(new: &NewStores) {
     let store = HubStore::new(new);
     store.join("ward:7", "alice").await;
     assert!(!store.contains("ward:7", &user("alice")).await);
@@ -12,7 +13,7 @@ pub async fn a_connection_and_a_user_of_the_same_name_are_two_members(new: &NewS
     store.check("ward:7", &[user("alice")]).await;
 }
 
-pub async fn hubs_are_separate(new: &NewStore) {
+pub async fn hubs_are_separate(new: &NewStores) {
     let store = HubStore::new(new);
     let billing = store.of_hub("billing");
     store.join("ward:7", "c1").await;
@@ -26,7 +27,7 @@ pub async fn hubs_are_separate(new: &NewStore) {
     billing.check("ward:7", &[connection("c1"), user("alice")]).await;
 }
 
-pub async fn names_that_look_alike_stay_apart(new: &NewStore) {
+pub async fn names_that_look_alike_stay_apart(new: &NewStores) {
     let store = HubStore::new(new);
     let long = "x".repeat(10_000);
     let longer = format!("{long}x");
@@ -47,7 +48,7 @@ pub async fn names_that_look_alike_stay_apart(new: &NewStore) {
     }
 }
 
-pub async fn names_are_case_sensitive(new: &NewStore) {
+pub async fn names_are_case_sensitive(new: &NewStores) {
     let store = HubStore::new(new);
     store.join("Ward", "c1").await;
     store.join("ward", "C1").await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::hub_store::{HubStore, NewStore, connection, user};
+use super::hub_store::{HubStore, connection, user};
+use crate::conformance::stores::NewStores;
 use crate::conformance::wait::eventually;
 use crate::group_store::{Cursor, MAX_PAGE_MEMBERS, Member, StoreError};
 
@@ -30,7 +31,7 @@ async fn list(store: &HubStore, limit: usize, between: impl AsyncFn(usize)) -> B
     listed
 }
 
-pub async fn a_page_has_no_more_members_than_the_limit_or_the_maximum(new: &NewStore) {
+pub async fn a_page_has_no_more_members_than_the_limit_or_the_maximum(new: &NewStores) {
     let store = HubStore::new(new);
     for number in 0..MAX_PAGE_MEMBERS + 1 {
         store.join("ward:7", &format!("c{number}")).await;
@@ -42,7 +43,7 @@ pub async fn a_page_has_no_more_members_than_the_limit_or_the_maximum(new: &NewS
     }
 }
 
-pub async fn ten_thousand_members_are_listed_once_each(new: &NewStore) {
+pub async fn ten_thousand_members_are_listed_once_each(new: &NewStores) {
     let store = HubStore::new(new);
     let names: Vec<_> = (0..5_000).map(|number| format!("m{number}")).collect();
     for chunk in names.chunks(100) {
@@ -57,7 +58,7 @@ pub async fn ten_thousand_members_are_listed_once_each(new: &NewStore) {
     }
 }
 
-pub async fn a_member_that_stays_is_listed_once_while_others_come_and_go(new: &NewStore) {
+pub async fn a_member_that_stays_is_listed_once_while_others_come_and_go(new: &NewStores) {
     let store = HubStore::new(new);
     for number in 0..200 {
         store.join("ward:7", &format!("stays{number}")).await;
@@ -82,7 +83,7 @@ pub async fn a_member_that_stays_is_listed_once_while_others_come_and_go(new: &N
     }
 }
 
-pub async fn a_listing_continues_after_the_member_it_stopped_at_has_left(new: &NewStore) {
+pub async fn a_listing_continues_after_the_member_it_stopped_at_has_left(new: &NewStores) {
     let store = HubStore::new(new);
     for number in 0..10 {
         store.join("ward:7", &format!("c{number}")).await;
@@ -103,7 +104,7 @@ pub async fn a_listing_continues_after_the_member_it_stopped_at_has_left(new: &N
     assert_eq!(listed, (0..10).map(|number| connection(&format!("c{number}"))).collect::<Vec<_>>());
 }
 
-pub async fn a_listing_does_not_show_expired_members(new: &NewStore) {
+pub async fn a_listing_does_not_show_expired_members(new: &NewStores) {
     let store = HubStore::new(new);
     for number in 0..10 {
         let ttl = (number % 2 == 0).then_some(Duration::from_millis(50));
@@ -114,7 +115,7 @@ pub async fn a_listing_does_not_show_expired_members(new: &NewStore) {
     assert_eq!(store.members("ward:7").await, left);
 }
 
-pub async fn a_string_that_is_not_a_cursor_is_refused(new: &NewStore) {
+pub async fn a_string_that_is_not_a_cursor_is_refused(new: &NewStores) {
     let store = HubStore::new(new);
     store.join("ward:7", "c1").await;
     for cursor in ["", "\0", "-1", "nonsense", "18446744073709551616"] {

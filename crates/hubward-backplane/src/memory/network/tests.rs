@@ -1,15 +1,43 @@
 //! The in-memory backplane passes the suite, and what only it promises.
 
 use super::*;
-use crate::conformance::backplane::recording_node::RecordingNode;
+use crate::conformance::backplane::recording_node::{RecordingNode, SubscriberEvent, TestNetwork};
 
 mod as_a_backplane {
     use super::*;
 
-    crate::backplane_suite!(async {
-        let network = InMemoryNetwork::new();
-        move |node| Arc::new(network.backplane(node)) as Arc<dyn Backplane>
-    });
+    crate::backplane_suite!(async { InMemoryNetwork::new() });
+}
+
+impl TestNetwork for InMemoryNetwork {
+    fn backplane(&self, node: NodeId) -> Arc<dyn Backplane> {
+        Arc::new(self.backplane(node))
+    }
+
+    fn interrupt<'a>(&'a self, node: &'a NodeId) -> BoxFuture<'a, ()> {
+        Self::interrupt(self, node);
+        ready(()).boxed()
+    }
+
+    fn resume<'a>(&'a self, node: &'a NodeId) -> BoxFuture<'a, ()> {
+        Self::resume(self, node);
+        ready(()).boxed()
+    }
+
+    fn hold<'a>(&'a self, node: &'a NodeId) -> BoxFuture<'a, ()> {
+        Self::hold(self, node);
+        ready(()).boxed()
+    }
+
+    fn release<'a>(&'a self, node: &'a NodeId) -> BoxFuture<'a, ()> {
+        Self::release(self, node);
+        ready(()).boxed()
+    }
+
+    fn refuse(&self, topic: Topic) -> BoxFuture<'_, ()> {
+        Self::refuse(self, topic);
+        ready(()).boxed()
+    }
 }
 
 fn broadcast() -> Topic {
@@ -46,34 +74,26 @@ async fn a_node_that_was_dropped_is_not_counted() {
     let network = InMemoryNetwork::new();
     let here = start(&network, "here").await;
     drop(start(&network, "there").await);
-    assert_eq!(here.publish(&broadcast(), "vitals").await, Some(0));
+    here.publish(&broadcast(), "vitals").await;
+    assert!(here.backplane.is_alone());
 }
 
 #[tokio::test]
-async fn a_cut_node_neither_receives_nor_publishes_until_it_is_mended() {
+async fn a_node_whose_link_is_interrupted_neither_receives_nor_publishes() {
     let network = InMemoryNetwork::new();
     let (here, there) = (start(&network, "here").await, start(&network, "there").await);
-    network.cut(&"there".into());
-    assert_eq!(here.publish(&broadcast(), "lost").await, Some(0));
-    let refused = there.backplane.publish(&broadcast(), Bytes::new()).await;
+    network.interrupt(&"there".into());
+    network.interrupt(&"there".into());
+    assert_eq!(there.next_event().await, SubscriberEvent::Interrupted);
+    here.publish(&broadcast(), "lost").await;
+    let refused = there.backplane.publish(vec![broadcast()], Bytes::new()).await;
     assert!(matches!(refused, Err(BackplaneError::Unavailable(_))), "{refused:?}");
-    let refused = there.backplane.subscribe(Topic::Node("there".into())).await;
-    assert!(matches!(refused, Err(BackplaneError::Unavailable(_))), "{refused:?}");
-    network.mend(&"there".into());
-    assert_eq!(here.publish(&broadcast(), "received").await, Some(1));
+    network.resume(&"there".into());
+    assert_eq!(there.next_event().await, SubscriberEvent::Resumed);
+    here.publish(&broadcast(), "received").await;
     there.expect(&broadcast(), "received").await;
-    assert_eq!(there.publish(&broadcast(), "reply").await, Some(1));
+    there.publish(&broadcast(), "reply").await;
     here.expect(&broadcast(), "reply").await;
-}
-
-#[tokio::test]
-async fn a_cut_node_is_unsubscribed_though_the_call_fails() {
-    let network = InMemoryNetwork::new();
-    let (here, there) = (start(&network, "here").await, start(&network, "there").await);
-    network.cut(&"there".into());
-    assert!(there.backplane.unsubscribe(broadcast()).await.is_err());
-    network.mend(&"there".into());
-    assert_eq!(here.publish(&broadcast(), "missed").await, Some(0));
 }
 
 #[tokio::test]
@@ -82,7 +102,7 @@ async fn a_held_node_receives_everything_in_order_once_released() {
     let (here, there) = (start(&network, "here").await, start(&network, "there").await);
     network.hold(&"there".into());
     for number in 0..100 {
-        assert_eq!(here.publish(&broadcast(), number.to_string()).await, Some(1));
+        here.publish(&broadcast(), number.to_string()).await;
     }
     assert!(there.is_drained().await);
     network.release(&"there".into());
@@ -94,21 +114,59 @@ async fn a_held_node_receives_everything_in_order_once_released() {
 }
 
 #[tokio::test]
+async fn a_subscription_of_a_held_node_is_confirmed_when_it_is_released_or_stopped() {
+    let network = InMemoryNetwork::new();
+    let there = start(&network, "there").await;
+    for stopped in [false, true] {
+        network.hold(&"there".into());
+        let mut subscribing = there.backplane.subscribe(vec![broadcast()]);
+        assert!((&mut subscribing).now_or_never().is_none());
+        if stopped {
+            there.backplane.stop().await;
+        } else {
+            network.release(&"there".into());
+        }
+        assert!(matches!(subscribing.now_or_never().as_deref(), Some([Ok(())])));
+    }
+}
+
+#[tokio::test]
+async fn an_interruption_loses_what_was_held_back() {
+    let network = InMemoryNetwork::new();
+    let (here, there) = (start(&network, "here").await, start(&network, "there").await);
+    network.hold(&"there".into());
+    here.publish(&broadcast(), "lost").await;
+    network.interrupt(&"there".into());
+    network.release(&"there".into());
+    network.resume(&"there".into());
+    here.publish(&broadcast(), "received").await;
+    assert_eq!(there.next_event().await, SubscriberEvent::Interrupted);
+    assert_eq!(there.next_event().await, SubscriberEvent::Resumed);
+    there.expect(&broadcast(), "received").await;
+}
+
+#[tokio::test]
 async fn a_subscriber_may_publish_in_turn() {
     /// Publishes whatever it receives on the same topic.
     struct Echo(Arc<InMemoryBackplane>);
 
     impl Subscriber for Echo {
-        fn deliver(&self, topic: &Topic, envelope: Bytes) {
-            drop(self.0.publish(topic, envelope));
+        fn deliver(&self, batch: &[ReceivedEnvelope]) {
+            for ReceivedEnvelope { topic, envelope } in batch {
+                drop(self.0.publish(vec![topic.clone()], envelope.clone()));
+            }
         }
+
+        fn interrupted(&self) {}
+
+        fn resumed(&self) {}
     }
 
     let network = InMemoryNetwork::new();
     let here = start(&network, "here").await;
     let there = Arc::new(network.backplane("there".into()));
     there.start(Arc::new(Echo(Arc::clone(&there)))).await.unwrap();
-    there.subscribe(broadcast()).await.unwrap();
+    there.subscribe(vec![broadcast()]).await.remove(0).unwrap();
     here.publish(&broadcast(), "ping").await;
     here.expect(&broadcast(), "ping").await;
     // It may also publish while it receives what was held back.

@@ -1,11 +1,13 @@
 //! Tests of what a node does with an envelope.
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use hubward_backplane::{Body, ClientResultOutcome, Frames};
 use hubward_hub::Hub;
 use hubward_proto::{Protocol, encode};
 
 use super::*;
+use crate::cluster::pending::Settled;
 use crate::connection::handle::ConnectionHandle;
 use crate::node::Node;
 use crate::testing::{engine_on, handle, log::CapturedLog, take_mail};
@@ -32,6 +34,10 @@ fn setup() -> Setup {
 }
 
 impl Setup {
+    fn deliver(&self, topic: Topic, envelope: Bytes) {
+        self.receiver.deliver(&[ReceivedEnvelope { topic, envelope }]);
+    }
+
     /// How many messages each connection has received.
     fn received(&self) -> (usize, usize) {
         (take_mail(&self.one).0.len(), take_mail(&self.two).0.len())
@@ -45,6 +51,10 @@ fn message_from(sender: &str) -> Bytes {
     Envelope { sender: sender.into(), body: Body::Deliver { frames, except: Vec::new() } }.encode()
 }
 
+fn batch(topic: Topic) -> [ReceivedEnvelope; 1] {
+    [ReceivedEnvelope { topic, envelope: message_from("node-2") }]
+}
+
 fn all_of(hub: &str) -> Topic {
     Topic::All(hub.into())
 }
@@ -52,14 +62,14 @@ fn all_of(hub: &str) -> Topic {
 #[test]
 fn an_envelope_reaches_the_hub_that_it_is_for() {
     let setup = setup();
-    setup.receiver.deliver(&all_of("two"), message_from("node-2"));
+    setup.deliver(all_of("two"), message_from("node-2"));
     assert_eq!(setup.received(), (0, 1));
 }
 
 #[test]
 fn an_envelope_of_this_node_itself_is_ignored() {
     let setup = setup();
-    setup.receiver.deliver(&all_of("one"), message_from("node-1"));
+    setup.deliver(all_of("one"), message_from("node-1"));
     assert_eq!(setup.received(), (0, 0));
 }
 
@@ -67,7 +77,7 @@ fn an_envelope_of_this_node_itself_is_ignored() {
 fn an_envelope_for_a_hub_that_this_node_does_not_have_is_dropped() {
     let setup = setup();
     let log = CapturedLog::start();
-    setup.receiver.deliver(&all_of("three"), message_from("node-2"));
+    setup.deliver(all_of("three"), message_from("node-2"));
     assert_eq!(setup.received(), (0, 0));
     assert_eq!(log.messages(), ["DEBUG An envelope for a hub that this node does not have was dropped."]);
 }
@@ -78,10 +88,10 @@ fn bytes_that_are_not_an_envelope_are_dropped_with_a_warning() {
     let whole = message_from("node-2");
     for broken in [Bytes::new(), Bytes::from("envelope"), whole.slice(..whole.len() - 1)] {
         let log = CapturedLog::start();
-        setup.receiver.deliver(&all_of("one"), broken);
+        setup.deliver(all_of("one"), broken);
         assert_eq!(log.messages(), ["WARN An envelope could not be decoded and was dropped."]);
     }
-    setup.receiver.deliver(&all_of("one"), whole);
+    setup.deliver(all_of("one"), whole);
     assert_eq!(setup.received(), (1, 0), "the next one is delivered");
 }
 
@@ -93,7 +103,7 @@ fn an_envelope_of_a_later_version_or_of_a_kind_not_known_is_skipped_without_a_wa
         let mut later = message_from("node-2").to_vec();
         later[position] = 99;
         let log = CapturedLog::start();
-        setup.receiver.deliver(&all_of("one"), later.into());
+        setup.deliver(all_of("one"), later.into());
         assert_eq!(log.messages(), ["DEBUG An envelope of a later version was skipped."]);
     }
     assert_eq!(setup.received(), (0, 0));
@@ -102,13 +112,13 @@ fn an_envelope_of_a_later_version_or_of_a_kind_not_known_is_skipped_without_a_wa
 #[test]
 fn an_envelope_to_the_node_itself_is_a_reply() {
     let setup = setup();
-    let mut result = setup.context.pending.client_results.expect();
+    let mut result = setup.context.pending.client_results.expect(&"node-2".into());
     let body = Body::ClientResult { id: result.id, outcome: ClientResultOutcome::Void };
     let envelope = Envelope { sender: "node-2".into(), body }.encode();
-    setup.receiver.deliver(&Topic::Node("node-1".into()), envelope);
-    assert_eq!(result.wait().now_or_never(), Some(Some(ClientResultOutcome::Void)));
+    setup.deliver(Topic::Node("node-1".into()), envelope);
+    assert_eq!(result.wait().now_or_never(), Some(Settled::Reply(ClientResultOutcome::Void)));
 
-    setup.receiver.deliver(&Topic::Node("node-1".into()), message_from("node-2"));
+    setup.deliver(Topic::Node("node-1".into()), message_from("node-2"));
     assert_eq!(setup.received(), (0, 0));
 }
 
@@ -119,10 +129,10 @@ fn a_hub_receives_for_as_long_as_anything_holds_it_and_the_receiver_does_not() {
     let node = Node::new(context, hubs);
     let held = node.hub("one").cloned();
     drop(node);
-    receiver.deliver(&all_of("one"), message_from("node-2"));
+    receiver.deliver(&batch(all_of("one")));
     assert_eq!(take_mail(&one).0.len(), 1);
     drop(held);
     assert!(weak.upgrade().is_none());
-    receiver.deliver(&all_of("one"), message_from("node-2"));
+    receiver.deliver(&batch(all_of("one")));
     assert_eq!(take_mail(&one).0.len(), 0);
 }

@@ -26,8 +26,8 @@ fn was_aborted(connection: &ConnectionHandle) -> bool {
 }
 
 /// Hands the node an envelope of another one.
-fn receive_on(node: &TestNode, topic: Topic, body: Body) {
-    receive(&node.engine, &topic, Envelope { sender: "elsewhere".into(), body });
+fn receive_on(node: &TestNode, body: Body) {
+    receive(&node.engine, "elsewhere".into(), body);
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +43,7 @@ async fn a_connection_of_another_node_joins_and_leaves_a_group() {
     hub.groups().remove_connection("c1", "g").await.unwrap();
     assert!(owner.delivered_to("g").is_empty());
     assert_eq!(node.recorded_in("g").await, 0);
-    assert_eq!(node.others_on(node.group_topic("g")).await, Some(0));
+    assert_eq!(node.network.subscribers(&node.group_topic("g")), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +64,7 @@ async fn a_join_that_the_owner_refuses_or_cannot_record_is_an_error_with_its_rea
 #[tokio::test(start_paused = true)]
 async fn a_change_for_a_connection_that_its_node_has_lost_is_confirmed_and_changes_nothing() {
     let (node, owner, connection) = start(|| Hub::new("hub")).await;
-    // Gone, and its topic not yet unsubscribed from.
+    // Gone, and its record not yet removed.
     owner.engine.index.remove(&connection);
     node.engine.handle().groups().add_connection("c1", "g").await.unwrap();
     assert_eq!(node.recorded_in("g").await, 0);
@@ -99,38 +99,38 @@ async fn what_is_sent_after_an_abort_does_not_reach_the_client() {
 #[tokio::test(start_paused = true)]
 async fn a_change_of_a_user_takes_effect_where_the_store_confirms_it() {
     let (node, owner, _connection) = start(|| Hub::new("hub")).await;
-    let alice = Topic::User(node.engine.name().clone(), "alice".into());
+    let changed = |id| Body::UserChanged { id, hub: "hub".into(), user: "alice".into(), group: "g".into() };
     let groups = node.engine.handle();
-    groups.groups().add_user("alice", "g", None).await.unwrap();
+    receive_on(&owner, changed(1));
     settle().await;
-    receive_on(&owner, alice.clone(), Body::UserLeft { group: "g".into() });
+    assert!(owner.delivered_to("g").is_empty(), "the store says that she is no member");
+    groups.groups().add_user("alice", "g", None).await.unwrap();
+    assert_eq!(owner.delivered_to("g"), ["c1"]);
+    receive_on(&owner, changed(2));
     settle().await;
     assert_eq!(owner.delivered_to("g"), ["c1"], "the store says that she is a member");
     groups.groups().remove_user("alice", "g").await.unwrap();
-    settle().await;
     assert!(owner.delivered_to("g").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_of_a_user_on_a_topic_that_is_no_users_changes_nothing() {
-    let (_node, owner, connection) = start(|| Hub::new("hub")).await;
-    owner.join(&connection, "g").await;
-    let hub = owner.engine.name().clone();
-    let topics = [Topic::All(hub.clone()), Topic::Connection(hub, "c1".into())];
-    for topic in topics {
-        receive_on(&owner, topic.clone(), Body::UserJoined { group: "h".into(), ttl_ms: None });
-        receive_on(&owner, topic, Body::UserLeft { group: "g".into() });
-    }
+async fn a_request_is_confirmed_to_the_node_that_sent_it_also_where_nothing_is_to_be_done() {
+    let (_node, owner, _connection) = start(|| Hub::new("hub")).await;
+    owner.backplane.take_calls();
+    receive_on(&owner, Body::Abort { id: 7, hub: "hub".into(), connection: "gone".into() });
+    let (hub, connection, group) = ("hub".into(), "gone".into(), "g".into());
+    receive_on(&owner, Body::JoinGroup { id: 8, hub, connection, group });
     settle().await;
-    assert_eq!((owner.delivered_to("g"), owner.delivered_to("h")), (vec!["c1".into()], Vec::new()));
+    assert_eq!(owner.backplane.take_calls(), ["publish node elsewhere", "publish node elsewhere"]);
+    assert_eq!(owner.recorded_in("g").await, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn replies_and_cancellations_that_nobody_waits_for_change_nothing() {
+async fn what_is_no_request_changes_nothing() {
     let (_node, owner, connection) = start(|| Hub::new("hub")).await;
-    let topic = Topic::Connection(owner.engine.name().clone(), "c1".into());
-    receive_on(&owner, topic.clone(), Body::MembershipConfirmed { id: 0, error: None });
-    receive_on(&owner, topic.clone(), Body::CancelInvokeClient { id: 7 });
+    owner.backplane.take_calls();
+    receive_on(&owner, Body::Confirmed { id: 0, error: None });
+    receive_on(&owner, Body::CancelInvokeClient { id: 7 });
     settle().await;
     assert!(take_mail(&connection).0.is_empty());
     assert!(owner.backplane.take_calls().iter().all(|call| !call.starts_with("publish")));

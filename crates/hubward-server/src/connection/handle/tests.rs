@@ -1,4 +1,4 @@
-//! Tests of what is noted about a connection: pending client results, its end, groups and topics.
+//! Tests of what is noted about a connection: pending client results, and its end.
 
 use tokio::sync::oneshot::error::TryRecvError;
 
@@ -16,10 +16,6 @@ fn outcome(mut result: oneshot::Receiver<Reply>) -> String {
             format!("{} {}", protocol.name(), String::from_utf8(bytes).unwrap())
         }
     }
-}
-
-fn group(name: &str) -> GroupName {
-    name.into()
 }
 
 #[test]
@@ -114,28 +110,4 @@ fn a_client_result_is_accepted_from_when_the_clients_messages_are_read() {
     assert!(!handle.accepts_client_results());
     handle.start_reading();
     assert!(handle.accepts_client_results());
-}
-
-#[test]
-fn groups_are_noted_once_and_up_to_the_limit() {
-    let handle = handle("c1");
-    assert_eq!(handle.note_group(&group("a"), 2), GroupNote::New);
-    assert_eq!(handle.note_group(&group("b"), 2), GroupNote::New);
-    assert_eq!(handle.note_group(&group("c"), 2), GroupNote::TooMany);
-    assert_eq!(handle.note_group(&group("a"), 2), GroupNote::Known);
-    assert!(handle.has_noted(&group("a")) && !handle.has_noted(&group("c")));
-    handle.drop_group(&group("a"));
-    assert!(!handle.has_noted(&group("a")));
-    assert_eq!(handle.note_group(&group("c"), 2), GroupNote::New);
-    assert_eq!(handle.take_groups(), [group("b"), group("c")]);
-    assert_eq!(handle.take_groups(), []);
-}
-
-#[test]
-fn noted_topics_are_taken_once() {
-    let handle = handle("c1");
-    let topics = [Topic::Node("node-1".into()), Topic::All("hub".into())];
-    topics.iter().for_each(|topic| handle.note_topic(topic.clone()));
-    assert_eq!(handle.take_topics(), topics);
-    assert_eq!(handle.take_topics(), []);
 }

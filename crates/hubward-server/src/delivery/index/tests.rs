@@ -1,7 +1,6 @@
 //! Tests of the index.
 
 use super::*;
-use crate::connection::handle::GroupNote;
 use crate::testing::{handle, user_handle};
 
 /// Whom a walk visits, in the order of their ids.
@@ -24,9 +23,7 @@ fn user(index: &Index, name: &str) -> Vec<String> {
     visited(|visit| index.for_user(&name.into(), visit))
 }
 
-/// Joins a group as membership does: noted on the connection first.
 fn join(index: &Index, connection: &Arc<ConnectionHandle>, group: &str) -> bool {
-    assert_eq!(connection.note_group(&group.into(), 100), GroupNote::New);
     index.join(&group.into(), connection)
 }
 
@@ -76,25 +73,12 @@ fn a_removed_connection_is_in_nothing_any_more_and_the_others_stay() {
         index.add(connection);
         join(&index, connection, "ward");
     }
+    index.leave(&"ward".into(), &first);
     index.remove(&first);
     assert!(index.connection(&"c1".into()).is_none());
     assert_eq!(all(&index), ["c2"]);
     assert_eq!(user(&index, "alice"), ["c2"]);
     assert_eq!(group(&index, "ward"), ["c2"]);
-}
-
-#[test]
-fn a_removed_connection_returns_its_groups_and_those_it_was_delivered_for_in() {
-    let connection = handle("c1");
-    let index = Index::new();
-    index.add(&connection);
-    join(&index, &connection, "ward");
-    // A join that is still under way: noted, not delivered for yet.
-    connection.note_group(&"lab".into(), 100);
-    let (groups, left) = index.remove(&connection);
-    assert_eq!(groups, ["ward".into(), "lab".into()]);
-    assert_eq!(left, ["ward".into()]);
-    assert_eq!(index.remove(&connection), (Vec::new(), Vec::new()));
 }
 
 #[test]
@@ -118,6 +102,7 @@ fn a_group_or_user_that_nobody_is_in_leaves_nothing_behind() {
     join(&index, &connection, "lab");
     index.leave(&"lab".into(), &connection);
     assert_eq!((index.groups.0.len(), index.users.0.len()), (1, 1));
+    index.leave(&"ward".into(), &connection);
     index.remove(&connection);
     assert_eq!((index.groups.0.len(), index.users.0.len()), (0, 0));
 }

@@ -88,9 +88,9 @@ async fn a_broadcast_reaches_every_connection_that_is_not_excluded() {
 async fn connections_get_a_message_once_and_only_those_elsewhere_are_published_for() {
     let cluster = Cluster::start().await;
     let twice = Target::Connections(ids("b1 a3 b1 a3 gone"));
-    cluster.check(twice, "b1", "connection a3, connection gone", "a3").await;
+    cluster.check(twice, "b1", "node node-2", "a3").await;
     cluster.check(Target::Connections(ids("a1 a2")), "a1 a2", "", "").await;
-    cluster.check(Target::Connections(ids("b2")), "", "connection b2", "b2").await;
+    cluster.check(Target::Connections(ids("b2")), "", "node node-2", "b2").await;
     cluster.check(Target::Connections(Vec::new()), "", "", "").await;
 }
 
@@ -188,8 +188,6 @@ async fn what_is_published_on_a_topic_reaches_the_connections_that_it_stands_for
     check(Topic::Group(hub.clone(), "lab".into()), "", "a1 a2");
     check(Topic::Group(hub.clone(), "lab".into()), "a2", "a1");
     check(Topic::User(hub.clone(), "alice".into()), "a1", "a2");
-    check(Topic::Connection(hub.clone(), "c1".into()), "", "c1");
-    check(Topic::Connection(hub.clone(), "gone".into()), "", "");
     check(Topic::Node("node-1".into()), "", "");
 }
 
@@ -204,12 +202,10 @@ async fn an_envelope_without_a_protocol_reaches_only_clients_of_the_other() {
 }
 
 #[tokio::test]
-async fn only_the_topic_of_a_connection_names_one() {
+async fn what_comes_for_connections_reaches_those_that_this_node_has() {
     let cluster = Cluster::start().await;
-    let (engine, hub) = (&cluster.node.engine, cluster.node.engine.name());
-    let named = |topic| connection_of(engine, &topic).map(|connection| connection.id.to_string());
-    assert_eq!(named(Topic::Connection(hub.clone(), "a1".into())).as_deref(), Some("a1"));
-    assert_eq!(named(Topic::Connection(hub.clone(), "a3".into())), None);
-    assert_eq!(named(Topic::User(hub.clone(), "a1".into())), None);
-    assert_eq!(named(Topic::All(hub.clone())), None);
+    let json = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
+    let frames = Frames { json: Some(json.websocket().clone()), messagepack: None };
+    deliver_to(&cluster.node.engine, &ids("c1 gone a1"), frames);
+    assert_eq!(received(&cluster.here), "a1 c1");
 }

@@ -22,7 +22,7 @@ async fn start(hub: Hub) -> (TestNode, Arc<ConnectionHandle>) {
 type Changing<'a> = Pin<Box<dyn Future<Output = Result<(), GroupError>> + 'a>>;
 
 fn join<'a>(node: &'a TestNode, connection: &'a Arc<ConnectionHandle>, group: &'a GroupName) -> Changing<'a> {
-    Box::pin(change_local(&node.engine, connection, group, Change::Join))
+    Box::pin(change_local(&node.engine, connection, group.clone(), Change::Join))
 }
 
 fn leave<'a>(
@@ -30,14 +30,14 @@ fn leave<'a>(
     connection: &'a Arc<ConnectionHandle>,
     group: &'a GroupName,
 ) -> Changing<'a> {
-    Box::pin(change_local(&node.engine, connection, group, Change::Leave))
+    Box::pin(change_local(&node.engine, connection, group.clone(), Change::Leave))
 }
 
 /// Nothing is left of a membership of group `g`: not delivered for, not recorded, not noted, not subscribed to.
 async fn assert_nothing_left(node: &TestNode, connection: &ConnectionHandle) {
     assert!(node.delivered_to("g").is_empty());
     assert_eq!(node.recorded_in("g").await, 0);
-    assert!(!connection.has_noted(&"g".into()));
+    assert!(connection.groups.reasons(&"g".into()).is_none());
     let calls = node.backplane.take_calls();
     let count = |call: &str| calls.iter().filter(|known| *known == call).count();
     assert_eq!(count("subscribe group g"), count("unsubscribe group g"), "{calls:?}");
@@ -67,6 +67,7 @@ async fn a_second_join_changes_nothing_and_one_leave_undoes_both() {
 async fn a_connection_that_was_no_member_may_leave() {
     let (node, connection) = start(Hub::new("hub")).await;
     let (member, group) = (handle("c2"), "g".into());
+    node.open(&member).await;
     join(&node, &member, &group).await.unwrap();
     node.backplane.take_calls();
     leave(&node, &connection, &group).await.unwrap();
@@ -117,8 +118,10 @@ async fn a_connection_that_closes_while_its_join_is_recorded_leaves_nothing() {
     node.store.changing.hold();
     let mut joining = join(&node, &connection, &group);
     assert!(joining.as_mut().now_or_never().is_none());
-    node.close(&connection).await;
+    let mut closing = Box::pin(node.close(&connection));
+    assert!((&mut closing).now_or_never().is_none(), "it waits for its turn");
     node.store.changing.release();
+    closing.await;
     joining.await.unwrap();
     assert_nothing_left(&node, &connection).await;
 }
@@ -130,8 +133,10 @@ async fn a_connection_that_closes_while_its_group_is_subscribed_to_leaves_nothin
     node.backplane.subscribing.hold();
     let mut joining = join(&node, &connection, &group);
     assert!(joining.as_mut().now_or_never().is_none());
-    node.close(&connection).await;
+    let mut closing = Box::pin(node.close(&connection));
+    assert!((&mut closing).now_or_never().is_none(), "it waits for its turn");
     node.backplane.subscribing.release();
+    closing.await;
     joining.await.unwrap();
     assert_nothing_left(&node, &connection).await;
 }
@@ -146,8 +151,10 @@ async fn a_connection_that_closes_while_its_group_is_subscribed_to_takes_nothing
     let (mut joining, mut other_joining) = (join(&node, &connection, &group), join(&node, &other, &group));
     assert!((&mut joining).now_or_never().is_none());
     assert!((&mut other_joining).now_or_never().is_none());
-    node.close(&connection).await;
+    let mut closing = Box::pin(node.close(&connection));
+    assert!((&mut closing).now_or_never().is_none(), "it waits for its turn");
     node.backplane.subscribing.release();
+    closing.await;
     joining.await.unwrap();
     other_joining.await.unwrap();
     assert_eq!(node.delivered_to("g"), ["c2"]);
@@ -161,9 +168,11 @@ async fn a_leave_while_the_group_is_subscribed_to_wins() {
     node.backplane.subscribing.hold();
     let mut joining = join(&node, &connection, &group);
     assert!(joining.as_mut().now_or_never().is_none());
-    leave(&node, &connection, &group).await.unwrap();
+    let mut leaving = leave(&node, &connection, &group);
+    assert!(leaving.as_mut().now_or_never().is_none(), "it waits for its turn");
     node.backplane.subscribing.release();
     joining.await.unwrap();
+    leaving.await.unwrap();
     assert_nothing_left(&node, &connection).await;
 }
 
@@ -187,6 +196,7 @@ async fn a_group_that_the_rule_of_the_hub_refuses_is_neither_recorded_nor_delive
     assert!(matches!(joined, Err(GroupError::NotAllowed { group }) if group == "g"));
     assert_nothing_left(&node, &connection).await;
     let alice = user_handle("c2", "alice");
+    node.open(&alice).await;
     join(&node, &alice, &"g".into()).await.unwrap();
     assert!(join(&node, &alice, &"h".into()).await.is_err());
     assert_eq!(node.delivered_to("g"), ["c2"]);

@@ -1,0 +1,6 @@
+//! The rules of a node registry, and what the death of a node means for the group store.
+
+pub mod cancelling;
+pub mod lives;
+pub mod restoring;
+pub mod sweeping;

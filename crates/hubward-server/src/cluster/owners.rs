@@ -1,0 +1,148 @@
+//! Which node holds a connection that is not of this node: found in the store and cached, so that no connection costs a
+//! subscription, and what is for it goes to its node alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hubward_backplane::{GroupStore, StoreError};
+use hubward_types::{ConnectionId, HubName, NodeId};
+use parking_lot::Mutex;
+
+/// Entries of one generation. What was not used while so many others were is forgotten.
+const GENERATION_ENTRIES: usize = 8 * 1024;
+
+type Key = (HubName, ConnectionId);
+
+/// A bounded cache. A connection id is never used again, so an entry is wrong only where its connection has ended, and
+/// then whatever is sent there finds nobody.
+#[derive(Default)]
+pub(crate) struct Owners(Mutex<Generations>);
+
+#[derive(Default)]
+struct Generations {
+    young: HashMap<Key, NodeId>,
+    old: HashMap<Key, NodeId>,
+}
+
+impl Owners {
+    /// Returns the node that is known to hold a connection.
+    pub(crate) fn cached(&self, hub: &HubName, connection: &ConnectionId) -> Option<NodeId> {
+        let key = (hub.clone(), connection.clone());
+        let mut generations = self.0.lock();
+        if let Some(node) = generations.young.get(&key) {
+            return Some(node.clone());
+        }
+        let node = generations.old.remove(&key)?;
+        generations.insert(key, node.clone());
+        Some(node)
+    }
+
+    /// Finds the node that holds a connection; `None` where no node does.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub(crate) async fn find(
+        &self,
+        store: &Arc<dyn GroupStore>,
+        hub: &HubName,
+        connection: &ConnectionId,
+    ) -> Result<Option<NodeId>, StoreError> {
+        if let Some(node) = self.cached(hub, connection) {
+            return Ok(Some(node));
+        }
+        let found = store.owner(hub, connection).await?.map(|owner| owner.node);
+        if let Some(node) = &found {
+            self.0.lock().insert((hub.clone(), connection.clone()), node.clone());
+        }
+        Ok(found)
+    }
+
+    /// Forgets a connection that its node no longer has.
+    pub(crate) fn forget(&self, hub: &HubName, connection: &ConnectionId) {
+        let key = (hub.clone(), connection.clone());
+        let mut generations = self.0.lock();
+        generations.young.remove(&key);
+        generations.old.remove(&key);
+    }
+
+    /// Forgets the connections of a node that has left or died.
+    pub(crate) fn forget_node(&self, node: &NodeId) {
+        let mut generations = self.0.lock();
+        generations.young.retain(|_, owner| owner != node);
+        generations.old.retain(|_, owner| owner != node);
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        let generations = self.0.lock();
+        generations.young.len() + generations.old.len()
+    }
+}
+
+impl Generations {
+    fn insert(&mut self, key: Key, node: NodeId) {
+        if self.young.len() >= GENERATION_ENTRIES {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, node);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use hubward_backplane::{InMemoryStore, OpenConnection, Owner};
+
+    use super::*;
+
+    /// A store in which the node `n1` holds connections of these ids.
+    fn store(ids: impl Iterator<Item = String>) -> Arc<dyn GroupStore> {
+        let store = InMemoryStore::new();
+        for id in ids {
+            let opening = OpenConnection {
+                hub: "hub".into(),
+                connection: id.into(),
+                user: None,
+                owner: Owner::alone("n1".into()),
+                claim: Duration::ZERO,
+            };
+            store.open_connection(opening).now_or_never().unwrap().unwrap();
+        }
+        Arc::new(store)
+    }
+
+    async fn find(owners: &Owners, store: &Arc<dyn GroupStore>, id: &str) -> Option<String> {
+        owners.find(store, &"hub".into(), &id.into()).await.unwrap().map(|node| node.to_string())
+    }
+
+    #[tokio::test]
+    async fn an_owner_is_found_once_and_known_until_its_node_or_its_connection_is_gone() {
+        let (owners, store) = (Owners::default(), store(["c1".to_owned(), "c2".to_owned()].into_iter()));
+        assert_eq!(owners.cached(&"hub".into(), &"c1".into()), None);
+        for id in ["c1", "c2"] {
+            assert_eq!(find(&owners, &store, id).await.as_deref(), Some("n1"));
+        }
+        assert_eq!(find(&owners, &store, "nobody").await, None);
+        assert_eq!(owners.len(), 2);
+        owners.forget(&"hub".into(), &"c1".into());
+        assert_eq!(owners.cached(&"hub".into(), &"c1".into()), None);
+        assert_eq!(owners.cached(&"hub".into(), &"c2".into()), Some("n1".into()));
+        owners.forget_node(&"n2".into());
+        assert_eq!(owners.len(), 1);
+        owners.forget_node(&"n1".into());
+        assert_eq!(owners.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_cache_is_bounded_and_keeps_what_is_used() {
+        let owners = Owners::default();
+        let store = store((0..5 * GENERATION_ENTRIES).map(|number| number.to_string()));
+        for number in 0..5 * GENERATION_ENTRIES {
+            find(&owners, &store, &number.to_string()).await;
+            assert!(owners.cached(&"hub".into(), &"0".into()).is_some(), "it was forgotten after {number}");
+        }
+        assert!(owners.len() <= 2 * GENERATION_ENTRIES, "{} entries", owners.len());
+    }
+}

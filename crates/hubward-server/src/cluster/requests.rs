@@ -1,0 +1,53 @@
+//! Requests to another node that are confirmed: changes of membership and aborts. All of them may be repeated without
+//! harm, and are, where the link was interrupted meanwhile.
+
+use std::time::Duration;
+
+use hubward_backplane::{Body, Topic};
+use hubward_hub::SendError;
+use hubward_types::NodeId;
+use tokio::time::{Instant, timeout_at};
+
+use super::pending::Settled;
+use crate::context::NodeContext;
+
+/// Why a request was not confirmed.
+#[derive(Debug)]
+pub(crate) enum RequestError {
+    /// It could not be published.
+    Backplane(SendError),
+    /// The other node could not do it.
+    Failed(String),
+    /// The confirmation did not come in time.
+    NoConfirmation,
+}
+
+/// Sends a request to another node until it is confirmed. A node that has left or died has nothing to do any more.
+pub(crate) async fn request(
+    context: &NodeContext,
+    node: &NodeId,
+    timeout: Duration,
+    body: impl Fn(u64) -> Body,
+) -> Result<(), RequestError> {
+    let Some(backplane) = &context.backplane else { return Ok(()) };
+    let deadline = Instant::now().checked_add(timeout);
+    loop {
+        let mut confirmation = context.pending.confirmations.expect(node);
+        let published = context.publish(backplane, vec![Topic::Node(node.clone())], body(confirmation.id));
+        let exchange = async {
+            published.await.map_err(RequestError::Backplane)?;
+            Ok(confirmation.wait().await)
+        };
+        let settled = match deadline {
+            Some(deadline) => timeout_at(deadline, exchange).await,
+            None => Ok(exchange.await),
+        };
+        match settled {
+            Ok(Ok(Settled::Reply(None) | Settled::Gone)) => return Ok(()),
+            Ok(Ok(Settled::Reply(Some(reason)))) => return Err(RequestError::Failed(reason)),
+            Ok(Ok(Settled::Interrupted)) => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Err(RequestError::NoConfirmation),
+        }
+    }
+}

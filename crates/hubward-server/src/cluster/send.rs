@@ -1,0 +1,83 @@
+//! Sends a message to connections of other nodes: to each node that holds some of them one envelope, in the hub's order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use hubward_backplane::{Backplane, Body, Frames, Topic};
+use hubward_hub::{SendError, Sending};
+use hubward_types::{ConnectionId, NodeId};
+
+use super::outbox::Parcel;
+use crate::context::backplane_failed;
+use crate::engine::Engine;
+
+/// How long it may take to find out which nodes hold the recipients of one message. What waits behind it waits as long.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many recipients of one message are looked up at once.
+const LOOKUPS_AT_ONCE: usize = 64;
+
+pub(crate) fn send_to(
+    engine: &Arc<Engine>,
+    backplane: &Arc<dyn Backplane>,
+    connections: Vec<ConnectionId>,
+    frames: Frames,
+) -> Sending {
+    let (hub, owners) = (engine.name(), &engine.context.owners);
+    let known = connections.iter().map(|id| owners.cached(hub, id)).collect::<Option<Vec<_>>>();
+    if let Some(known) = known {
+        let parcels = parcels(engine, connections.into_iter().zip(known), &frames);
+        return engine.outbox.publish_all(backplane, parcels);
+    }
+    let bytes = [&frames.json, &frames.messagepack].into_iter().flatten().map(Bytes::len).sum();
+    let (number, sending) = engine.outbox.reserve(bytes);
+    let Some(number) = number else { return sending };
+    let (engine, backplane) = (engine.clone(), backplane.clone());
+    let tasks = engine.context.tasks.clone();
+    tasks.spawn(async move {
+        let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(&engine, connections)).await;
+        let found = found.unwrap_or_else(|_| Err(backplane_failed(SLOW_STORE)));
+        let parcels = found.map(|found| parcels(&engine, found, &frames));
+        engine.outbox.resolve(&backplane, number, parcels);
+    });
+    sending
+}
+
+const SLOW_STORE: &str = "the group store did not report in time which node holds the connection";
+
+/// Finds the nodes that hold connections; those that no node holds are left out.
+async fn look_up(
+    engine: &Engine,
+    connections: Vec<ConnectionId>,
+) -> Result<Vec<(ConnectionId, NodeId)>, SendError> {
+    let context = &engine.context;
+    let find = async |id: ConnectionId| {
+        let found =
+            context.owners.find(&context.store, engine.name(), &id).await.map_err(backplane_failed)?;
+        Ok(found.filter(|node| *node != context.id).map(|node| (id, node)))
+    };
+    let found = futures_util::stream::iter(connections.into_iter().map(find)).buffered(LOOKUPS_AT_ONCE);
+    let found: Vec<Result<_, SendError>> = found.collect().await;
+    found.into_iter().filter_map(Result::transpose).collect()
+}
+
+/// One envelope for each node.
+fn parcels(
+    engine: &Engine,
+    connections: impl IntoIterator<Item = (ConnectionId, NodeId)>,
+    frames: &Frames,
+) -> Vec<Parcel> {
+    let mut by_node: BTreeMap<NodeId, Vec<ConnectionId>> = BTreeMap::new();
+    for (connection, node) in connections {
+        by_node.entry(node).or_default().push(connection);
+    }
+    let parcel = |(node, connections)| {
+        let (hub, frames) = (engine.name().clone(), frames.clone());
+        let envelope = engine.context.envelope(Body::DeliverTo { hub, connections, frames });
+        Parcel { topics: vec![Topic::Node(node)], envelope }
+    };
+    by_node.into_iter().map(parcel).collect()
+}

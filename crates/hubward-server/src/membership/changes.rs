@@ -1,0 +1,229 @@
+//! Carries out the changes of one connection's groups, one after the other: recorded in the store and subscribed to side
+//! by side, delivered for when both have succeeded.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use futures_util::FutureExt;
+use hubward_backplane::{StoreError, Topic};
+use hubward_hub::GroupError;
+use hubward_types::GroupName;
+use tokio::sync::oneshot;
+
+use super::retries::retry;
+use super::rules::check_rule;
+use super::{backplane_failed, store_failed};
+use crate::connection::groups::{GroupChange, Queued, Reasons, WaitingChange};
+use crate::connection::handle::ConnectionHandle;
+use crate::engine::Engine;
+
+/// Changes a connection's groups when its earlier changes are done, and waits until this one is. A caller that stops
+/// waiting does not stop the change.
+pub(crate) async fn change(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    change: GroupChange,
+) -> Result<(), GroupError> {
+    let (done, result) = oneshot::channel();
+    match connection.groups.push(change, done) {
+        Queued::First(first) => start(engine, connection, first),
+        Queued::Waiting => {}
+        Queued::Ended => return Ok(()),
+        Queued::Full => return Err(GroupError::TooManyChanges),
+    }
+    // It is dropped only where a task of the node was, at the end of the process.
+    result.await.unwrap_or(Ok(()))
+}
+
+/// Carries out changes until none waits: here as far as nothing has to be awaited, and then in a task.
+fn start(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, first: WaitingChange) {
+    let mut running = Box::pin(run(engine.clone(), connection.clone(), first));
+    if Future::poll(running.as_mut(), &mut Context::from_waker(Waker::noop())).is_pending() {
+        engine.context.tasks.spawn(running);
+    }
+}
+
+async fn run(engine: Arc<Engine>, connection: Arc<ConnectionHandle>, first: WaitingChange) {
+    let mut next = Some(first);
+    while let Some((change, done)) = next {
+        let turn = connection.groups.turn().await;
+        let changing = AssertUnwindSafe(carry_out(&engine, &connection, change)).catch_unwind().await;
+        // Nothing here runs code of a hub; should it panic all the same, the changes behind it go on.
+        let _ = done.send(changing.unwrap_or(Err(GroupError::Owner { reason: PANICKED.to_owned() })));
+        drop(turn);
+        next = connection.groups.next();
+    }
+}
+
+const PANICKED: &str = "the change of membership panicked";
+
+async fn carry_out(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    change: GroupChange,
+) -> Result<(), GroupError> {
+    if connection.is_closed() && change != GroupChange::End {
+        return Ok(());
+    }
+    match change {
+        GroupChange::Join(group) => join(engine, connection, &group).await,
+        GroupChange::Leave(group) => leave(engine, connection, &group).await,
+        GroupChange::UserJoined(groups) => {
+            user_joined(engine, connection, groups).await;
+            Ok(())
+        }
+        GroupChange::UserLeft(group) => {
+            let reasons = Reasons { user: false, ..connection.groups.reasons(&group) };
+            stop_for(engine, connection, &group, reasons);
+            Ok(())
+        }
+        GroupChange::UserGroups(groups) => {
+            let of_user = connection.groups.all().into_iter().filter(|(_, reasons)| reasons.user);
+            for (group, reasons) in of_user.filter(|(group, _)| !groups.contains(group)) {
+                stop_for(engine, connection, &group, Reasons { user: false, ..reasons });
+            }
+            user_joined(engine, connection, groups).await;
+            Ok(())
+        }
+        GroupChange::End => {
+            end(engine, connection).await;
+            Ok(())
+        }
+    }
+}
+
+async fn join(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    group: &GroupName,
+) -> Result<(), GroupError> {
+    let (context, reasons) = (&engine.context, connection.groups.reasons(group));
+    if reasons.own {
+        return Ok(());
+    }
+    let limit = engine.definition.options.groups_per_connection;
+    if reasons.is_none() && connection.groups.len() >= limit {
+        return Err(GroupError::TooManyGroups { limit });
+    }
+    let owner = context.owner();
+    let topic = Topic::Group(engine.name().clone(), group.clone());
+    let subscribe =
+        async { if reasons.is_none() { context.subscriptions.add_one(topic.clone()).await } else { Ok(()) } };
+    let (recorded, subscribed) =
+        tokio::join!(context.store.add_connection(engine.name(), group, &connection.id, &owner), subscribe);
+    if recorded.is_ok() && subscribed.is_ok() {
+        deliver_for(engine, connection, group, Reasons { own: true, ..reasons });
+        return Ok(());
+    }
+    if subscribed.is_ok() && reasons.is_none() {
+        context.subscriptions.remove(&topic);
+    }
+    // What was recorded, or may have been where the reply was lost, is removed again.
+    if !matches!(recorded, Err(StoreError::Fenced | StoreError::NotOwner)) {
+        remove_record(engine, connection, group).await;
+    }
+    recorded.map_err(store_failed).and(subscribed.map_err(backplane_failed))
+}
+
+async fn leave(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    group: &GroupName,
+) -> Result<(), GroupError> {
+    let reasons = connection.groups.reasons(group);
+    if !reasons.own {
+        return Ok(());
+    }
+    stop_for(engine, connection, group, Reasons { own: false, ..reasons });
+    let (store, owner) = (&engine.context.store, engine.context.owner());
+    let removed = store.remove_connection(engine.name(), group, &connection.id, &owner).await;
+    if removed.is_err() {
+        retry(engine, &connection.id, Some(group));
+    }
+    removed.map_err(store_failed)
+}
+
+/// Removes a record, now or later.
+async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, group: &GroupName) {
+    let (context, owner) = (&engine.context, engine.context.owner());
+    if context.store.remove_connection(engine.name(), group, &connection.id, &owner).await.is_err() {
+        retry(engine, &connection.id, Some(group));
+    }
+}
+
+/// Delivers groups of the connection's user. A failure is logged, not returned: the user is a member all the same.
+async fn user_joined(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, groups: Vec<GroupName>) {
+    let limit = engine.definition.options.groups_per_connection;
+    let (mut topics, mut new) = (Vec::new(), Vec::new());
+    for group in groups {
+        let reasons = connection.groups.reasons(&group);
+        if reasons.user {
+            continue;
+        }
+        let allowed = match check_rule(engine, connection, &group) {
+            Ok(()) if reasons.is_none() && connection.groups.len() + new.len() >= limit => {
+                Err(GroupError::TooManyGroups { limit })
+            }
+            checked => checked,
+        };
+        match allowed {
+            Err(error) => not_delivered(engine, connection, &error),
+            Ok(()) if !reasons.is_none() => {
+                connection.groups.set_reasons(&group, Reasons { user: true, ..reasons });
+            }
+            Ok(()) => {
+                topics.push(Topic::Group(engine.name().clone(), group.clone()));
+                new.push(group);
+            }
+        }
+    }
+    if new.is_empty() {
+        return;
+    }
+    let subscribed = engine.context.subscriptions.add(topics).await;
+    for (group, subscribed) in new.iter().zip(subscribed) {
+        match subscribed {
+            Ok(()) => deliver_for(engine, connection, group, Reasons { own: false, user: true }),
+            Err(error) => not_delivered(engine, connection, &backplane_failed(error)),
+        }
+    }
+}
+
+fn not_delivered(engine: &Engine, connection: &ConnectionHandle, error: &GroupError) {
+    let user = connection.principal.user_id();
+    tracing::warn!(hub = %engine.name(), ?user, %error, "A group of a user is not delivered to a connection.");
+}
+
+fn deliver_for(engine: &Engine, connection: &Arc<ConnectionHandle>, group: &GroupName, reasons: Reasons) {
+    connection.groups.set_reasons(group, reasons);
+    engine.index.join(group, connection);
+}
+
+/// Delivers a group for these reasons only; for none, no more.
+fn stop_for(engine: &Engine, connection: &ConnectionHandle, group: &GroupName, reasons: Reasons) {
+    let delivered = !connection.groups.reasons(group).is_none();
+    connection.groups.set_reasons(group, reasons);
+    if delivered && reasons.is_none() {
+        engine.index.leave(group, connection);
+        engine.context.subscriptions.remove(&Topic::Group(engine.name().clone(), group.clone()));
+    }
+}
+
+/// Ends delivery to a connection that has closed, from this node and from others, and removes its record.
+async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
+    let (hub, context) = (engine.name(), &engine.context);
+    let mut recorded = context.registry.is_some();
+    for (group, reasons) in connection.groups.all() {
+        recorded |= reasons.own;
+        stop_for(engine, connection, &group, Reasons::default());
+    }
+    if !recorded {
+        return;
+    }
+    let ended = context.store.end_connection(hub, &connection.id, &context.owner()).await;
+    if let Err(error) = ended {
+        tracing::warn!(%hub, %error, "A closed connection could not be removed from the store; it is tried again.");
+        retry(engine, &connection.id, None);
+    }
+}

@@ -1,0 +1,98 @@
+//! The changes of one user on this node happen one after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use hubward_types::UserId;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Users of whom something changes. An entry lasts as long as somebody uses it.
+#[derive(Default)]
+pub(crate) struct Users(DashMap<UserId, Arc<Entry>>);
+
+#[derive(Default)]
+struct Entry {
+    turn: Mutex<()>,
+    /// How many changes other nodes have announced.
+    changes: AtomicU64,
+}
+
+/// A user of whom something changes, or may.
+pub(crate) struct ChangingUser<'a> {
+    users: &'a Users,
+    user: UserId,
+    entry: Arc<Entry>,
+    /// How many changes had been announced when this began.
+    seen: u64,
+}
+
+impl Users {
+    pub(crate) fn enter(&self, user: &UserId) -> ChangingUser<'_> {
+        let entry = self.0.entry(user.clone()).or_default().clone();
+        let seen = entry.changes.load(Ordering::SeqCst);
+        ChangingUser { users: self, user: user.clone(), entry, seen }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl ChangingUser<'_> {
+    /// Notes that a change was announced: what was read from the store before may be out of date.
+    pub(crate) fn announce(&self) {
+        self.entry.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether a change was announced since this began.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.entry.changes.load(Ordering::SeqCst) != self.seen
+    }
+
+    /// Waits for this change's turn.
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.entry.turn.lock().await
+    }
+}
+
+impl Drop for ChangingUser<'_> {
+    fn drop(&mut self) {
+        // This one and the map's: nobody else enters while the shard is locked.
+        self.users.0.remove_if(&self.user, |_, entry| Arc::strong_count(entry) <= 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_of_one_user_take_turns_and_leave_nothing_behind() {
+        let users = Users::default();
+        let (first, second) = (users.enter(&"alice".into()), users.enter(&"alice".into()));
+        let other = users.enter(&"bob".into());
+        let turn = first.turn().await;
+        assert!(second.turn().now_or_never().is_none());
+        assert!(other.turn().now_or_never().is_some());
+        drop(turn);
+        assert!(second.turn().now_or_never().is_some());
+        drop((first, other));
+        assert_eq!(users.len(), 1);
+        drop(second);
+        assert_eq!(users.len(), 0);
+    }
+
+    #[test]
+    fn whoever_began_before_a_change_was_announced_is_outdated() {
+        let users = Users::default();
+        let before = users.enter(&"alice".into());
+        assert!(!before.is_outdated());
+        users.enter(&"alice".into()).announce();
+        assert!(before.is_outdated());
+        assert!(!users.enter(&"alice".into()).is_outdated());
+    }
+}
