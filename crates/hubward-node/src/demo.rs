@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward::auth::Policy;
-use hubward::{Cluster, Hubward, TransportOptions};
+use hubward::{Cluster, Hubward, ServeOptions, TransportOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
@@ -43,8 +43,8 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         let node = Arc::new(DemoNode { info, nodes: nodes.clone(), issuer: token::issuer(&key)? });
         let hubs = hubs(&node, &cluster)?;
         hubs.start().await?;
-        let app = hubs.router().merge(page::router(node)).into_make_service_with_connect_info::<SocketAddr>();
-        tasks.spawn(async move { axum::serve(listener, app).await });
+        let app = hubs.router().merge(page::router(node));
+        tasks.spawn(hubward::serve(listener, app, ServeOptions::default()));
         running.push(hubs);
     }
     // The messages reach the other nodes over the backplane, so one node is enough to send them.

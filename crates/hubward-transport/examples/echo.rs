@@ -1,11 +1,10 @@
 //! Echoes what it is sent, on any transport: `cargo run -p hubward-transport --example echo -- 8080`, then open
 //! `ws://127.0.0.1:8080/echo`, or negotiate at `http://127.0.0.1:8080/echo/negotiate`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hubward_auth::KeyRing;
-use hubward_transport::{ConnectionManager, Endpoint, raw};
+use hubward_transport::{ConnectionManager, Endpoint, ServeOptions, raw};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,6 +21,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let app = Endpoint::new("/echo", "echo", Arc::new(echo), manager).router();
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    hubward_transport::serve(listener, app, ServeOptions::default()).await?;
     Ok(())
 }

@@ -28,6 +28,7 @@ mod options;
 mod pipe;
 mod refusal;
 mod request_info;
+mod serve;
 #[cfg(test)]
 mod test_support;
 mod transport;
@@ -45,4 +46,6 @@ pub use options::TransportOptions;
 pub use pipe::Pipe;
 pub use pipe::received::{Received, TransportEnd};
 pub use request_info::RequestInfo;
+pub use serve::options::ServeOptions;
+pub use serve::serve;
 pub use transport::Transport;

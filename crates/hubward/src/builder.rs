@@ -19,7 +19,8 @@ use hubward_types::{HubName, NodeId};
 ///     let hubs = Hubward::builder().hub("/hubs/chat", Hub::new("chat")).build()?;
 ///     hubs.start().await?;
 ///     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-///     axum::serve(listener, axum::Router::new().merge(hubs.router())).await?;
+///     let app = axum::Router::new().merge(hubs.router());
+///     hubward::serve(listener, app, hubward::ServeOptions::default()).await?;
 ///     Ok(())
 /// }
 /// ```
@@ -46,8 +47,9 @@ impl Hubward {
         }
     }
 
-    /// Returns the routes of all hubs: merge them into any axum router. Serve it with connect info
-    /// (`into_make_service_with_connect_info::<SocketAddr>()`) where hubs or logs need remote addresses.
+    /// Returns the routes of all hubs: merge them into any axum router, and serve that with [`serve`](crate::serve).
+    /// Another server should give connect info (`into_make_service_with_connect_info::<SocketAddr>()`) for hubs to know
+    /// remote addresses, and has to bound by itself what clients may cost below their requests.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
     }

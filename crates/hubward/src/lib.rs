@@ -34,7 +34,7 @@ pub use hubward_hub::{
 };
 pub use hubward_proto::{Arguments, List};
 pub use hubward_server::StartError;
-pub use hubward_transport::{self as transport, TransportOptions};
+pub use hubward_transport::{self as transport, ServeOptions, TransportOptions, serve};
 pub use hubward_types::{
     AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, Target, UserId,
 };

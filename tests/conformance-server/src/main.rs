@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use hubward::auth::{Authenticator, Cors, JwtConfig, JwtKey, Policy};
-use hubward::{Cluster, Hubward};
+use hubward::{Cluster, Hubward, ServeOptions};
 use tokio::net::TcpListener;
 
 #[global_allocator]
@@ -49,8 +49,7 @@ async fn main() -> Result<(), Failure> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        let app = hubs.router().into_make_service_with_connect_info::<SocketAddr>();
-        serving.spawn(async move { axum::serve(listener, app).await });
+        serving.spawn(hubward::serve(listener, hubs.router(), ServeOptions::default()));
         nodes.push(hubs);
     }
     announce()?;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use hubward::auth::DevelopmentIssuer;
 use hubward::transport::{PipeError, raw::RawConnection};
-use hubward::{Builder, Cluster, Hub, HubHandle, Hubward, TransportOptions};
+use hubward::{Builder, Cluster, Hub, HubHandle, Hubward, ServeOptions, TransportOptions};
 use hubward_testing::{Http, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -28,9 +28,9 @@ impl TestNode {
         hubs.start().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app = hubs.router().into_make_service_with_connect_info::<SocketAddr>();
         let mut serving = JoinSet::new();
-        serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let serve = hubward::serve(listener, hubs.router(), ServeOptions::default());
+        serving.spawn(async move { serve.await.unwrap() });
         Self { address, hubs, _serving: serving }
     }
 

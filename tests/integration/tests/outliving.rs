@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use hubward::{Cluster, Hub, HubContext, HubError, Hubward};
+use hubward::{Cluster, Hub, HubContext, HubError, Hubward, ServeOptions};
 use hubward_tests::{Connect, TestClient, TestNode, within};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -40,7 +40,8 @@ impl Nodes {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dropped = listener.local_addr().unwrap();
         let mut serving = JoinSet::new();
-        serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let serve = hubward::serve(listener, router, ServeOptions::default());
+        serving.spawn(async move { serve.await.unwrap() });
         Self { kept, dropped, _serving: serving }
     }
 

@@ -20,7 +20,7 @@ impl Endpoint {
     /// Makes the router that serves the path and the path's `/negotiate`, each with or without a slash at its end, to
     /// be merged into another.
     ///
-    /// Serve it with `into_make_service_with_connect_info::<SocketAddr>()` for hubs to know remote addresses.
+    /// Serve it with [`serve`](crate::serve()): hubs know remote addresses then, and each connection is bounded.
     ///
     /// # Panics
     /// As [`Router::route`] does, where the path is not valid, such as one without a slash in front.

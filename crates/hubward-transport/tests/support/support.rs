@@ -11,7 +11,8 @@ use hubward_auth::KeyRing;
 use hubward_proto::Frame;
 use hubward_testing::{Http, Response, within};
 use hubward_transport::{
-    Acceptor, Connection, ConnectionManager, Endpoint, Pipe, PipeError, Received, TransportOptions, raw,
+    Acceptor, Connection, ConnectionManager, Endpoint, Pipe, PipeError, Received, ServeOptions,
+    TransportOptions, raw,
 };
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -55,9 +56,7 @@ impl Server {
         let router = configure(Endpoint::new(PATH, "hub", acceptor, manager.clone())).router();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tasks.spawn(async move {
-            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await
-        });
+        tasks.spawn(hubward_transport::serve(listener, router, ServeOptions::default()));
         Self { address, manager }
     }
 

@@ -12,8 +12,14 @@ use hyper_util::server::conn::auto::upgrade;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::serve::socket::{Place, ServedSocket};
+
 pub(crate) enum Io {
-    Tcp(TcpStream),
+    /// With its place among the connections of its listener, where that has places.
+    Tcp {
+        socket: TcpStream,
+        _place: Option<Place>,
+    },
     Other(Box<dyn ByteStream>),
 }
 
@@ -25,7 +31,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 macro_rules! each {
     ($self:expr, $io:ident => $do:expr) => {
         match $self {
-            Io::Tcp(socket) => {
+            Io::Tcp { socket, .. } => {
                 let $io = Pin::new(socket);
                 $do
             }
@@ -40,6 +46,13 @@ macro_rules! each {
 impl Io {
     /// Takes the socket out of an upgraded connection, and what was read from it beyond the request.
     pub(crate) fn take(upgraded: Upgraded) -> (Self, Bytes) {
+        let upgraded = match upgraded.downcast::<TokioIo<ServedSocket>>() {
+            Ok(parts) => {
+                let (socket, place) = parts.io.into_inner().into_parts();
+                return (Self::Tcp { socket, _place: Some(place) }, parts.read_buf);
+            }
+            Err(upgraded) => upgraded,
+        };
         match upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(parts) => Self::tcp(parts.io.into_inner(), parts.read_buf),
             Err(upgraded) => match upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -53,7 +66,7 @@ impl Io {
     /// cannot be turned off works as well.
     fn tcp(socket: TcpStream, early: Bytes) -> (Self, Bytes) {
         let _ = socket.set_nodelay(true);
-        (Self::Tcp(socket), early)
+        (Self::Tcp { socket, _place: None }, early)
     }
 
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -75,7 +88,7 @@ impl Io {
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Tcp { .. } => Poll::Ready(Ok(())),
             Self::Other(other) => Pin::new(&mut **other).poll_flush(cx),
         }
     }

@@ -1,0 +1,95 @@
+//! One connection of a listener: HTTP/1.1 under deadlines, until it ends, becomes a WebSocket, or misses one.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use futures_util::future::FutureExt;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::body::{RequestBody, ResponseBody, ResponseEnd};
+use super::deadlines::Deadlines;
+use super::options::ServeOptions;
+use super::socket::{Place, ServedSocket};
+
+/// Serves a connection.
+pub(super) async fn serve(
+    tcp: TcpStream,
+    remote: SocketAddr,
+    place: Place,
+    router: TowerToHyperService<Router>,
+    options: Arc<ServeOptions>,
+) {
+    let deadlines = Arc::new(Deadlines::new(&options));
+    let service = service_fn(|request: Request<Incoming>| {
+        let answering = answer(&router, request, remote, deadlines.clone());
+        async move { Ok::<_, Infallible>(answering.await) }
+    });
+    let socket = TokioIo::new(ServedSocket::new(tcp, place, deadlines.clone()));
+    let mut http = http1::Builder::new();
+    // The buffer alone does not bound a head: hyper looks at its size only between two reads.
+    http.max_buf_size(options.head_bytes).max_header_size(options.head_bytes);
+    let serving = http.serve_connection(socket, service).with_upgrades();
+    let mut serving = pin!(serving);
+    let mut stopped = pin!(options.shutdown.cancelled().fuse());
+    let mut stop_at = None;
+    let mut sleep = pin!(tokio::time::sleep(options.head_timeout));
+    poll_fn(|cx| {
+        if stopped.as_mut().poll(cx).is_ready() {
+            serving.as_mut().graceful_shutdown();
+            stop_at = Instant::now().checked_add(options.shutdown_timeout).map(|at| (at, false));
+        }
+        loop {
+            if serving.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let nearest = [deadlines.nearest(), stop_at].into_iter().flatten().min();
+            let Some((at, of_write)) = nearest else { return Poll::Pending };
+            if sleep.is_elapsed() || at < sleep.deadline() {
+                sleep.as_mut().reset(at);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() < at {
+                continue;
+            }
+            if !of_write || deadlines.is_aborted() {
+                return Poll::Ready(());
+            }
+            // The next write fails, which ends the connection.
+            deadlines.abort();
+        }
+    })
+    .await;
+}
+
+/// Gives a request to the router, with the address that it came from.
+fn answer(
+    router: &TowerToHyperService<Router>,
+    request: Request<Incoming>,
+    remote: SocketAddr,
+    deadlines: Arc<Deadlines>,
+) -> impl Future<Output = Response<ResponseBody>> + use<> {
+    deadlines.request_begins();
+    let ends = ResponseEnd(deadlines.clone());
+    let mut request = request.map(|incoming| Body::new(RequestBody { incoming, deadlines }));
+    request.extensions_mut().insert(ConnectInfo(remote));
+    let answering = router.call(request);
+    async move {
+        let Ok(response) = answering.await;
+        response.map(|body| ResponseBody { body, _ends: ends })
+    }
+}

@@ -1,0 +1,133 @@
+//! The socket of a served connection: it notes what the deadlines depend on. A WebSocket takes the bare TCP socket out
+//! of it, and keeps the place among the connections.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::deadlines::Deadlines;
+
+/// A TCP socket under the deadlines of HTTP.
+pub(crate) struct ServedSocket {
+    tcp: TcpStream,
+    place: Place,
+    deadlines: Arc<Deadlines>,
+}
+
+/// A connection's place among those of a listener. Dropping it releases the place.
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// Takes a place; `None` where `most` are taken.
+    pub(super) fn take(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let before = taken.fetch_add(1, Ordering::Relaxed);
+        let place = Self(taken.clone());
+        (before < most).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl ServedSocket {
+    pub(super) fn new(tcp: TcpStream, place: Place, deadlines: Arc<Deadlines>) -> Self {
+        Self { tcp, place, deadlines }
+    }
+
+    pub(crate) fn into_parts(self) -> (TcpStream, Place) {
+        (self.tcp, self.place)
+    }
+
+    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Pending => self.deadlines.write_blocked(),
+            Poll::Ready(Ok(bytes)) => self.deadlines.written(*bytes),
+            Poll::Ready(Err(_)) => {}
+        }
+        written
+    }
+
+    /// Fails where the connection is to be reset: what lies in the system's buffer is not sent any more then.
+    fn check(&self) -> io::Result<()> {
+        if self.deadlines.is_aborted() {
+            reset_when_closed(&self.tcp);
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for ServedSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.deadlines.received();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for ServedSocket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check()?;
+        let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        self.noted(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
+        self.noted(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    /// hyper flushes when it has written all that it holds.
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.deadlines.all_written();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+/// Sets what every connection has. A socket that cannot have it works as well.
+pub(super) fn prepare(tcp: &TcpStream, unacknowledged: Duration) {
+    let _ = tcp.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    if let Ok(milliseconds) = u32::try_from(unacknowledged.as_millis()) {
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(tcp, milliseconds);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = unacknowledged;
+}
+
+#[cfg(unix)]
+fn reset_when_closed(tcp: &TcpStream) {
+    let _ = rustix::net::sockopt::set_socket_linger(tcp, Some(Duration::ZERO));
+}
+
+#[cfg(not(unix))]
+fn reset_when_closed(_tcp: &TcpStream) {}
