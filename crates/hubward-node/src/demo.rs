@@ -9,7 +9,7 @@ mod vitals;
 mod ward;
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         let hubs = hubs(&node, &cluster)?;
         hubs.start().await?;
         let app = hubs.router().merge(page::router(node));
-        tasks.spawn(hubward::serve(listener, app, ServeOptions::default()));
+        tasks.spawn(hubward::serve(listener, app, serve_options(options.address)));
         running.push(hubs);
     }
     // The messages reach the other nodes over the backplane, so one node is enough to send them.
@@ -54,6 +54,16 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
     announce(&nodes)?;
     shutdown_signal().await?;
     shut_down(&running).await
+}
+
+/// The demo signs everybody in, so no web page may reach it by a name of its own (DNS rebinding).
+fn serve_options(address: IpAddr) -> ServeOptions {
+    let shown = match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    let loopback = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
+    ServeOptions { hosts: loopback.into_iter().chain([shown]).collect(), ..ServeOptions::default() }
 }
 
 fn signing_key(options: &DemoOptions) -> String {

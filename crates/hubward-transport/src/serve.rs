@@ -4,6 +4,7 @@
 pub(crate) mod body;
 pub(crate) mod connection;
 pub(crate) mod deadlines;
+pub(crate) mod hosts;
 pub(crate) mod options;
 pub(crate) mod socket;
 

@@ -1,5 +1,7 @@
 //! Negotiate: a new id and the connection token for it. Nothing is stored, so a flood of negotiate requests costs no memory.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use http::request::Parts;
 use hubward_auth::{ConnectionTokenClaims, Identity, random_id};
@@ -17,6 +19,9 @@ use crate::transport::Transport;
 
 /// The newest version of negotiate, in which the connection token is not the public id.
 const VERSION: i32 = 1;
+
+/// How long a token may be used that may be used for ever: a time that every system can represent.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// What the id inside a token of version 0 begins with, where the token itself is the public id. No random id has it.
 const VERSION_0_MARK: &str = "~";
@@ -73,7 +78,7 @@ pub(crate) fn negotiate(admitted: &Admitted<'_>, parts: &Parts) -> Result<Respon
         identity: Identity::of(principal),
         stateful,
         issued_at: *now,
-        expires_at: *now + options.connect_timeout,
+        expires_at: *now + options.connect_timeout.min(NEVER),
     };
     let token = manager.keys().seal(&claims);
     Ok(serialized(&NegotiateResponse {

@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use crate::error::PipeError;
 
+/// A timeout without end, such as `Duration::MAX`: no clock overflows by it.
+pub(crate) const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// What a pipe waits for its peer to do, and until when.
 #[derive(Default)]
 pub(crate) enum Deadline {
@@ -23,7 +26,7 @@ impl Deadline {
     /// Starts the time of a blocked write, unless it runs already.
     pub(crate) fn write_blocked(&mut self, timeout: Duration) {
         if matches!(self, Self::Unset) {
-            *self = Self::Write(Instant::now() + timeout);
+            *self = Self::Write(Instant::now() + timeout.min(NEVER));
         }
     }
 
@@ -38,7 +41,7 @@ impl Deadline {
     pub(crate) fn begin_close(&mut self, timeout: Duration) -> bool {
         let begins = !self.is_closing();
         if begins {
-            *self = Self::Close(Instant::now() + timeout);
+            *self = Self::Close(Instant::now() + timeout.min(NEVER));
         }
         begins
     }

@@ -16,6 +16,7 @@ use super::received::{Received, TransportEnd};
 use super::wakers::{WakerSlot, unlock_and_wake};
 use crate::error::PipeError;
 use crate::options::TransportOptions;
+use crate::pipe::deadline::NEVER;
 
 /// How many bytes may wait for the next poll before the owner has to wait; SignalR's default for what a transport
 /// buffers.
@@ -76,7 +77,12 @@ struct PendingPoll<'a> {
 
 impl LongPollingPipe {
     pub(crate) fn new(channel: Arc<PollChannel>, options: Arc<TransportOptions>) -> Self {
-        Self { channel, closing: false, deadline: Instant::now() + options.disconnect_timeout, options }
+        Self {
+            channel,
+            closing: false,
+            deadline: Instant::now() + options.disconnect_timeout.min(NEVER),
+            options,
+        }
     }
 
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<Received> {
@@ -111,7 +117,7 @@ impl LongPollingPipe {
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.closing {
             self.closing = true;
-            self.deadline = Instant::now() + self.options.close_timeout;
+            self.deadline = Instant::now() + self.options.close_timeout.min(NEVER);
             self.channel.finish();
         }
         let mut state = self.channel.state.lock();
@@ -135,7 +141,7 @@ impl LongPollingPipe {
         }
         let state = self.channel.state.lock();
         let since = if state.polled { now } else { state.idle_since };
-        self.deadline = since + self.options.disconnect_timeout;
+        self.deadline = since + self.options.disconnect_timeout.min(NEVER);
         if now < self.deadline { Ok(()) } else { Err(PipeError::DisconnectTimeout) }
     }
 }

@@ -10,9 +10,9 @@ use std::task::{Poll, ready};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::future::FutureExt;
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use super::body::{RequestBody, ResponseBody, ResponseEnd};
 use super::deadlines::Deadlines;
+use super::hosts;
 use super::options::ServeOptions;
 use super::socket::{Place, ServedSocket};
 
@@ -36,7 +37,7 @@ pub(super) async fn serve(
 ) {
     let deadlines = Arc::new(Deadlines::new(&options));
     let service = service_fn(|request: Request<Incoming>| {
-        let answering = answer(&router, request, remote, deadlines.clone());
+        let answering = answer(&router, request, remote, deadlines.clone(), &options.hosts);
         async move { Ok::<_, Infallible>(answering.await) }
     });
     let socket = TokioIo::new(ServedSocket::new(tcp, place, deadlines.clone()));
@@ -82,14 +83,22 @@ fn answer(
     request: Request<Incoming>,
     remote: SocketAddr,
     deadlines: Arc<Deadlines>,
+    hosts: &[String],
 ) -> impl Future<Output = Response<ResponseBody>> + use<> {
     deadlines.request_begins();
     let ends = ResponseEnd(deadlines.clone());
+    let allowed = hosts::allows(hosts, request.headers());
     let mut request = request.map(|incoming| Body::new(RequestBody { incoming, deadlines }));
     request.extensions_mut().insert(ConnectInfo(remote));
-    let answering = router.call(request);
+    let answering = allowed.then(|| router.call(request));
     async move {
-        let Ok(response) = answering.await;
+        let response = match answering {
+            Some(answering) => {
+                let Ok(response) = answering.await;
+                response
+            }
+            None => StatusCode::BAD_REQUEST.into_response(),
+        };
         response.map(|body| ResponseBody { body, _ends: ends })
     }
 }

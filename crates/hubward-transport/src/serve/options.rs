@@ -48,6 +48,9 @@ pub struct ServeOptions {
     /// load balancer can try another node at once, which a connection that waits in the system's queue cannot.
     /// Default: 64 below the limit of open files as it is when the options are made.
     pub max_connections: usize,
+    /// The names that requests may have in `Host`, without a port; another is refused with 400, before any handler.
+    /// Set them where the server can be reached from a browser but not from everywhere. Default: none, which allows all.
+    pub hosts: Vec<String>,
     /// Stops serving when it is cancelled: nothing is accepted any more, and requests that run are answered. WebSockets
     /// are not touched: the hubs close them.
     pub shutdown: CancellationToken,
@@ -84,6 +87,7 @@ impl Default for ServeOptions {
             write_timeout: Duration::from_secs(10),
             unacknowledged_timeout: Duration::from_secs(30),
             max_connections: connections_below_file_limit(),
+            hosts: Vec::new(),
             shutdown: CancellationToken::new(),
             shutdown_timeout: Duration::from_secs(10),
         }

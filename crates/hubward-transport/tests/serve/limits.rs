@@ -16,6 +16,16 @@ async fn handlers_know_the_address_of_their_client() {
 }
 
 #[tokio::test]
+async fn a_host_that_is_not_listed_is_refused_with_400() {
+    let served = serve(ServeOptions { hosts: vec!["hubs.example".into()], ..ServeOptions::default() }).await;
+    for (host, status) in [("hubs.example:80", "200"), ("evil.example", "400")] {
+        let mut http = Http::connect(served.address).await;
+        http.write(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await;
+        assert_eq!(http.response().await.status.to_string(), status, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn one_connection_too_many_is_answered_503_and_a_place_comes_back() {
     let served = serve(ServeOptions { max_connections: 1, ..ServeOptions::default() }).await;
     let mut first = Http::connect(served.address).await;

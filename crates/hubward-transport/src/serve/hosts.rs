@@ -1,0 +1,57 @@
+//! Which names a server is reached by. A web page can make a name of its own lead to a server that only its visitor can
+//! reach (DNS rebinding), and is then of the same origin; the name in `Host` shows it.
+
+use http::{HeaderMap, header};
+
+/// Returns whether a request names one of `hosts`, with any port; no hosts are all. A request without exactly one
+/// `Host` is refused where there are some, as one that names another is.
+pub(super) fn allows(hosts: &[String], headers: &HeaderMap) -> bool {
+    if hosts.is_empty() {
+        return true;
+    }
+    let mut given = headers.get_all(header::HOST).iter();
+    let (Some(given), None) = (given.next(), given.next()) else { return false };
+    let Ok(given) = given.to_str() else { return false };
+    let name = without_port(given);
+    hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+}
+
+/// Returns the name in front of a port; an IPv6 address keeps its brackets.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) && !is_inside(name) => name,
+        _ => host,
+    }
+}
+
+/// Whether a colon after this is one inside of an IPv6 address.
+fn is_inside(name: &str) -> bool {
+    name.starts_with('[') && !name.ends_with(']')
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_host_is_compared_without_port_and_case() {
+        let hosts = ["hubs.example".to_owned(), "[::1]".to_owned()];
+        for (given, allowed) in [
+            ("hubs.example", true),
+            ("Hubs.Example:8080", true),
+            ("[::1]", true),
+            ("[::1]:80", true),
+            ("[::2]:80", false),
+            ("evil.example", false),
+            ("evil.example:80@hubs.example", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(given))]);
+            assert_eq!(allows(&hosts, &headers), allowed, "{given}");
+        }
+        assert!(!allows(&hosts, &HeaderMap::new()));
+        assert!(allows(&[], &HeaderMap::new()));
+    }
+}
