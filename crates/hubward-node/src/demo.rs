@@ -43,7 +43,7 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         let node = Arc::new(DemoNode { info, nodes: nodes.clone(), issuer: token::issuer(&key)? });
         let hubs = hubs(&node, &cluster)?;
         hubs.start().await?;
-        let app = hubs.router().merge(page::router(node));
+        let app = hubs.mount(page::router(node));
         tasks.spawn(hubward::serve(listener, app, serve_options(options.address)));
         running.push(hubs);
     }

@@ -10,6 +10,8 @@ use hubward_server::{Engine, HubAcceptor, Node, NodeContext, NodeStores, StartEr
 use hubward_transport::{Acceptor, Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
+use crate::paths;
+
 /// A node with its hubs, ready to be mounted into an axum router. Cheap to clone.
 ///
 /// ```
@@ -19,7 +21,7 @@ use hubward_types::{HubName, NodeId};
 ///     let hubs = Hubward::builder().hub("/hubs/chat", Hub::new("chat")).build()?;
 ///     hubs.start().await?;
 ///     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-///     let app = axum::Router::new().merge(hubs.router());
+///     let app = hubs.mount(axum::Router::new());
 ///     hubward::serve(listener, app, hubward::ServeOptions::default()).await?;
 ///     Ok(())
 /// }
@@ -28,6 +30,7 @@ use hubward_types::{HubName, NodeId};
 pub struct Hubward {
     node: Arc<Node>,
     router: axum::Router,
+    paths: Arc<[HubPath]>,
 }
 
 impl Hubward {
@@ -52,6 +55,12 @@ impl Hubward {
     /// remote addresses, and has to bound by itself what clients may cost below their requests.
     pub fn router(&self) -> axum::Router {
         self.router.clone()
+    }
+
+    /// Adds the routes of all hubs to an axum router. Unlike with [`router`](Self::router), the paths of hubs are found
+    /// whatever the case of their letters, as in ASP.NET Core. Add what else there is before.
+    pub fn mount(&self, app: axum::Router) -> axum::Router {
+        paths::ignoring_case(app.merge(self.router()), self.paths.clone())
     }
 
     /// Returns a handle to send to a hub's clients from anywhere in the program; `None` where there is no such hub.
@@ -115,7 +124,7 @@ pub enum BuildError {
     /// Two hubs have the same name.
     #[error("two hubs are named '{0}'; names keep the hubs of a cluster apart, so each needs its own")]
     DuplicateHub(HubName),
-    /// Two hubs or raw handlers have the same path, or a path does not begin with a slash or ends with one.
+    /// Two hubs or raw handlers have the same path but for the case of letters, or a path does not begin with a slash or ends with one.
     #[error("'{0}' cannot be a hub's path: it must begin with '/', not end with one, and be used once")]
     Path(HubPath),
     /// There is a backplane, but no group store: the nodes would disagree about groups.
@@ -242,8 +251,14 @@ impl Builder {
         let (mut paths, mut names) = (HashSet::new(), HashSet::new());
         let mut check_path = |path: &HubPath| {
             let usable = path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
-            if usable && paths.insert(path.clone()) { Ok(()) } else { Err(BuildError::Path(path.clone())) }
+            if usable && paths.insert(path.to_ascii_lowercase()) {
+                Ok(())
+            } else {
+                Err(BuildError::Path(path.clone()))
+            }
         };
+        let all_paths =
+            self.hubs.iter().map(|hub| &hub.0).chain(self.raw.iter().map(|raw| &raw.0)).cloned().collect();
         let mut router = axum::Router::new();
         let mut engines = Vec::new();
         for (path, hub, options) in self.hubs {
@@ -276,6 +291,6 @@ impl Builder {
                 .cors(self.cors.clone());
             router = router.merge(endpoint.router());
         }
-        Ok(Hubward { node: Arc::new(Node::new(context, engines)), router })
+        Ok(Hubward { node: Arc::new(Node::new(context, engines)), router, paths: all_paths })
     }
 }

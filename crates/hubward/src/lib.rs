@@ -11,7 +11,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let hubs = Hubward::builder().hub("/hubs/chat", Hub::new("chat").method("Send", send)).build()?;
-//! let app = axum::Router::new().merge(hubs.router());
+//! let app = hubs.mount(axum::Router::new());
 //! hubs.hub("chat").ok_or("no such hub")?.all().send("Message", ("The server is up.",)).await?;
 //! # let _ = app; Ok(()) }
 //! ```
@@ -20,6 +20,7 @@
 
 mod builder;
 mod cluster;
+mod paths;
 
 pub use builder::{BuildError, Builder, HubPath, Hubward};
 pub use cluster::Cluster;

@@ -49,7 +49,7 @@ async fn main() -> Result<(), Failure> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        serving.spawn(hubward::serve(listener, hubs.router(), ServeOptions::default()));
+        serving.spawn(hubward::serve(listener, hubs.mount(Default::default()), ServeOptions::default()));
         nodes.push(hubs);
     }
     announce()?;

@@ -29,7 +29,7 @@ impl TestNode {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut serving = JoinSet::new();
-        let serve = hubward::serve(listener, hubs.router(), ServeOptions::default());
+        let serve = hubward::serve(listener, hubs.mount(Default::default()), ServeOptions::default());
         serving.spawn(async move { serve.await.unwrap() });
         Self { address, hubs, _serving: serving }
     }

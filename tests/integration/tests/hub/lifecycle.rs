@@ -10,6 +10,20 @@ use tokio::sync::Notify;
 use crate::echo;
 
 #[tokio::test]
+async fn a_hubs_path_is_found_whatever_the_case_of_its_letters() {
+    let node = TestNode::with_hub(Hub::new("hub")).await;
+    for (path, status) in [("/HUB/Negotiate", 200), ("/hub/negotiate", 200), ("/HUB/other", 404)] {
+        assert_eq!(node.request("POST", path, &[], b"").await.status, status, "{path}");
+    }
+}
+
+#[test]
+fn two_paths_that_differ_by_case_only_are_refused() {
+    let builder = hubward::Hubward::builder().hub("/hub", Hub::new("a")).hub("/Hub", Hub::new("b"));
+    assert!(builder.build().is_err());
+}
+
+#[tokio::test]
 async fn calls_wait_for_on_connected_and_messages_do_not() {
     let gate = Arc::new(Notify::new());
     let (recorder, mut events) = events::<String>();
