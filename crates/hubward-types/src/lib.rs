@@ -1,11 +1,13 @@
 //! The types that all crates of Hubward share: ids, targets, principals and secrets. It has no logic beyond keeping its
 //! own values valid, does no I/O, and depends only on serde.
 
+mod brief;
 mod id;
 mod principal;
 mod secret;
 mod target;
 
+pub use brief::{brief_error, brief_name};
 pub use id::{ConnectionId, GroupName, HubName, NodeId, UserId};
 pub use principal::{Principal, PrincipalBuilder};
 pub use secret::{AccessToken, ConnectionToken};

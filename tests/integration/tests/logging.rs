@@ -169,10 +169,10 @@ async fn a_refused_connection_has_a_line_with_the_reason() {
     let upgraded = guarded.client("/hub").upgrade(None).await;
     assert_eq!(upgraded.err().unwrap().status, 401);
     let all = lines_are("guarded", 4).await;
-    check(&all[0], "WARN", REFUSED, &json!({ "hub": "guarded", "reason": "no token" }));
-    check(&all[1], "WARN", REFUSED, &json!({ "reason": "the token was refused" }));
+    check(&all[0], "INFO", REFUSED, &json!({ "hub": "guarded", "reason": "no token" }));
+    check(&all[1], "INFO", REFUSED, &json!({ "reason": "the token was refused" }));
     check(&all[2], "INFO", REFUSED, &json!({ "user": "nina", "reason": "a policy forbids it" }));
-    check(&all[3], "WARN", REFUSED, &json!({ "reason": "no token" }));
+    check(&all[3], "INFO", REFUSED, &json!({ "reason": "no token" }));
     assert!(all.iter().all(|line| line["connection_id"].is_null()), "there was no connection yet");
 
     // Another user's token on a connection that alice negotiated.

@@ -13,6 +13,7 @@ use super::ConnectionTask;
 use super::close_reason::CloseReason;
 use crate::invocation::lifecycle;
 use crate::membership;
+use hubward_types::{brief_error, brief_name};
 
 impl ConnectionTask {
     /// Closes the transport, runs `on_disconnected` meanwhile, and then removes what is kept for the connection.
@@ -81,12 +82,13 @@ impl ConnectionTask {
     fn log_close(&self, reason: &CloseReason) {
         let row = reason.row();
         let user = self.opened.principal.user_id().map(|user| user.as_str()).unwrap_or_default();
+        let user = brief_name(user);
         let (hub, connection_id) = (self.engine.name(), self.logged_id());
         let transport = self.opened.request.transport.name();
         if row.log_level == Level::WARN {
-            tracing::warn!(%hub, user, transport, %connection_id, reason = row.label, error = reason.disconnect_reason().error(), "A connection ended.");
+            tracing::warn!(%hub, user = &*user, transport, %connection_id, reason = row.label, error = reason.disconnect_reason().error().map(brief_error).as_deref(), "A connection ended.");
         } else {
-            tracing::info!(%hub, user, transport, %connection_id, reason = row.label, "A connection ended.");
+            tracing::info!(%hub, user = &*user, transport, %connection_id, reason = row.label, "A connection ended.");
         }
     }
 

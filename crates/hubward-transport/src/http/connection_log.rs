@@ -1,7 +1,7 @@
 //! The one log line about a request that opened a connection or was refused. No token and no part of one is in it.
 
 use hubward_auth::BearerTokenError;
-use hubward_types::{ConnectionId, HubName, UserId};
+use hubward_types::{ConnectionId, HubName, UserId, brief_name};
 
 use super::caller::Caller;
 use crate::refusal::Refusal;
@@ -19,10 +19,10 @@ pub(crate) struct ConnectionLog {
 macro_rules! line {
     ($level:ident, $log:expr, $hub:expr, $reason:expr, $message:literal) => {
         tracing::$level!(
-            user = $log.user.as_ref().map(UserId::as_str),
+            user = $log.user.as_ref().map(|user| brief_name(user.as_str())).as_deref(),
             hub = $hub.as_str(),
             transport = $log.transport.map(Transport::name),
-            connection_id = $log.connection_id.as_ref().map(ConnectionId::as_str),
+            connection_id = $log.connection_id.as_ref().map(|id| brief_name(id.as_str())).as_deref(),
             reason = $reason,
             token_error = $log.token_error.map(BearerTokenError::label),
             $message
@@ -44,13 +44,13 @@ impl ConnectionLog {
         line!(info, self, hub, None::<&str>, "A connection was accepted.");
     }
 
-    /// Logs at WARN who was not authenticated, at INFO who was refused otherwise, and at DEBUG what a misbehaving
+    /// Logs at INFO who was refused, and at DEBUG what a misbehaving
     /// client can cause at will.
     pub(crate) fn refused(&self, hub: &HubName, refusal: Refusal) {
         let reason = refusal.reason();
         match refusal {
-            Refusal::Unauthenticated(_) => line!(warn, self, hub, reason, "A connection was refused."),
-            Refusal::Forbidden
+            Refusal::Unauthenticated(_)
+            | Refusal::Forbidden
             | Refusal::OriginNotAllowed
             | Refusal::UserChanged
             | Refusal::TooManyWaiting

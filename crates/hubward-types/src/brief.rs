@@ -1,0 +1,39 @@
+//! Text of somebody else in a log line, which is as long there as we say.
+
+use std::borrow::Cow;
+
+/// The most bytes of a name in a log line: more than any sensible one has.
+const NAME_BYTES: usize = 64;
+
+/// The most bytes of an error in a log line that may quote a client.
+const ERROR_BYTES: usize = 256;
+
+/// Returns a name for a log line: at most 64 bytes of it, with `…` where it was cut.
+pub fn brief_name(name: &str) -> Cow<'_, str> {
+    cut(name, NAME_BYTES)
+}
+
+/// Returns an error that may quote a client for a log line: at most 256 bytes of it, with `…` where it was cut.
+pub fn brief_error(error: &str) -> Cow<'_, str> {
+    cut(error, ERROR_BYTES)
+}
+
+fn cut(text: &str, most_bytes: usize) -> Cow<'_, str> {
+    if text.len() <= most_bytes {
+        return text.into();
+    }
+    let end = text.floor_char_boundary(most_bytes);
+    format!("{}…", text.get(..end).unwrap_or_default()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_between_two_characters() {
+        assert_eq!(brief_name("alice"), "alice");
+        assert_eq!(brief_name(&"a".repeat(64)), "a".repeat(64));
+        assert_eq!(brief_name(&format!("a{}", "é".repeat(40))), format!("a{}…", "é".repeat(31)));
+    }
+}
