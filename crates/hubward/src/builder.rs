@@ -231,16 +231,9 @@ impl Builder {
     /// # Errors
     /// [`BuildError`], with what to change.
     pub fn build(self) -> Result<Hubward, BuildError> {
-        if self.backplane.is_some() && self.store.is_none() {
-            return Err(BuildError::NoGroupStore);
-        }
+        let stores = shared_stores(self.backplane.is_some(), self.store, self.registry)?;
         let id = self.node.unwrap_or_else(|| hubward_auth::random_id().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);
-        let stores = match (self.store, self.registry) {
-            (Some(groups), Some(nodes)) => Some(NodeStores { groups, nodes }),
-            (Some(_), None) => return Err(BuildError::NoNodeRegistry),
-            (None, _) => None,
-        };
         let context = NodeContext::new(id.clone(), self.backplane, stores);
         let connections = hubward_transport::ConnectionManager::new(
             id,
@@ -292,5 +285,19 @@ impl Builder {
             router = router.merge(endpoint.router());
         }
         Ok(Hubward { node: Arc::new(Node::new(context, engines)), router, paths: all_paths })
+    }
+}
+
+/// Returns what the node shares with others; a backplane needs it.
+fn shared_stores(
+    backplane: bool,
+    groups: Option<Arc<dyn GroupStore>>,
+    nodes: Option<Arc<dyn NodeRegistry>>,
+) -> Result<Option<NodeStores>, BuildError> {
+    match (groups, nodes) {
+        (Some(groups), Some(nodes)) => Ok(Some(NodeStores { groups, nodes })),
+        (Some(_), None) => Err(BuildError::NoNodeRegistry),
+        (None, _) if backplane => Err(BuildError::NoGroupStore),
+        (None, _) => Ok(None),
     }
 }

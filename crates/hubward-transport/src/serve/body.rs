@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::deadlines::Deadlines;
+use super::deadlines::SocketDeadlines;
 
 /// A request's body.
 pub(super) struct RequestBody {
     pub(super) incoming: Incoming,
-    pub(super) deadlines: Arc<Deadlines>,
+    pub(super) deadlines: Arc<SocketDeadlines>,
 }
 
 /// A response's body.
@@ -25,7 +25,7 @@ pub(super) struct ResponseBody {
 }
 
 /// Notes the end of a response when it is dropped.
-pub(super) struct ResponseEnd(pub(super) Arc<Deadlines>);
+pub(super) struct ResponseEnd(pub(super) Arc<SocketDeadlines>);
 
 impl Drop for ResponseEnd {
     fn drop(&mut self) {

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::body::{RequestBody, ResponseBody, ResponseEnd};
-use super::deadlines::Deadlines;
+use super::deadlines::SocketDeadlines;
 use super::hosts;
 use super::options::ServeOptions;
 use super::socket::{Place, ServedSocket};
@@ -35,7 +35,7 @@ pub(super) async fn serve(
     router: TowerToHyperService<Router>,
     options: Arc<ServeOptions>,
 ) {
-    let deadlines = Arc::new(Deadlines::new(&options));
+    let deadlines = Arc::new(SocketDeadlines::new(&options));
     let service = service_fn(|request: Request<Incoming>| {
         let answering = answer(&router, request, remote, deadlines.clone(), &options.hosts);
         async move { Ok::<_, Infallible>(answering.await) }
@@ -82,7 +82,7 @@ fn answer(
     router: &TowerToHyperService<Router>,
     request: Request<Incoming>,
     remote: SocketAddr,
-    deadlines: Arc<Deadlines>,
+    deadlines: Arc<SocketDeadlines>,
     hosts: &[String],
 ) -> impl Future<Output = Response<ResponseBody>> + use<> {
     deadlines.request_begins();

@@ -14,7 +14,7 @@ use super::options::ServeOptions;
 const LEAST_BYTES_PER_SECOND: u64 = 256;
 
 /// The deadlines of one connection.
-pub(crate) struct Deadlines {
+pub(crate) struct SocketDeadlines {
     head_timeout: Duration,
     idle_timeout: Duration,
     body_timeout: Duration,
@@ -48,7 +48,7 @@ struct Blocked {
     taken: u64,
 }
 
-impl Deadlines {
+impl SocketDeadlines {
     pub(super) fn new(options: &ServeOptions) -> Self {
         Self {
             head_timeout: options.head_timeout,
@@ -163,7 +163,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_has_its_time_from_the_accept_and_from_each_first_byte() {
-        let (deadlines, began) = (Deadlines::new(&options()), Instant::now());
+        let (deadlines, began) = (SocketDeadlines::new(&options()), Instant::now());
         assert_eq!(deadlines.nearest(), Some((began + SECOND, false)));
         deadlines.request_begins();
         assert_eq!(deadlines.nearest(), None);
@@ -178,7 +178,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_has_its_time_in_all_and_only_while_it_is_awaited() {
-        let deadlines = Deadlines::new(&options());
+        let deadlines = SocketDeadlines::new(&options());
         deadlines.request_begins();
         deadlines.body_awaited();
         tokio::time::advance(SECOND).await;
@@ -191,7 +191,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_blocked_write_earns_time_by_what_is_taken_and_ends_when_all_is() {
-        let (deadlines, began) = (Deadlines::new(&options()), Instant::now());
+        let (deadlines, began) = (SocketDeadlines::new(&options()), Instant::now());
         deadlines.request_begins();
         deadlines.write_blocked();
         deadlines.written(100);
@@ -213,7 +213,7 @@ mod tests {
             write_timeout: never,
             ..ServeOptions::default()
         };
-        let deadlines = Deadlines::new(&options);
+        let deadlines = SocketDeadlines::new(&options);
         deadlines.write_blocked();
         deadlines.written(10_000);
         deadlines.body_awaited();

@@ -11,13 +11,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::deadlines::Deadlines;
+use super::deadlines::SocketDeadlines;
 
 /// A TCP socket under the deadlines of HTTP.
 pub(crate) struct ServedSocket {
     tcp: TcpStream,
     place: Place,
-    deadlines: Arc<Deadlines>,
+    deadlines: Arc<SocketDeadlines>,
 }
 
 /// A connection's place among those of a listener. Dropping it releases the place.
@@ -39,7 +39,7 @@ impl Drop for Place {
 }
 
 impl ServedSocket {
-    pub(super) fn new(tcp: TcpStream, place: Place, deadlines: Arc<Deadlines>) -> Self {
+    pub(super) fn new(tcp: TcpStream, place: Place, deadlines: Arc<SocketDeadlines>) -> Self {
         Self { tcp, place, deadlines }
     }
 
