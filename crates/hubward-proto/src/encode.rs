@@ -4,15 +4,12 @@
 use serde::Serialize;
 
 use crate::error::EncodeError;
-use crate::frame::{Frame, HEADER_SPACE};
+use crate::frame::{Frame, HEADER_SPACE, KEPT_BYTES};
 use crate::json;
 use crate::message::arguments::Arguments;
 use crate::message::message_type::MessageType;
 use crate::messagepack::{self, PREFIX_SPACE};
 use crate::protocol::Protocol;
-
-/// How many bytes are reserved for a message before it is written: most fit, and growing once more costs little.
-const CAPACITY_BYTES: usize = 256;
 
 /// Writes an Invocation (type 1). With an id, the recipient sends a Completion.
 ///
@@ -210,8 +207,9 @@ fn with_sequence_id(protocol: Protocol, message_type: MessageType, sequence_id: 
 /// Where a message starts: after room for the WebSocket header and for MessagePack's length.
 const START: usize = HEADER_SPACE + PREFIX_SPACE;
 
+/// Begins a message with room for most; growing once more costs little.
 fn begin() -> Vec<u8> {
-    let mut out = Vec::with_capacity(CAPACITY_BYTES);
+    let mut out = Vec::with_capacity(KEPT_BYTES);
     out.extend_from_slice(&[0; START]);
     out
 }

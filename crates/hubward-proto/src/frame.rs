@@ -14,6 +14,9 @@ const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 /// The longest header of an unmasked frame: two bytes and a length of eight.
 pub(crate) const HEADER_SPACE: usize = 10;
+/// Capacity that a buffer keeps, however little of it is used: what a message is begun with. Freeing less is not worth
+/// the allocator's work.
+pub(crate) const KEPT_BYTES: usize = 256;
 
 /// An encoded hub message, ready for any transport. Cloning it copies no bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,6 +97,11 @@ impl Frame {
         let begin = start.saturating_sub(usize::from(header_len));
         for (to, from) in buffer.iter_mut().skip(begin).zip(header.iter().take(usize::from(header_len))) {
             *to = *from;
+        }
+        // A buffer that has grown has up to twice the capacity that it needed, which nobody who counts the frame's bytes
+        // would count.
+        if buffer.capacity() > KEPT_BYTES && buffer.capacity() - buffer.len() > buffer.len() / 8 {
+            buffer.shrink_to_fit();
         }
         let mut bytes = Bytes::from(buffer);
         bytes.advance(begin.min(bytes.len()));

@@ -110,3 +110,15 @@ fn debug_shows_no_message() {
     let frame = encode::completion_error(Protocol::Json, "1", "secret").websocket().clone();
     assert!(!format!("{:?}", Frame::from_websocket(frame)).contains("secret"));
 }
+
+#[test]
+fn a_frame_holds_about_as_many_bytes_as_it_counts() {
+    for protocol in Protocol::ALL {
+        for len in [300, 600, 5_000, 70_000, (1 << 20) + 1, 5 << 19] {
+            let frame = encode::completion(protocol, "1", &"x".repeat(len)).unwrap();
+            let counted = frame.len();
+            let held = frame.bytes.try_into_mut().unwrap().capacity();
+            assert!(held <= counted + counted / 8, "{held} bytes are held for {counted}");
+        }
+    }
+}
