@@ -46,9 +46,15 @@ impl<K: Hash + Eq + Clone> Deadlines<K> {
         start
     }
 
-    /// Removes the deadline of a key.
+    /// Removes the deadline of a key. Whoever waits for deadlines stops when none is left.
     pub fn remove(&self, key: &K) {
-        self.state.lock().index.remove(key);
+        let mut state = self.state.lock();
+        let removed = state.index.remove(key).is_some();
+        let none_left = removed && state.index.is_empty() && state.awaited;
+        drop(state);
+        if none_left {
+            self.nearer.notify_one();
+        }
     }
 
     /// Waits until a deadline has passed; removes and returns the keys that are due, the earliest first, but at most
@@ -111,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_nearer_deadline_shortens_the_wait_and_a_removed_one_ends_it() {
+    async fn a_nearer_deadline_shortens_the_wait_and_the_removal_of_the_last_one_ends_it() {
         let (deadlines, start) = (Arc::new(Deadlines::default()), Instant::now());
         let _ = deadlines.set("far", start + seconds(3600));
         let mut waiting = tokio::task::JoinSet::new();
@@ -122,8 +128,14 @@ mod tests {
         tokio::time::sleep(seconds(1)).await;
         let _ = deadlines.set("near", start + seconds(5));
         assert_eq!(waiting.join_next().await.unwrap().unwrap(), (Some(vec!["near"]), start + seconds(5)));
+        waiting.spawn({
+            let deadlines = deadlines.clone();
+            async move { (deadlines.due(10).await, Instant::now()) }
+        });
+        tokio::time::sleep(seconds(1)).await;
         deadlines.remove(&"far");
-        assert_eq!(deadlines.due(10).await, None);
+        assert!(waiting.join_next().await.unwrap().unwrap().0.is_none());
+        assert!(start.elapsed() < seconds(10));
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hubward_auth::{Decision, Policies, Policy};
-use hubward_expiry::Deadlines;
 use hubward_hub::HubDefinition;
-use hubward_types::{GroupName, HubName, Principal, UserId};
+use hubward_types::{HubName, Principal};
 
 use crate::cluster::forwarded_invocations::ForwardedInvocations;
 use crate::cluster::outbox::Outbox;
@@ -17,6 +16,7 @@ use crate::connection::mailbox::MailboxLimits;
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
 use crate::delivery::index::Index;
+use crate::membership::expiries::Expiries;
 use crate::membership::removals::PendingRemovals;
 use crate::membership::users::Users;
 
@@ -30,8 +30,7 @@ pub struct Engine {
     pub(crate) forwarded: ForwardedInvocations,
     pub(crate) outbox: Outbox,
     pub(crate) users: Users,
-    /// When memberships of this node's users expire: one deadline for each user and group, whatever renews it.
-    pub(crate) expiries: Arc<Deadlines<(UserId, GroupName)>>,
+    pub(crate) expiries: Expiries,
     pub(crate) removals: PendingRemovals,
     client_invocations: AtomicU64,
 }
@@ -85,7 +84,7 @@ impl Engine {
             forwarded: ForwardedInvocations::default(),
             outbox: Outbox::default(),
             users: Users::default(),
-            expiries: Arc::default(),
+            expiries: Expiries::default(),
             removals: PendingRemovals::default(),
             client_invocations: AtomicU64::new(0),
         }))

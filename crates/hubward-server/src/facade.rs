@@ -83,11 +83,11 @@ impl HubEngine for Facade {
         group: &GroupName,
         ttl: Option<Duration>,
     ) -> BoxFuture<'static, Result<(), GroupError>> {
-        Box::pin(membership::user::add(self.0.clone(), user.clone(), group.clone(), ttl))
+        Box::pin(membership::user_changes::add(self.0.clone(), user.clone(), group.clone(), ttl))
     }
 
     fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>> {
-        Box::pin(membership::user::remove(self.0.clone(), user.clone(), group.clone()))
+        Box::pin(membership::user_changes::remove(self.0.clone(), user.clone(), group.clone()))
     }
 
     fn members(

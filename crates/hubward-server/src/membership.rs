@@ -3,12 +3,14 @@
 
 pub(crate) mod changes;
 pub(crate) mod connection;
+pub(crate) mod expiries;
 pub(crate) mod lifecycle;
 pub(crate) mod queries;
 pub(crate) mod removals;
 pub(crate) mod retries;
 pub(crate) mod rules;
 pub(crate) mod user;
+pub(crate) mod user_changes;
 pub(crate) mod users;
 
 use hubward_backplane::StoreError;

@@ -9,7 +9,8 @@ use hubward_types::GroupName;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-/// How many changes of one connection may wait. Whoever asks for more gets an error.
+/// How many changes that somebody asks for may wait for one connection. Whoever asks for more gets an error. Those of its
+/// user and its end always wait: they are few, and a removal that was refused would leave the delivery going on.
 const WAITING_CHANGES: usize = 1024;
 
 /// A change of the groups that are delivered to a connection.
@@ -27,6 +28,13 @@ pub(crate) enum GroupChange {
     UserGroups(Vec<GroupName>),
     /// The connection has closed.
     End,
+}
+
+impl GroupChange {
+    /// Whether it may be refused where too many wait.
+    fn is_asked_for(&self) -> bool {
+        matches!(self, Self::Join(_) | Self::Leave(_))
+    }
 }
 
 /// Why a group is delivered to a connection. Delivery stops when no reason is left.
@@ -58,6 +66,8 @@ struct GroupsState {
     delivered: Vec<(GroupName, Reasons)>,
     /// Present while a change is carried out.
     waiting: Option<VecDeque<WaitingChange>>,
+    /// Whether changes wait until the connection is recorded.
+    held: bool,
     ended: bool,
 }
 
@@ -79,6 +89,19 @@ impl ConnectionGroups {
         self.turn.lock().await
     }
 
+    /// Lets changes wait until [`release`](Self::release): the connection is not recorded yet.
+    pub(crate) fn hold(&self) {
+        let mut state = self.state.lock();
+        state.held = true;
+        state.waiting = Some(VecDeque::new());
+    }
+
+    /// Lets changes begin; returns the first one that waits, for the caller to carry out.
+    pub(crate) fn release(&self) -> Option<WaitingChange> {
+        let held = std::mem::take(&mut self.state.lock().held);
+        if held { self.next() } else { None }
+    }
+
     /// Puts in a change. Nothing is put in after [`GroupChange::End`].
     pub(crate) fn push(&self, change: GroupChange, done: oneshot::Sender<Result<(), GroupError>>) -> Queued {
         let mut state = self.state.lock();
@@ -86,13 +109,13 @@ impl ConnectionGroups {
             return Queued::Ended;
         }
         state.ended = change == GroupChange::End;
-        let (ending, change) = (state.ended, (change, done));
+        let (refusable, change) = (change.is_asked_for(), (change, done));
         match &mut state.waiting {
             None => {
                 state.waiting = Some(VecDeque::new());
                 Queued::First(change)
             }
-            Some(waiting) if waiting.len() >= WAITING_CHANGES && !ending => Queued::Full,
+            Some(waiting) if refusable && waiting.len() >= WAITING_CHANGES => Queued::Full,
             Some(waiting) => {
                 waiting.push_back(change);
                 Queued::Waiting
@@ -181,7 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn no_more_changes_wait_than_the_limit_but_the_end_always_does() {
+    fn changes_wait_until_the_connection_is_recorded() {
+        let groups = ConnectionGroups::default();
+        let push = |change| groups.push(change, oneshot::channel().0);
+        groups.hold();
+        assert!(matches!(push(GroupChange::Join("a".into())), Queued::Waiting));
+        assert!(matches!(push(GroupChange::Join("b".into())), Queued::Waiting));
+        assert_eq!(groups.release().map(|(change, _)| change), Some(GroupChange::Join("a".into())));
+        assert!(groups.release().is_none(), "it is held once");
+        assert!(matches!(push(GroupChange::End), Queued::Waiting));
+    }
+
+    #[test]
+    fn no_more_changes_wait_than_the_limit_but_those_of_the_user_and_the_end_always_do() {
         let groups = ConnectionGroups::default();
         let push = |change| groups.push(change, oneshot::channel().0);
         assert!(matches!(push(GroupChange::Join("a".into())), Queued::First(_)));
@@ -189,6 +224,7 @@ mod tests {
             assert!(matches!(push(GroupChange::Join("a".into())), Queued::Waiting));
         }
         assert!(matches!(push(GroupChange::Join("a".into())), Queued::Full));
+        assert!(matches!(push(GroupChange::UserLeft("a".into())), Queued::Waiting));
         assert!(matches!(push(GroupChange::End), Queued::Waiting));
     }
 }

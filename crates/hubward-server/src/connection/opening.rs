@@ -47,7 +47,7 @@ impl ConnectionTask {
         let (engine, hub) = (self.engine.clone(), self.hub.clone());
         // Before the handshake response is written: whoever has seen it misses nothing that is sent afterwards. A client
         // may so receive messages before `on_connected` is done, but none before the response, which goes first.
-        engine.index.add(&handle);
+        membership::lifecycle::enter(&engine, &handle);
         close_if_shutting_down(&engine, &handle);
         if has_nothing_to_await(&engine, &handle) {
             handle.start_reading();
@@ -67,6 +67,7 @@ fn has_nothing_to_await(engine: &Engine, handle: &ConnectionHandle) -> bool {
     engine.definition.on_connected.is_none()
         && engine.definition.filters.is_empty()
         && engine.context.backplane.is_none()
+        && engine.context.registry.is_none()
         && handle.principal.user_id().is_none()
 }
 

@@ -36,6 +36,13 @@ pub(crate) async fn change(
     result.await.unwrap_or(Ok(()))
 }
 
+/// Lets the changes of a connection begin that waited until it was recorded.
+pub(crate) fn release(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
+    if let Some(first) = connection.groups.release() {
+        start(engine, connection, first);
+    }
+}
+
 /// Carries out changes until none waits: here as far as nothing has to be awaited, and then in a task.
 fn start(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, first: WaitingChange) {
     let mut running = Box::pin(run(engine.clone(), connection.clone(), first));
@@ -69,10 +76,7 @@ async fn carry_out(
     match change {
         GroupChange::Join(group) => join(engine, connection, &group).await,
         GroupChange::Leave(group) => leave(engine, connection, &group).await,
-        GroupChange::UserJoined(groups) => {
-            user_joined(engine, connection, groups).await;
-            Ok(())
-        }
+        GroupChange::UserJoined(groups) => user_joined(engine, connection, groups).await,
         GroupChange::UserLeft(group) => {
             let reasons = Reasons { user: false, ..connection.groups.reasons(&group) };
             stop_for(engine, connection, &group, reasons);
@@ -83,8 +87,7 @@ async fn carry_out(
             for (group, reasons) in of_user.filter(|(group, _)| !groups.contains(group)) {
                 stop_for(engine, connection, &group, Reasons { user: false, ..reasons });
             }
-            user_joined(engine, connection, groups).await;
-            Ok(())
+            user_joined(engine, connection, groups).await
         }
         GroupChange::End => {
             end(engine, connection).await;
@@ -132,14 +135,15 @@ async fn leave(
     group: &GroupName,
 ) -> Result<(), GroupError> {
     let reasons = connection.groups.reasons(group);
-    if !reasons.own {
+    // What an earlier change could not remove from the store may be what this one is about.
+    if !reasons.own && !engine.removals.contains(&connection.id) {
         return Ok(());
     }
     stop_for(engine, connection, group, Reasons { own: false, ..reasons });
     let (store, owner) = (&engine.context.store, engine.context.owner());
     let removed = store.remove_connection(engine.name(), group, &connection.id, &owner).await;
     if removed.is_err() {
-        retry(engine, &connection.id, Some(group));
+        retry(engine, &connection.id);
     }
     removed.map_err(store_failed)
 }
@@ -148,12 +152,17 @@ async fn leave(
 async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, group: &GroupName) {
     let (context, owner) = (&engine.context, engine.context.owner());
     if context.store.remove_connection(engine.name(), group, &connection.id, &owner).await.is_err() {
-        retry(engine, &connection.id, Some(group));
+        retry(engine, &connection.id);
     }
 }
 
-/// Delivers groups of the connection's user. A failure is logged, not returned: the user is a member all the same.
-async fn user_joined(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, groups: Vec<GroupName>) {
+/// Delivers groups of the connection's user. What the hub refuses is logged and left out: the user is a member all the
+/// same. Returns an error where one that is not refused could not be delivered.
+async fn user_joined(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    groups: Vec<GroupName>,
+) -> Result<(), GroupError> {
     let limit = engine.definition.options.groups_per_connection;
     let (mut topics, mut new) = (Vec::new(), Vec::new());
     for group in groups {
@@ -178,16 +187,21 @@ async fn user_joined(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, g
             }
         }
     }
+    let mut delivered = Ok(());
     if new.is_empty() {
-        return;
+        return delivered;
     }
     let subscribed = engine.context.subscriptions.add(topics).await;
     for (group, subscribed) in new.iter().zip(subscribed) {
-        match subscribed {
+        match subscribed.map_err(backplane_failed) {
             Ok(()) => deliver_for(engine, connection, group, Reasons { own: false, user: true }),
-            Err(error) => not_delivered(engine, connection, &backplane_failed(error)),
+            Err(error) => {
+                not_delivered(engine, connection, &error);
+                delivered = Err(error);
+            }
         }
     }
+    delivered
 }
 
 fn not_delivered(engine: &Engine, connection: &ConnectionHandle, error: &GroupError) {
@@ -224,6 +238,9 @@ async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
     let ended = context.store.end_connection(hub, &connection.id, &context.owner()).await;
     if let Err(error) = ended {
         tracing::warn!(%hub, %error, "A closed connection could not be removed from the store; it is tried again.");
-        retry(engine, &connection.id, None);
+        retry(engine, &connection.id);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,14 @@ use crate::connection::groups::GroupChange;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
+/// Makes a connection reachable. Where it has to be recorded first, changes of its groups wait for that.
+pub(crate) fn enter(engine: &Engine, connection: &Arc<ConnectionHandle>) {
+    if engine.context.registry.is_some() {
+        connection.groups.hold();
+    }
+    engine.index.add(connection);
+}
+
 /// Records a connection that has opened, subscribes to what other nodes publish for its user, and delivers the groups of
 /// its user.
 pub(crate) async fn connected(
@@ -28,17 +36,23 @@ pub(crate) async fn connected(
         }
         subscribed
     };
-    let (opened, subscribed) = tokio::join!(open(engine, connection), subscribe);
+    let opening = async {
+        // Also where it panics: the connection's end waits for its turn.
+        scopeguard::defer! { changes::release(engine, connection) }
+        open(engine, connection).await
+    };
+    let (opened, subscribed) = tokio::join!(opening, subscribe);
     subscribed.map_err(backplane_failed)?;
-    let opened = opened.map_err(store_failed)?;
+    let groups = user::timed_groups(opened.map_err(store_failed)?.groups);
     let (Some(user), Some(changing)) = (user, &changing) else { return Ok(()) };
     let _turn = changing.turn().await;
     let groups = if changing.is_outdated() {
-        context.store.groups_of_user(hub, user).await.map_err(store_failed)?
+        user::timed_groups(context.store.groups_of_user(hub, user).await.map_err(store_failed)?)
     } else {
-        opened.groups
+        groups
     };
-    user::deliver_groups(engine, connection, user, groups).await
+    user::connected(engine, connection, user, groups).await;
+    Ok(())
 }
 
 /// Records the connection, where nodes share the store; returns what the store has about its user.
@@ -64,13 +78,15 @@ const CLAIM: Duration = Duration::from_secs(60);
 /// Ends delivery to a connection that has closed, from this node and from others, and removes its memberships.
 pub(crate) async fn disconnected(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
     engine.index.remove(connection);
+    let of_user = connection.groups.all().into_iter().filter(|(_, reasons)| reasons.user);
+    let of_user = of_user.map(|(group, _)| group).collect();
     // After the changes that were made before; none is made afterwards. It reports no error.
     let _ = changes::change(engine, connection, GroupChange::End).await;
-    if let Some(user) = connection.principal.user_id()
-        && connection.set_user_subscribed(false)
-    {
+    let Some(user) = connection.principal.user_id() else { return };
+    if connection.set_user_subscribed(false) {
         engine.context.subscriptions.remove(&Topic::User(engine.name().clone(), user.clone()));
     }
+    user::disconnected(engine, user, of_user).await;
 }
 
 #[cfg(test)]

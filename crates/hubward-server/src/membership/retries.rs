@@ -5,20 +5,19 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hubward_backplane::StoreError;
-use hubward_types::{ConnectionId, GroupName};
+use hubward_types::ConnectionId;
 
-use super::removals::Removal;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
-/// The first pause before a removal is tried again, and the longest.
+/// The first pause before removals are tried again, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Tries a removal again later: of a connection from a group, or without one from everything.
-pub(crate) fn retry(engine: &Arc<Engine>, connection: &ConnectionId, group: Option<&GroupName>) {
-    let removal = Removal { connection: connection.clone(), group: group.cloned() };
-    if engine.removals.push(removal) {
+/// Removes later what the store has of a connection and should not: all of it once it has closed, and before that the
+/// groups that it has not joined.
+pub(crate) fn retry(engine: &Arc<Engine>, connection: &ConnectionId) {
+    if engine.removals.push(connection) {
         engine.context.tasks.spawn(retry_all(Arc::downgrade(engine)));
     }
 }
@@ -33,52 +32,62 @@ async fn retry_all(engine: Weak<Engine>) {
             () = shutdown.cancelled() => true,
         };
         let Some(engine) = engine.upgrade() else { return };
-        if try_all(&engine).await || last {
-            return;
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = match try_all(&engine).await {
+            Tried::All => return,
+            _ if last => return,
+            Tried::Some => FIRST_PAUSE,
+            Tried::None => (pause * 2).min(LONGEST_PAUSE),
+        };
     }
 }
 
-/// Tries what waits, from the oldest on, until one fails; true where nothing waits any more.
-async fn try_all(engine: &Arc<Engine>) -> bool {
-    while let Some(removal) = engine.removals.next() {
-        if try_again(engine, &removal).await.is_err() {
-            engine.removals.put_back(removal);
-            return false;
-        }
-    }
-    true
+/// What came of trying removals.
+enum Tried {
+    /// Nothing waits any more.
+    All,
+    /// One failed behind others that did not.
+    Some,
+    /// The first one failed.
+    None,
 }
 
-async fn try_again(engine: &Arc<Engine>, removal: &Removal) -> Result<(), StoreError> {
-    let (context, id) = (&engine.context, &removal.connection);
-    let removed = match &removal.group {
-        Some(group) => match engine.index.connection(id) {
-            Some(connection) => remove_unless_joined(engine, &connection, group).await,
-            // It has closed, and its end removes all of it.
-            None => Ok(()),
+/// Tries what waits, from the oldest on, until one fails.
+async fn try_all(engine: &Arc<Engine>) -> Tried {
+    let mut tried = Tried::None;
+    while let Some(connection) = engine.removals.next() {
+        let removed = try_again(engine, &connection).await.is_ok();
+        engine.removals.done(removed);
+        if !removed {
+            return tried;
+        }
+        tried = Tried::Some;
+    }
+    Tried::All
+}
+
+async fn try_again(engine: &Engine, id: &ConnectionId) -> Result<(), StoreError> {
+    match engine.index.connection(id) {
+        Some(connection) => remove_what_it_left(engine, &connection).await,
+        None => match engine.context.store.end_connection(engine.name(), id, &engine.context.owner()).await {
+            // What an earlier life of the node recorded is swept.
+            Err(StoreError::Fenced) => Ok(()),
+            ended => ended,
         },
-        None => context.store.end_connection(engine.name(), id, &context.owner()).await,
-    };
-    match removed {
-        // What an earlier life of the node recorded is swept.
-        Err(StoreError::Fenced) => Ok(()),
-        removed => removed,
     }
 }
 
-/// Removes a record that a leave could not, unless the connection has joined again. It may join while this runs: that
-/// join then records it again after this, since the two take turns.
-async fn remove_unless_joined(
-    engine: &Engine,
-    connection: &ConnectionHandle,
-    group: &GroupName,
-) -> Result<(), StoreError> {
+/// Removes a connection that goes on from the groups that it has not joined.
+async fn remove_what_it_left(engine: &Engine, connection: &ConnectionHandle) -> Result<(), StoreError> {
+    // So that it joins none of them meanwhile.
     let _turn = connection.groups.turn().await;
-    if connection.groups.reasons(group).own {
-        return Ok(());
+    let (store, hub, owner) = (&engine.context.store, engine.name(), engine.context.owner());
+    for group in store.groups_of_connection(hub, &connection.id).await? {
+        if !connection.groups.reasons(&group).own {
+            store.remove_connection(hub, &group, &connection.id, &owner).await?;
+        }
     }
-    let (store, owner) = (&engine.context.store, engine.context.owner());
-    store.remove_connection(engine.name(), group, &connection.id, &owner).await
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ pub(crate) struct Users(DashMap<UserId, Arc<Entry>>);
 
 #[derive(Default)]
 struct Entry {
+    recording: Mutex<()>,
     turn: Mutex<()>,
     /// How many changes other nodes have announced.
     changes: AtomicU64,
@@ -51,7 +52,12 @@ impl ChangingUser<'_> {
         self.entry.changes.load(Ordering::SeqCst) != self.seen
     }
 
-    /// Waits for this change's turn.
+    /// Waits until earlier changes of this node are recorded.
+    pub(crate) async fn recording(&self) -> MutexGuard<'_, ()> {
+        self.entry.recording.lock().await
+    }
+
+    /// Waits for this change's turn to be carried out here.
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.entry.turn.lock().await
     }

@@ -49,7 +49,17 @@ impl TestNode {
 
     /// Opens a connection as its task does, without a task.
     pub(crate) async fn open(&self, connection: &Arc<ConnectionHandle>) {
-        self.engine.index.add(connection);
+        self.enter(connection);
+        self.entered(connection).await;
+    }
+
+    /// The first half of opening a connection: it can be reached.
+    pub(crate) fn enter(&self, connection: &Arc<ConnectionHandle>) {
+        membership::lifecycle::enter(&self.engine, connection);
+    }
+
+    /// The second half: it is recorded, and gets the groups of its user.
+    pub(crate) async fn entered(&self, connection: &Arc<ConnectionHandle>) {
         membership::lifecycle::connected(&self.engine, connection).await.unwrap();
     }
 

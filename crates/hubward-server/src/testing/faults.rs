@@ -1,7 +1,7 @@
 //! A backplane and a store that a test can fail or hold up, each around the in-memory form.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,12 +18,20 @@ use tokio::sync::Semaphore;
 /// Lets calls through, holds them up, or lets them fail.
 pub(crate) struct Fault {
     fails: AtomicBool,
+    loses_replies: AtomicBool,
+    /// How often a call lets other tasks run before it is let through.
+    yields: AtomicUsize,
     gate: Semaphore,
 }
 
 impl Default for Fault {
     fn default() -> Self {
-        Self { fails: AtomicBool::new(false), gate: Semaphore::new(Semaphore::MAX_PERMITS) }
+        Self {
+            fails: AtomicBool::new(false),
+            loses_replies: AtomicBool::new(false),
+            yields: AtomicUsize::new(0),
+            gate: Semaphore::new(Semaphore::MAX_PERMITS),
+        }
     }
 }
 
@@ -31,6 +39,16 @@ impl Fault {
     /// From now on calls fail, or no longer.
     pub(crate) fn set_failing(&self, fails: bool) {
         self.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// From now on calls have their effect and fail all the same, or no longer.
+    pub(crate) fn set_losing_replies(&self, loses: bool) {
+        self.loses_replies.store(loses, Ordering::SeqCst);
+    }
+
+    /// From now on each call lets other tasks run this often before it has its effect.
+    pub(crate) fn set_yields(&self, yields: usize) {
+        self.yields.store(yields, Ordering::SeqCst);
     }
 
     /// From now on calls wait until [`Fault::release`].
@@ -45,6 +63,9 @@ impl Fault {
 
     /// Waits while it holds; true where the call is to fail.
     async fn pass(&self) -> bool {
+        for _ in 0..self.yields.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
         drop(self.gate.acquire().await.expect("the gate is never closed"));
         self.fails()
     }
@@ -167,7 +188,9 @@ impl FaultyStore {
             if fault.pass().await {
                 return Err(StoreError::Unavailable(None));
             }
-            run(&self.inner).await
+            let result = run(&self.inner).await;
+            let lost = fault.loses_replies.load(Ordering::SeqCst);
+            if lost { Err(StoreError::Unavailable(None)) } else { result }
         })
     }
 }

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use hubward_hub::Hub;
+use hubward_backplane::InMemoryStore;
+use hubward_hub::{Hub, HubContext};
 use serde_json::json;
 
 use super::*;
+use crate::context::{NodeContext, NodeStores};
+use crate::node::Node;
 use crate::testing::client::TestClient;
 use crate::testing::cluster::{TestNode, settle};
-use crate::testing::{engine, handle, log::CapturedLog, user_handle};
+use crate::testing::{engine, engine_on, handle, log::CapturedLog, user_handle};
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_subscribes_to_the_topic_of_its_user_and_to_none_of_its_own() {
@@ -65,6 +68,8 @@ async fn a_closed_connection_leaves_no_group_no_record_no_subscription_and_no_ta
         (node.delivered_to("team"), node.delivered_to("ward")),
         (vec!["c1".into()], vec!["c1".into()])
     );
+    // The one that waits for the hub's memberships to expire, however many there are.
+    settle().await;
     assert_eq!(node.engine.context.tasks.len(), of_the_node + 1);
     node.backplane.take_calls();
 
@@ -77,8 +82,8 @@ async fn a_closed_connection_leaves_no_group_no_record_no_subscription_and_no_ta
     calls.sort();
     let topics = ["group team", "group ward", "user alice"];
     assert_eq!(calls, topics.map(|topic| format!("unsubscribe {topic}")));
-    // The one that waits for the hub's memberships to expire, however many there are.
-    assert_eq!(node.engine.context.tasks.len(), of_the_node + 1);
+    assert!(node.engine.expiries.deadlines.is_empty());
+    assert_eq!(node.engine.context.tasks.len(), of_the_node);
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,6 +112,22 @@ async fn a_store_that_no_other_node_shares_is_not_needed_to_end_a_connection_wit
     let owner = engine.context.store.owner(engine.name(), &connection.id).await.unwrap();
     assert_eq!(owner, None, "it has no record of the connection");
     disconnected(&engine, &connection).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_anonymous_client_of_a_node_with_a_shared_store_and_no_backplane_joins_groups() {
+    let store = InMemoryStore::new();
+    let stores = NodeStores { groups: Arc::new(store.clone()), nodes: Arc::new(store) };
+    let context = NodeContext::new("node-1".into(), None, Some(stores));
+    let join = async |cx: HubContext| cx.groups().add("ward").await;
+    let engine = engine_on(context.clone(), Hub::new("hub").method("Join", join));
+    Node::new(context, [engine.clone()]).start().await.unwrap();
+    let mut client = TestClient::connect(&engine, "c1").await;
+    assert_eq!(
+        client.call("Join", json!([])).await,
+        json!({ "type": 3, "invocationId": "call", "result": null })
+    );
+    assert_eq!(engine.context.store.count(engine.name(), &"ward".into()).await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]

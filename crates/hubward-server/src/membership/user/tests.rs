@@ -1,9 +1,11 @@
 //! Tests of a user's membership, in paused time.
 
 use futures_util::FutureExt;
+use hubward_backplane::GroupStore;
 use hubward_hub::Hub;
 
 use super::*;
+use crate::membership::user_changes::{add, remove};
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::{log::CapturedLog, user_handle};
 
@@ -219,19 +221,6 @@ async fn a_connection_that_closes_before_its_turn_comes_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_that_cannot_be_subscribed_to_is_logged_and_the_next_change_tries_again() {
-    let (node, _connection) = start(Hub::new("hub")).await;
-    node.backplane.subscribing.set_failing(true);
-    let log = CapturedLog::start();
-    add_alice(&node, None).await;
-    assert!(node.delivered_to("g").is_empty());
-    assert_eq!(log.messages(), ["WARN A group of a user is not delivered to a connection."]);
-    node.backplane.subscribing.set_failing(false);
-    add_alice(&node, None).await;
-    assert_eq!(node.delivered_to("g"), ["c1"]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_user_is_added_and_removed_on_every_node() {
     let (node, other) = TestNode::start_two(|| Hub::new("hub")).await;
     let connection = user_handle("c1", "alice");
@@ -267,4 +256,90 @@ async fn a_shutdown_does_not_wait_for_memberships_to_expire() {
     add_alice(&node, Some(3600)).await;
     let shutting_down = tokio::time::timeout(Duration::from_secs(1), node.node.shut_down()).await;
     assert!(shutting_down.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifty_thousand_renewals_leave_one_deadline_and_one_task() {
+    let (node, _connection) = start(Hub::new("hub")).await;
+    let of_the_node = node.engine.context.tasks.len();
+    for number in 0..50_000 {
+        add_alice(&node, Some(3600 + number % 7)).await;
+    }
+    assert_eq!(node.engine.expiries.deadlines.len(), 1);
+    assert_eq!(node.engine.context.tasks.len(), of_the_node + 1);
+    add_alice(&node, None).await;
+    settle().await;
+    assert!(node.engine.expiries.deadlines.is_empty());
+    assert_eq!(node.engine.context.tasks.len(), of_the_node);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_membership_of_a_user_who_is_not_here_costs_no_deadline_and_no_reading() {
+    let node = TestNode::start(Hub::new("hub")).await;
+    node.store.querying.set_failing(true);
+    add_alice(&node, Some(60)).await;
+    assert!(node.engine.expiries.deadlines.is_empty());
+    node.store.querying.set_failing(false);
+    node.open(&user_handle("c1", "alice")).await;
+    assert_eq!(node.engine.expiries.deadlines.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadlines_go_with_the_last_connection_of_their_user() {
+    let (node, first) = start(Hub::new("hub")).await;
+    let second = user_handle("c2", "alice");
+    node.open(&second).await;
+    add_alice(&node, Some(60)).await;
+    node.close(&first).await;
+    assert_eq!(node.engine.expiries.deadlines.len(), 1);
+    node.close(&second).await;
+    assert!(node.engine.expiries.deadlines.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_the_rule_of_the_hub_refuses_costs_no_deadline() {
+    let (node, _connection) = start(Hub::new("hub").may_join(|_, _| false)).await;
+    add_alice(&node, Some(60)).await;
+    assert!(node.engine.expiries.deadlines.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_read_is_tried_again_and_what_it_has_is_delivered_again() {
+    let (node, _connection) = start(Hub::new("hub")).await;
+    add_alice(&node, Some(60)).await;
+    // Renewed by somebody else.
+    let (store, minutes) = (&node.store, Some(Duration::from_secs(600)));
+    store.inner.add_user(node.engine.name(), &"g".into(), &"alice".into(), minutes).await.unwrap();
+    node.store.querying.set_failing(true);
+    let log = CapturedLog::start();
+    after_secs(300).await;
+    assert!(node.delivered_to("g").is_empty());
+    assert_eq!(log.messages().len(), 1, "an outage is logged once");
+    node.store.querying.set_failing(false);
+    after_secs(31).await;
+    assert_eq!(node.delivered_to("g"), ["c1"]);
+    after_secs(280).await;
+    assert!(node.delivered_to("g").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_are_read_again_until_the_store_answers_without_holding_a_dropped_node() {
+    let (node, connection) = start(Hub::new("hub")).await;
+    let (hub, group, alice) = (node.engine.name().clone(), "g".into(), "alice".into());
+    node.store.inner.add_user(&hub, &group, &alice, None).await.unwrap();
+    node.store.querying.set_failing(true);
+    let tasks = node.engine.context.tasks.clone();
+    tasks.spawn(read_again(node.engine.clone()));
+    after_secs(60).await;
+    assert!(node.delivered_to("g").is_empty());
+    node.store.querying.set_failing(false);
+    after_secs(60).await;
+    assert_eq!(node.delivered_to("g"), ["c1"]);
+
+    node.store.querying.set_failing(true);
+    tasks.spawn(read_again(node.engine.clone()));
+    let engine = Arc::downgrade(&node.engine);
+    drop((node, connection));
+    after_secs(60).await;
+    assert!(engine.upgrade().is_none());
 }
