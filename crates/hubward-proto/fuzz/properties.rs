@@ -110,6 +110,11 @@ pub fn session(data: &[u8]) {
             3 if session.can_send() => session.record(&frame),
             4 => session.set_reading_paused(now, true),
             5 => session.set_reading_paused(now, false),
+            8 => {
+                if let Ok(consumed) = session.look_ahead(now, &input) {
+                    input.drain(..consumed);
+                }
+            }
             6 => session.close(None, true),
             7 => assert!(
                 session.poll_timeout().is_none_or(|deadline| deadline < now + Duration::from_secs(31))

@@ -4,6 +4,7 @@
 mod agreement;
 pub(crate) mod config;
 pub(crate) mod event;
+mod look_ahead;
 mod stateful;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use crate::protocol::Protocol;
 /// * Bytes that arrive are kept in one buffer. [`handle_input`](Self::handle_input) is called with all of it, what it
 ///   consumed is dropped from the front, and it is called again until it consumes nothing.
 /// * After each call all of [`poll_output`](Self::poll_output) is written, before anything that is sent later.
+/// * While the owner reads nothing, because it cannot write, it calls [`look_ahead`](Self::look_ahead) with what comes.
 /// * A frame is sent only while [`can_send`](Self::can_send), and is given to [`record`](Self::record) just before.
 /// * [`handle_timeout`](Self::handle_timeout) is called when the time of [`poll_timeout`](Self::poll_timeout) has come.
 ///   The deadline may have moved meanwhile; then nothing happens, and the next one is later.
@@ -198,7 +200,17 @@ impl Session {
     /// Returns whether a message may be sent now. It may not before the handshake is done, without a transport, before
     /// kept messages have been sent again, or while the buffer of unacknowledged ones is full (backpressure).
     pub fn can_send(&self) -> bool {
-        self.phase == Phase::Connected && self.stateful.as_ref().is_none_or(|stateful| stateful.can_send())
+        self.send_room() > 0
+    }
+
+    /// Returns how many bytes of messages may be sent now: 0 where none may, and no limit where the session is not
+    /// stateful. The last one may exceed it, so that a message of any size can be sent.
+    pub fn send_room(&self) -> usize {
+        match &self.stateful {
+            _ if self.phase != Phase::Connected => 0,
+            Some(stateful) => stateful.room(),
+            None => usize::MAX,
+        }
     }
 
     /// Ends the session. If the handshake is done and there is a transport, the last output is a Close.
@@ -296,6 +308,9 @@ impl Session {
         };
         self.searched = 0;
         self.silent_since = now;
+        if let Some(stateful) = &mut self.stateful {
+            stateful.ahead.consumed(consumed);
+        }
         let event = match decode(self.protocol, record, limits)? {
             Some(message) if self.admit(now, &message)? => self.event(now, message),
             _ => None,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::pipe::deadline::Pace;
 use crate::transport::Transport;
 
 /// The options of one mounted path. Defaults are ASP.NET Core SignalR's where it has the option, unless said otherwise;
@@ -39,6 +40,11 @@ pub struct TransportOptions {
     /// How long a write may make no progress before the client counts as a slow consumer and the connection is closed.
     /// Default: 10 s.
     pub send_timeout: Duration,
+    /// Cap: how many bytes a second a client has to take of what waits for it, past the first `send_timeout`; a client
+    /// that takes less counts as a slow consumer and is closed, although it makes progress. What waits is so written
+    /// within `send_timeout` and the time that it takes at this rate. 0 is no limit. Default: 1,024, far below any line
+    /// that a client can be used on (ASP.NET Core's server, Kestrel: 240).
+    pub minimum_drain_bytes_per_second: u32,
     /// Cap: the largest body of one POST, in bytes; a larger one is refused with 413. Default: 1 MiB, because the
     /// official clients put all that was queued during a POST into the next one: 32 messages of the default limit.
     pub post_body_bytes: usize,
@@ -50,6 +56,11 @@ pub struct TransportOptions {
 }
 
 impl TransportOptions {
+    /// Returns how fast a client has to take what is written.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { timeout: self.send_timeout, minimum_rate: self.minimum_drain_bytes_per_second }
+    }
+
     /// Returns whether a transport is offered.
     pub(crate) fn offers(&self, transport: Transport) -> bool {
         match transport {
@@ -73,6 +84,7 @@ impl Default for TransportOptions {
             poll_timeout: Duration::from_secs(90),
             close_timeout: Duration::from_secs(5),
             send_timeout: Duration::from_secs(10),
+            minimum_drain_bytes_per_second: 1024,
             post_body_bytes: 1 << 20,
             application_buffer_bytes: 64 << 10,
             close_on_authentication_expiration: true,

@@ -1,7 +1,7 @@
 //! One pipe of bytes, whatever carries it. It holds no task and no timer: its owner polls it, keeps one sleep for
 //! [`Pipe::deadline`] among its other deadlines, and passes frames to it from its own queue.
 
-mod deadline;
+pub(crate) mod deadline;
 pub(crate) mod inbox;
 pub(crate) mod long_polling;
 pub(crate) mod received;
@@ -74,6 +74,11 @@ impl Pipe {
         each!(&self.0, pipe => pipe.deadline())
     }
 
+    /// Returns since when the peer takes nothing of what is written; `None` where nothing waits to be written.
+    pub fn blocked_since(&self) -> Option<Instant> {
+        each!(&self.0, pipe => pipe.blocked_since())
+    }
+
     /// Checks the pipe's timeouts. Calling too early does no harm.
     ///
     /// # Errors
@@ -116,6 +121,6 @@ mod tests {
 
     #[test]
     fn an_idle_pipe_is_small() {
-        assert!(size_of::<Pipe>() <= 208, "{} bytes", size_of::<Pipe>());
+        assert!(size_of::<Pipe>() <= 216, "{} bytes", size_of::<Pipe>());
     }
 }

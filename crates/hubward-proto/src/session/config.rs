@@ -51,9 +51,14 @@ pub struct StatefulConfig {
     pub buffer_bytes: usize,
     /// How long a received message may wait for its Ack. 1 s by default.
     pub ack_interval: Duration,
-    /// How long the buffer may stay full. 5 s by default: a peer that pings but no longer acknowledges would otherwise
-    /// hold the buffer forever.
+    /// How long a full buffer waits for an Ack that frees some of it; each one that does starts the time anew. 5 s by
+    /// default: a peer that pings but no longer acknowledges would otherwise hold the buffer forever. A message that is
+    /// larger than the buffer has proportionally longer.
     pub ack_timeout: Duration,
+    /// How many bytes a second the peer has to acknowledge, past the first `ack_timeout`, while the buffer is full or
+    /// nearly so; 0 is no limit. 1,024 by default: a few bytes in each `ack_timeout` would otherwise hold the buffer
+    /// forever, too.
+    pub minimum_drain_bytes_per_second: u32,
     /// How long the session waits to be resumed on another transport. 15 s by default.
     pub reconnect_timeout: Duration,
 }
@@ -64,6 +69,7 @@ impl Default for StatefulConfig {
             buffer_bytes: 100_000,
             ack_interval: Duration::from_secs(1),
             ack_timeout: Duration::from_secs(5),
+            minimum_drain_bytes_per_second: 1024,
             reconnect_timeout: Duration::from_secs(15),
         }
     }

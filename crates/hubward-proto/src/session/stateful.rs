@@ -21,6 +21,7 @@ pub(super) struct Stateful {
     buffer_bytes: usize,
     ack_interval: Duration,
     ack_timeout: Duration,
+    minimum_drain_bytes_per_second: u32,
 
     /// The id of the latest message sent.
     sent: u64,
@@ -32,6 +33,9 @@ pub(super) struct Stateful {
     /// What [`Timer::AckTimeout`] means when it expires: `true` if the wait for an Ack is over, `false` if it starts
     /// only then, because the time at which the buffer became full was not known.
     ack_wait_started: bool,
+    /// Since when the buffer has been full or nearly so, and how much of it has been acknowledged since then.
+    full_since: Option<Instant>,
+    freed_bytes: u64,
     /// Whether a Sequence is the next output.
     sequence_due: bool,
     /// The id of the next message to send again. None is left once it exceeds `replay_last`, which is the latest
@@ -48,6 +52,28 @@ pub(super) struct Stateful {
     awaits_sequence: bool,
     /// Whether an Ack is to be sent.
     ack_due: bool,
+
+    /// How far ahead the session has looked into the input.
+    pub(super) ahead: LookedAhead,
+}
+
+/// How far into the input the session has looked beyond what it has handled.
+#[derive(Debug, Default)]
+pub(super) struct LookedAhead {
+    /// Bytes at the front of the input whose messages have been looked at.
+    pub(super) bytes: usize,
+    /// Bytes after those that are known to hold no end of a record.
+    pub(super) searched: usize,
+}
+
+impl LookedAhead {
+    /// Notes that bytes at the front of the input were consumed.
+    pub(super) fn consumed(&mut self, bytes: usize) {
+        match self.bytes.checked_sub(bytes) {
+            Some(left) => self.bytes = left,
+            None => *self = Self::default(),
+        }
+    }
 }
 
 impl Stateful {
@@ -56,11 +82,14 @@ impl Stateful {
             buffer_bytes: config.buffer_bytes,
             ack_interval: config.ack_interval,
             ack_timeout: config.ack_timeout,
+            minimum_drain_bytes_per_second: config.minimum_drain_bytes_per_second,
             sent: 0,
             acknowledged: 0,
             kept: VecDeque::new(),
             kept_bytes: 0,
             ack_wait_started: false,
+            full_since: None,
+            freed_bytes: 0,
             sequence_due: false,
             replay_next: 1,
             replay_last: 0,
@@ -68,6 +97,7 @@ impl Stateful {
             expected: 1,
             awaits_sequence: false,
             ack_due: false,
+            ahead: LookedAhead::default(),
         }
     }
 
@@ -85,8 +115,12 @@ impl Stateful {
         filled
     }
 
-    pub(super) fn can_send(&self) -> bool {
-        !self.is_full() && !self.sequence_due && self.replay_next > self.replay_last
+    /// Returns how many bytes of messages may be sent: 0 while none may, and at least 1 while one may.
+    pub(super) fn room(&self) -> usize {
+        if self.is_full() || self.sequence_due || self.replay_next <= self.replay_last {
+            return 0;
+        }
+        self.buffer_bytes.saturating_sub(self.kept_bytes).max(1)
     }
 
     fn is_full(&self) -> bool {
@@ -121,7 +155,7 @@ impl Stateful {
     ) -> Result<bool, ProtocolError> {
         match *message {
             Message::Sequence { sequence_id } => self.handle_sequence(sequence_id, timers).map(|()| false),
-            Message::Ack { sequence_id } => self.handle_ack(sequence_id, timers).map(|()| false),
+            Message::Ack { sequence_id } => self.handle_ack(now, sequence_id, timers).map(|()| false),
             _ if self.awaits_sequence => Ok(false),
             _ if message.message_type().is_counted() => Ok(self.count(now, timers)),
             _ => Ok(true),
@@ -132,6 +166,7 @@ impl Stateful {
         self.replay_last = 0;
         self.sequence_due = false;
         self.ack_due = false;
+        self.ahead = LookedAhead::default();
     }
 
     pub(super) fn resume(&mut self, now: Instant, timers: &mut TimerTable) {
@@ -140,6 +175,8 @@ impl Stateful {
         self.replay_next = self.acknowledged + 1;
         self.replay_last = self.sent;
         // Without a transport the peer could not acknowledge anything: the wait for its Ack starts again.
+        self.full_since = None;
+        self.freed_bytes = 0;
         if self.is_full() {
             self.start_ack_wait(now, timers);
         }
@@ -165,9 +202,19 @@ impl Stateful {
         Ok(())
     }
 
+    /// Waits for the next Ack that frees something, and for as many bytes as the peer has to acknowledge since the
+    /// buffer became full.
     fn start_ack_wait(&mut self, now: Instant, timers: &mut TimerTable) {
         self.ack_wait_started = true;
-        timers.set(Timer::AckTimeout, now.checked_add(self.ack_timeout));
+        // A message that is larger than the buffer cannot be acknowledged in parts.
+        let times = u32::try_from(self.kept_bytes / self.buffer_bytes.max(1)).unwrap_or(u32::MAX).max(1);
+        let wait = self.ack_timeout.checked_mul(times);
+        let since = *self.full_since.get_or_insert(now);
+        let next = wait.and_then(|wait| now.checked_add(wait));
+        let drained = self.freed_bytes.checked_div(u64::from(self.minimum_drain_bytes_per_second));
+        let drained = drained.and_then(|seconds| wait?.checked_add(Duration::from_secs(seconds)));
+        let drained = drained.and_then(|wait| since.checked_add(wait));
+        timers.set(Timer::AckTimeout, next.into_iter().chain(drained).min());
     }
 
     fn handle_sequence(&mut self, sequence_id: u64, timers: &mut TimerTable) -> Result<(), ProtocolError> {
@@ -184,20 +231,38 @@ impl Stateful {
         Ok(())
     }
 
-    fn handle_ack(&mut self, sequence_id: u64, timers: &mut TimerTable) -> Result<(), ProtocolError> {
+    pub(super) fn handle_ack(
+        &mut self,
+        now: Instant,
+        sequence_id: u64,
+        timers: &mut TimerTable,
+    ) -> Result<(), ProtocolError> {
         if sequence_id > self.sent {
             return Err(ProtocolError::AckBeyondSent);
         }
+        let before = self.kept_bytes;
         while self.acknowledged < sequence_id {
             self.acknowledged += 1;
             let len = self.kept.pop_front().map_or(0, |frame| frame.message().len());
             self.kept_bytes = self.kept_bytes.saturating_sub(len);
         }
         self.replay_next = self.replay_next.max(self.acknowledged + 1);
+        self.freed(before.saturating_sub(self.kept_bytes), now, timers);
+        Ok(())
+    }
+
+    /// Handles that an Ack has freed this much of the buffer.
+    fn freed(&mut self, bytes: usize, now: Instant, timers: &mut TimerTable) {
+        self.freed_bytes = self.freed_bytes.saturating_add(bytes as u64);
+        if self.kept_bytes <= self.buffer_bytes / 2 {
+            self.full_since = None;
+            self.freed_bytes = 0;
+        }
         if !self.is_full() {
             timers.stop(Timer::AckTimeout);
+        } else if bytes > 0 {
+            self.start_ack_wait(now, timers);
         }
-        Ok(())
     }
 
     /// Counts a message, and returns whether it is new. A duplicate is acknowledged too: the peer sent it again because

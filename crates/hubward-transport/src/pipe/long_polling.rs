@@ -16,7 +16,7 @@ use super::received::{Received, TransportEnd};
 use super::wakers::{WakerSlot, unlock_and_wake};
 use crate::error::PipeError;
 use crate::options::TransportOptions;
-use crate::pipe::deadline::NEVER;
+use crate::pipe::deadline::{Deadline, NEVER, Pace};
 
 /// How many bytes may wait for the next poll before the owner has to wait; SignalR's default for what a transport
 /// buffers.
@@ -29,6 +29,8 @@ pub(crate) struct LongPollingPipe {
     /// When to check again whether the client polls or, while closing, when to give up. A poll does not move it: when
     /// it is reached, `idle_since` decides whether it still holds.
     deadline: Instant,
+    /// Of what waits for the client to take what was written before.
+    writing: Deadline,
     options: Arc<TransportOptions>,
 }
 
@@ -81,6 +83,7 @@ impl LongPollingPipe {
             channel,
             closing: false,
             deadline: Instant::now() + options.disconnect_timeout.min(NEVER),
+            writing: Deadline::default(),
             options,
         }
     }
@@ -101,17 +104,36 @@ impl LongPollingPipe {
         if state.terminated && state.client_notified {
             return Poll::Ready(Err(PipeError::Lost));
         }
+        let mut taken = 0;
         while state.outgoing.len() < OUTGOING_BYTES {
             let Some(frame) = frames.pop_front() else { break };
+            taken += frame.message().len();
             state.outgoing.extend_from_slice(frame.message());
         }
         if !frames.is_empty() {
             state.owner.store(cx);
         }
-        if !state.outgoing.is_empty() {
+        if state.outgoing.is_empty() {
+            drop(state);
+        } else {
             unlock_and_wake(state, |state| [&mut state.poll]);
         }
-        if frames.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if frames.is_empty() {
+            self.writing.write_done();
+            return Poll::Ready(Ok(()));
+        }
+        let pace = self.pace();
+        if taken > 0 {
+            self.writing.write_progressed(taken, pace);
+        }
+        self.writing.write_blocked(pace);
+        Poll::Pending
+    }
+
+    /// A client takes nothing between two polls, for as long as the disconnect timeout allows.
+    fn pace(&self) -> Pace {
+        let pace = self.options.pace();
+        Pace { timeout: pace.timeout.max(self.options.disconnect_timeout), ..pace }
     }
 
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -129,10 +151,18 @@ impl LongPollingPipe {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        Some(self.deadline)
+        let writing = self.writing.at(self.pace()).filter(|_| !self.closing);
+        Some(writing.map_or(self.deadline, |writing| writing.min(self.deadline)))
+    }
+
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
+        self.writing.blocked_since()
     }
 
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
+        if !self.closing {
+            self.writing.check(now, self.pace())?;
+        }
         if now < self.deadline {
             return Ok(());
         }

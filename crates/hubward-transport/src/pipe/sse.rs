@@ -87,24 +87,26 @@ impl ServerSentEventsPipe {
         if state.body_dropped {
             return Poll::Ready(Err(PipeError::Lost));
         }
-        let before = frames.len();
+        let mut taken = 0;
         while state.chunk.len() < CHUNK_BYTES {
             let Some(frame) = frames.pop_front() else { break };
+            taken += frame.message().len();
             encode_event(&mut state.chunk, frame.message());
         }
         if !frames.is_empty() {
             state.owner.store(cx);
         }
-        if frames.len() < before {
+        if taken > 0 {
             unlock_and_wake(state, |state| [&mut state.body]);
-            self.deadline.write_progressed();
+            self.deadline.write_progressed(taken, self.options.pace());
         } else {
             drop(state);
         }
         if frames.is_empty() {
+            self.deadline.write_done();
             return Poll::Ready(Ok(()));
         }
-        self.deadline.write_blocked(self.options.send_timeout);
+        self.deadline.write_blocked(self.options.pace());
         Poll::Pending
     }
 
@@ -121,11 +123,15 @@ impl ServerSentEventsPipe {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline.at()
+        self.deadline.at(self.options.pace())
+    }
+
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
+        self.deadline.blocked_since()
     }
 
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
-        self.deadline.check(now)
+        self.deadline.check(now, self.options.pace())
     }
 }
 

@@ -96,17 +96,15 @@ impl WebSocketPipe {
                 return Poll::Ready(Err(PipeError::Lost));
             }
             if frames.is_empty() {
-                self.deadline.write_progressed();
+                self.deadline.write_done();
                 return Poll::Ready(Ok(()));
             }
             let Poll::Ready(written) = write::poll_frames(&mut self.io, cx, frames) else {
                 return self.blocked();
             };
-            match written {
-                Ok(rest) => self.rest = rest,
-                Err(_) => return Poll::Ready(Err(PipeError::Lost)),
-            }
-            self.deadline.write_progressed();
+            let Ok(written) = written else { return Poll::Ready(Err(PipeError::Lost)) };
+            self.rest = written.rest;
+            self.deadline.write_progressed(written.bytes, self.options.pace());
         }
     }
 
@@ -132,11 +130,15 @@ impl WebSocketPipe {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline.at()
+        self.deadline.at(self.options.pace())
+    }
+
+    pub(crate) fn blocked_since(&self) -> Option<Instant> {
+        self.deadline.blocked_since()
     }
 
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
-        self.deadline.check(now)
+        self.deadline.check(now, self.options.pace())
     }
 
     /// Reads once. What came is in `input`, `control` and `end`.
@@ -190,7 +192,7 @@ impl WebSocketPipe {
             if self.rest.is_empty() {
                 self.rest = Bytes::new();
             }
-            self.deadline.write_progressed();
+            self.deadline.write_progressed(written, self.options.pace());
         }
     }
 
@@ -219,9 +221,9 @@ impl WebSocketPipe {
         }
     }
 
-    /// Starts the send timeout of a write that makes no progress, unless it runs already.
+    /// Starts the time of a write that did not take all, unless it runs already.
     fn blocked<T>(&mut self) -> Poll<T> {
-        self.deadline.write_blocked(self.options.send_timeout);
+        self.deadline.write_blocked(self.options.pace());
         Poll::Pending
     }
 }

@@ -25,18 +25,24 @@ enum Piece<'a> {
     Large(&'a [u8]),
 }
 
-/// Writes once, and removes what was written from the queue, which must not be empty. Returns the rest of a frame that
-/// was written in part.
+/// What one write took.
+pub(super) struct Written {
+    pub(super) bytes: usize,
+    /// The rest of a frame that was written in part.
+    pub(super) rest: Bytes,
+}
+
+/// Writes once, and removes what was written from the queue, which must not be empty.
 pub(super) fn poll_frames(
     io: &mut Io,
     cx: &mut Context<'_>,
     frames: &mut VecDeque<Frame>,
-) -> Poll<io::Result<Bytes>> {
-    let written = match frames.front() {
+) -> Poll<io::Result<Written>> {
+    let bytes = match frames.front() {
         Some(only) if frames.len() == 1 => ready!(io.poll_write(cx, only.websocket()))?,
         _ => ready!(poll_batch(io, cx, frames))?,
     };
-    Poll::Ready(Ok(remove_written(frames, written)))
+    Poll::Ready(Ok(Written { bytes, rest: remove_written(frames, bytes) }))
 }
 
 fn poll_batch(io: &mut Io, cx: &mut Context<'_>, frames: &VecDeque<Frame>) -> Poll<io::Result<usize>> {
