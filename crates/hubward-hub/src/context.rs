@@ -7,7 +7,7 @@ pub(crate) mod recipients;
 
 use std::sync::Arc;
 
-use hubward_types::{ConnectionId, HubName, Principal};
+use hubward_types::{ConnectionId, HubName, NodeId, Principal};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::disconnect_reason::DisconnectReason;
@@ -88,6 +88,11 @@ impl HubContext {
     /// Returns the hub's name.
     pub fn hub(&self) -> &HubName {
         self.engine.hub()
+    }
+
+    /// Returns the id of the node that the call runs on.
+    pub fn node(&self) -> &NodeId {
+        self.engine.node()
     }
 
     /// Returns the hub's clients, to choose recipients from.

@@ -8,7 +8,7 @@ pub(crate) mod sending;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hubward_types::{ConnectionId, GroupName, HubName, Target, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, NodeId, Target, UserId};
 
 use crate::engine::call::EncodeCall;
 use crate::engine::client_result::RawClientResult;
@@ -20,6 +20,8 @@ use crate::error::{ClientResultError, GroupError};
 pub trait HubEngine: Send + Sync + 'static {
     /// Returns the hub's name.
     fn hub(&self) -> &HubName;
+    /// Returns the id of the node that this runs on.
+    fn node(&self) -> &NodeId;
     /// Sends a call to each recipient: those of this node have it queued when this returns, and other nodes get it when
     /// [`Sending`] is awaited.
     fn send(&self, target: &Target, call: &dyn EncodeCall) -> Sending;

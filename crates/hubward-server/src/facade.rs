@@ -7,7 +7,7 @@ use hubward_hub::{
     BoxFuture, ClientResultError, EncodeCall, GroupError, GroupMember, GroupPage, HubEngine, HubHandle,
     PageCursor, RawClientResult, Sending,
 };
-use hubward_types::{ConnectionId, GroupName, HubName, Target, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, NodeId, Target, UserId};
 
 use crate::cluster::{client_results, remote};
 use crate::connection::close_reason::CloseReason;
@@ -33,6 +33,10 @@ impl Engine {
 impl HubEngine for Facade {
     fn hub(&self) -> &HubName {
         self.0.name()
+    }
+
+    fn node(&self) -> &NodeId {
+        &self.0.context.id
     }
 
     fn send(&self, target: &Target, call: &dyn EncodeCall) -> Sending {

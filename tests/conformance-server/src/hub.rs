@@ -107,7 +107,10 @@ async fn large(n: i32) -> Result<String, ArgumentOutOfRangeException> {
     Ok("x".repeat(n.min(16 << 20)))
 }
 
-async fn slow(ms: i32, text: NullableString) -> Result<NullableString, ArgumentOutOfRangeException> {
+pub(crate) async fn slow(
+    ms: i32,
+    text: NullableString,
+) -> Result<NullableString, ArgumentOutOfRangeException> {
     match u64::try_from(ms) {
         Ok(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Err(_) if ms == -1 => std::future::pending().await,
@@ -119,7 +122,7 @@ async fn slow(ms: i32, text: NullableString) -> Result<NullableString, ArgumentO
     Ok(text)
 }
 
-async fn invoke_client(
+pub(crate) async fn invoke_client(
     cx: HubContext,
     id: NullableString,
     question: NullableString,

@@ -1,9 +1,11 @@
-//! A node, or several in one process, with the hubs that the answers of ASP.NET Core were recorded with.
+//! A node, or several in one process, with the hubs that the answers of ASP.NET Core were recorded with, and a hub for
+//! tests of several nodes.
 //!
 //! `conformance-server --listen 127.0.0.1:8081[,127.0.0.1:8082…]`: each address is a node, and several are joined by the
 //! in-memory backplane. It is a tool for tests and benchmarks, with a signing key that is public.
 
 mod bench;
+mod cluster;
 mod hub;
 mod nullable;
 mod reading;
@@ -82,7 +84,8 @@ fn node(cluster: Option<&Cluster>, name: &str) -> Result<Hubward, Failure> {
         .policy("Staff", Policy::any_role(["nurse", "doctor", "admin"]))
         .policy("DoctorsOnly", Policy::any_role(["doctor"]))
         .cors(Cors::origins(["https://app.example"])?)
-        .hub_with_options("/bench", bench::hub(), bench::transports());
+        .hub_with_options("/bench", bench::hub(), bench::transports())
+        .hub_with_options("/cluster", cluster::hub(), cluster::transports());
     for (path, hub) in hub::variants() {
         builder = builder.hub_with_options(path, hub, hub::transports(path));
     }

@@ -16,7 +16,7 @@ pub(crate) fn add(hub: Hub) -> Hub {
         .method("Concat", concat)
 }
 
-async fn count(n: i32, delay_ms: i32) -> impl Stream<Item = i32> {
+pub(crate) async fn count(n: i32, delay_ms: i32) -> impl Stream<Item = i32> {
     stream::iter(0..n).then(move |i| async move {
         if i > 0 && delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(delay_ms.unsigned_abs().into())).await;
