@@ -33,7 +33,8 @@ pub trait HubConnection: Send + Sync + 'static {
     fn accepts_client_results(&self) -> bool;
 }
 
-/// The request that opened a connection, kept for as long as the connection lives. Tokens are not in it.
+/// The request that opened a connection, kept for as long as the connection lives. Tokens are not in it, nor in the
+/// headers that copy its URL.
 pub trait Request: Send + Sync {
     /// Returns the value of a query parameter, percent-decoded; several values are joined with commas, as ASP.NET Core
     /// joins them. Names are matched without regard to case.

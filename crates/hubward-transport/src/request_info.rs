@@ -1,8 +1,9 @@
 //! The request that opened a connection, kept for as long as the connection lives and therefore packed into one
 //! allocation. It never holds a token: `Authorization`, `access_token` and the connection token, `id`, are left out
-//! when it is made.
+//! when it is made, and so is what other headers copy of them.
 
 mod query;
+mod tokens;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,9 +13,7 @@ use http::header::{self, HeaderName};
 use http::request::Parts;
 
 pub(crate) use query::query_value;
-
-/// The names of the query parameters that are tokens.
-const TOKEN_PARAMETERS: [&str; 2] = ["access_token", "id"];
+use tokens::{RequestTokens, is_token_parameter};
 
 /// What a hub may know of the request that opened its connection.
 ///
@@ -38,14 +37,14 @@ impl RequestInfo {
         let mut packed = Vec::with_capacity(512);
         push(&mut packed, RecordKind::Path, b"", parts.uri.path().as_bytes());
         for (name, value) in query::distinct_pairs(parts.uri.query()) {
-            if !TOKEN_PARAMETERS.iter().any(|token| name.eq_ignore_ascii_case(token)) {
+            if !is_token_parameter(&name) {
                 push(&mut packed, RecordKind::Query, name.as_bytes(), value.as_bytes());
             }
         }
-        for (name, value) in &parts.headers {
-            if !is_left_out(name) {
-                push(&mut packed, RecordKind::Header, name.as_str().as_bytes(), value.as_bytes());
-            }
+        let tokens = RequestTokens::of(parts);
+        for (name, value) in parts.headers.iter().filter(|(name, _)| !is_left_out(name)) {
+            let value = tokens.removed_from(name, value.as_bytes());
+            push(&mut packed, RecordKind::Header, name.as_str().as_bytes(), &value);
         }
         let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| *address);
         Self { packed: packed.into_boxed_slice(), remote }
@@ -77,7 +76,8 @@ impl RequestInfo {
 
     /// Returns all headers whose value is UTF-8, as lower-case name and value.
     ///
-    /// `Connection`, `Upgrade` and the headers of the WebSocket handshake and of authorization are left out.
+    /// `Connection`, `Upgrade` and the headers of the WebSocket handshake and of authorization are left out, and in
+    /// headers that copy the URL, such as `Referer`, the values of tokens.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.strings(RecordKind::Header)
     }
@@ -191,6 +191,46 @@ mod tests {
         );
         assert!(!String::from_utf8_lossy(&info.packed).contains("secret"));
         assert_eq!(info.query_pairs().count(), 0);
+    }
+
+    #[test]
+    fn headers_that_copy_the_url_lose_its_tokens() {
+        for name in [
+            "X-Original-URI",
+            "X-Original-URL",
+            "X-Forwarded-Uri",
+            "X-Rewrite-URL",
+            "X-Envoy-Original-Path",
+            "Referer",
+        ] {
+            let copied = "https://a.example/hub?ID=secret&room=7&access%5Ftoken=secret#id=secret";
+            let info = info("/hub", &[(name, copied)]);
+            assert_eq!(
+                info.header(name),
+                Some("https://a.example/hub?ID=&room=7&access%5Ftoken=#id="),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_header_loses_the_tokens_of_its_request() {
+        let info = info(
+            "/hub?id=connection-secret&access_token=bearer%2Esecret",
+            &[
+                ("Authorization", "Bearer header-secret"),
+                ("X-Token", "header-secret"),
+                ("X-Ward", "7"),
+                ("X-Line", "GET /hub?id=connection-secret&access_token=bearer%2Esecret"),
+                ("X-Seen", "bearer.secret"),
+            ],
+        );
+        assert!(
+            !String::from_utf8_lossy(&info.packed).contains("secret"),
+            "{:?}",
+            info.headers().collect::<Vec<_>>()
+        );
+        assert_eq!(info.header("x-ward"), Some("7"));
     }
 
     #[test]

@@ -183,15 +183,16 @@ impl Drop for EventStreamBody {
     }
 }
 
-/// Appends one event. A line of the payload is a line of the event; a CR before its LF is part of the line's end.
+/// Appends one event. A line of the payload is a line of the event, whichever of LF, CR and CRLF ends it: each of them
+/// ends a line for a browser, so that a payload cannot begin a field of its own.
 fn encode_event(out: &mut Vec<u8>, payload: &[u8]) {
     out.reserve(payload.len() + 10);
     let mut rest = payload;
     while let Some((line, after)) =
-        memchr::memchr(b'\n', rest).and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?)))
+        memchr::memchr2(b'\r', b'\n', rest).and_then(|at| Some((rest.get(..at)?, rest.get(at..)?)))
     {
-        encode_line(out, line.strip_suffix(b"\r").unwrap_or(line));
-        rest = after;
+        encode_line(out, line);
+        rest = after.strip_prefix(b"\r\n").or_else(|| after.get(1..)).unwrap_or_default();
     }
     encode_line(out, rest);
     out.extend_from_slice(b"\r\n");

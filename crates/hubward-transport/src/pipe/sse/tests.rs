@@ -32,13 +32,17 @@ fn write(
 
 #[test]
 fn each_line_of_a_payload_is_a_line_of_its_event() {
-    let cases: [(&[u8], &[u8]); 6] = [
+    let cases: [(&[u8], &[u8]); 10] = [
         (b"{}\x1e", b"data: {}\x1e\r\n\r\n"),
         (b"a\nb", b"data: a\r\ndata: b\r\n\r\n"),
         (b"a\r\nb", b"data: a\r\ndata: b\r\n\r\n"),
         (b"a\n", b"data: a\r\ndata: \r\n\r\n"),
         (b"\n\n", b"data: \r\ndata: \r\ndata: \r\n\r\n"),
-        (b"a\rb", b"data: a\rb\r\n\r\n"),
+        (b"a\rb", b"data: a\r\ndata: b\r\n\r\n"),
+        (b"a\r", b"data: a\r\ndata: \r\n\r\n"),
+        (b"a\r\r\nb", b"data: a\r\ndata: \r\ndata: b\r\n\r\n"),
+        (b"a\n\rb", b"data: a\r\ndata: \r\ndata: b\r\n\r\n"),
+        (b"a\r\rdata: b", b"data: a\r\ndata: \r\ndata: data: b\r\n\r\n"),
     ];
     for (payload, event) in cases {
         let mut out = Vec::new();
