@@ -122,7 +122,7 @@ impl NodeContext {
     /// Runs something to its end, whether or not the returned [`Sending`] is awaited.
     pub(crate) fn run(&self, run: impl Future<Output = Result<(), SendError>> + Send + 'static) -> Sending {
         let running = self.tasks.spawn(run);
-        Sending::later(Box::pin(async { running.await.unwrap_or(Ok(())) }))
+        Sending::later(Box::pin(async { running.await.unwrap_or_else(|error| Err(backplane_failed(error))) }))
     }
 
     /// Returns a number that no other connection of this node has.

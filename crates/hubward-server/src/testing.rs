@@ -96,6 +96,11 @@ pub(crate) async fn until_idle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
+/// Waits for something that must come; time moves meanwhile.
+pub(crate) async fn until_in_time<F: IntoFuture>(future: F) -> F::Output {
+    tokio::time::timeout(client::TEST_TIMEOUT, future).await.expect("it never comes")
+}
+
 /// Lets time pass, and all be done that becomes due meanwhile.
 pub(crate) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;

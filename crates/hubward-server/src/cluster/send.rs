@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use hubward_backplane::{Backplane, Body, Frames, Topic};
 use hubward_hub::{SendError, Sending};
 use hubward_types::{ConnectionId, NodeId};
+use scopeguard::{ScopeGuard, guard};
 
 use super::outbox::Parcel;
 use crate::context::backplane_failed;
@@ -38,14 +39,19 @@ pub(crate) fn send_to(
     let (engine, backplane) = (engine.clone(), backplane.clone());
     let tasks = engine.context.tasks.clone();
     tasks.spawn(async move {
+        // Also where it panics: what waits behind it has its turn.
+        let turn =
+            guard((), |()| engine.outbox.resolve(&backplane, number, Err(backplane_failed(NOT_FOUND_OUT))));
         let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(&engine, connections)).await;
         let found = found.unwrap_or_else(|_| Err(backplane_failed(SLOW_STORE)));
         let parcels = found.map(|found| parcels(&engine, found, &frames));
+        ScopeGuard::into_inner(turn);
         engine.outbox.resolve(&backplane, number, parcels);
     });
     sending
 }
 
+const NOT_FOUND_OUT: &str = "the lookup of the node that holds the connection did not come to its end";
 const SLOW_STORE: &str = "the group store did not report in time which node holds the connection";
 
 /// Finds the nodes that hold connections; those that no node holds are left out.
@@ -81,3 +87,6 @@ fn parcels(
     };
     by_node.into_iter().map(parcel).collect()
 }
+
+#[cfg(test)]
+mod tests;

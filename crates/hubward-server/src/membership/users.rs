@@ -1,7 +1,7 @@
 //! The changes of one user on this node happen one after the other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use hubward_types::UserId;
@@ -13,6 +13,8 @@ pub(crate) struct Users(DashMap<UserId, Arc<Entry>>);
 
 #[derive(Default)]
 struct Entry {
+    /// How many use it. Changed only while the entry is locked in the map.
+    uses: AtomicUsize,
     recording: Mutex<()>,
     turn: Mutex<()>,
     /// How many changes other nodes have announced.
@@ -30,7 +32,9 @@ pub(crate) struct ChangingUser<'a> {
 
 impl Users {
     pub(crate) fn enter(&self, user: &UserId) -> ChangingUser<'_> {
-        let entry = self.0.entry(user.clone()).or_default().clone();
+        let entry = self.0.entry(user.clone()).or_default();
+        entry.uses.fetch_add(1, Ordering::Relaxed);
+        let entry = entry.clone();
         let seen = entry.changes.load(Ordering::SeqCst);
         ChangingUser { users: self, user: user.clone(), entry, seen }
     }
@@ -65,8 +69,7 @@ impl ChangingUser<'_> {
 
 impl Drop for ChangingUser<'_> {
     fn drop(&mut self) {
-        // This one and the map's: nobody else enters while the shard is locked.
-        self.users.0.remove_if(&self.user, |_, entry| Arc::strong_count(entry) <= 2);
+        self.users.0.remove_if(&self.user, |_, entry| entry.uses.fetch_sub(1, Ordering::Relaxed) == 1);
     }
 }
 
@@ -89,6 +92,27 @@ mod tests {
         drop((first, other));
         assert_eq!(users.len(), 1);
         drop(second);
+        assert_eq!(users.len(), 0);
+    }
+
+    #[test]
+    fn entries_that_are_left_at_the_same_time_are_removed() {
+        let (users, arrived) = (Users::default(), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for round in 1..=50_000 {
+                        let user = users.enter(&format!("user{round}").into());
+                        arrived.fetch_add(1, Ordering::SeqCst);
+                        // Without a lock, whose wake-ups would let one leave before the other.
+                        while arrived.load(Ordering::SeqCst) < 2 * round {
+                            std::hint::spin_loop();
+                        }
+                        drop(user);
+                    }
+                });
+            }
+        });
         assert_eq!(users.len(), 0);
     }
 

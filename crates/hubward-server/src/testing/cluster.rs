@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward_backplane::{GroupStore, InMemoryNetwork, Topic};
-use hubward_hub::Hub;
+use hubward_hub::{GroupError, Hub};
 
 use super::faults::{FaultyBackplane, FaultyStore};
 use crate::connection::handle::ConnectionHandle;
@@ -75,9 +75,17 @@ impl TestNode {
         if self.engine.index.connection(&connection.id).is_none() {
             self.open(connection).await;
         }
-        let joined =
-            membership::connection::change_local(&self.engine, connection, group.into(), Change::Join);
-        joined.await.unwrap();
+        self.change(connection, group, Change::Join).await.unwrap();
+    }
+
+    /// Changes whether a connection of this node is in a group, as the hub's own code does.
+    pub(crate) async fn change(
+        &self,
+        connection: &Arc<ConnectionHandle>,
+        group: &str,
+        change: Change,
+    ) -> Result<(), GroupError> {
+        membership::connection::change_local(&self.engine, connection, group.into(), change).await
     }
 
     /// The ids of the connections that a group's messages are delivered to on this node, sorted.

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 /// Lets calls through, holds them up, or lets them fail.
 pub(crate) struct Fault {
     fails: AtomicBool,
+    panics: AtomicBool,
     loses_replies: AtomicBool,
     /// How often a call lets other tasks run before it is let through.
     yields: AtomicUsize,
@@ -28,6 +29,7 @@ impl Default for Fault {
     fn default() -> Self {
         Self {
             fails: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             loses_replies: AtomicBool::new(false),
             yields: AtomicUsize::new(0),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
@@ -39,6 +41,11 @@ impl Fault {
     /// From now on calls fail, or no longer.
     pub(crate) fn set_failing(&self, fails: bool) {
         self.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// From now on calls panic, or no longer.
+    pub(crate) fn set_panicking(&self, panics: bool) {
+        self.panics.store(panics, Ordering::SeqCst);
     }
 
     /// From now on calls have their effect and fail all the same, or no longer.
@@ -67,6 +74,7 @@ impl Fault {
             tokio::task::yield_now().await;
         }
         drop(self.gate.acquire().await.expect("the gate is never closed"));
+        assert!(!self.panics.load(Ordering::SeqCst), "a test's panic");
         self.fails()
     }
 

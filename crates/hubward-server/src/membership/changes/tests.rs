@@ -6,7 +6,7 @@ use hubward_hub::Hub;
 
 use super::*;
 use crate::membership;
-use crate::membership::connection::{Change, change_local};
+use crate::membership::connection::Change;
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::{handle, user_handle};
 
@@ -16,14 +16,6 @@ async fn start() -> (TestNode, Arc<ConnectionHandle>) {
     node.open(&connection).await;
     node.backplane.take_calls();
     (node, connection)
-}
-
-async fn changed(
-    node: &TestNode,
-    connection: &Arc<ConnectionHandle>,
-    change: Change,
-) -> Result<(), GroupError> {
-    change_local(&node.engine, connection, "g".into(), change).await
 }
 
 /// What is delivered is what is recorded: whether the connection is in the group.
@@ -41,10 +33,10 @@ async fn a_join_whose_caller_stops_waiting_takes_effect_all_the_same() {
         let hold =
             || if held_by_store { node.store.changing.hold() } else { node.backplane.subscribing.hold() };
         hold();
-        assert!(Box::pin(changed(&node, &connection, Change::Join)).now_or_never().is_none());
+        assert!(Box::pin(node.change(&connection, "g", Change::Join)).now_or_never().is_none());
         node.store.changing.release();
         node.backplane.subscribing.release();
-        changed(&node, &connection, Change::Join).await.unwrap();
+        node.change(&connection, "g", Change::Join).await.unwrap();
         assert!(is_member(&node, &connection).await, "a later add answers Ok with nothing delivered");
     }
 }
@@ -53,8 +45,8 @@ async fn a_join_whose_caller_stops_waiting_takes_effect_all_the_same() {
 async fn a_second_join_answers_only_when_delivery_has_begun() {
     let (node, connection) = start().await;
     node.backplane.subscribing.hold();
-    let mut first = Box::pin(changed(&node, &connection, Change::Join));
-    let mut second = Box::pin(changed(&node, &connection, Change::Join));
+    let mut first = Box::pin(node.change(&connection, "g", Change::Join));
+    let mut second = Box::pin(node.change(&connection, "g", Change::Join));
     assert!((&mut first).now_or_never().is_none());
     assert!((&mut second).now_or_never().is_none(), "nothing is delivered yet");
     settle().await;
@@ -70,7 +62,7 @@ async fn dropped_after(polls: usize, changes: &[Change]) -> (TestNode, Arc<Conne
     let (node, connection) = start().await;
     node.store.changing.set_yields(3);
     for change in changes {
-        let mut changing = Box::pin(changed(&node, &connection, *change));
+        let mut changing = Box::pin(node.change(&connection, "g", *change));
         for _ in 0..polls {
             if (&mut changing).now_or_never().is_some() {
                 break;
@@ -94,7 +86,7 @@ async fn changes_that_are_dropped_at_any_await_leave_what_the_last_of_them_asks_
         ] {
             let (node, connection) = dropped_after(polls, changes).await;
             assert_eq!(is_member(&node, &connection).await, member, "{changes:?} dropped after {polls}");
-            changed(&node, &connection, Leave).await.unwrap();
+            node.change(&connection, "g", Leave).await.unwrap();
             assert!(!is_member(&node, &connection).await, "{changes:?} dropped after {polls}");
             let calls = node.backplane.take_calls();
             let count = |call: &str| calls.iter().filter(|known| *known == call).count();
@@ -109,13 +101,13 @@ async fn a_leave_of_the_connection_keeps_what_its_user_is_in_and_the_other_way_r
     let hub = node.engine.handle();
     let groups = hub.groups();
     groups.add_user("alice", "g", None).await.unwrap();
-    changed(&node, &connection, Change::Join).await.unwrap();
-    changed(&node, &connection, Change::Leave).await.unwrap();
+    node.change(&connection, "g", Change::Join).await.unwrap();
+    node.change(&connection, "g", Change::Leave).await.unwrap();
     assert_eq!(node.delivered_to("g"), ["c1"], "its user is a member");
-    changed(&node, &connection, Change::Join).await.unwrap();
+    node.change(&connection, "g", Change::Join).await.unwrap();
     groups.remove_user("alice", "g").await.unwrap();
     assert_eq!(node.delivered_to("g"), ["c1"], "it is a member by itself");
-    changed(&node, &connection, Change::Leave).await.unwrap();
+    node.change(&connection, "g", Change::Leave).await.unwrap();
     assert!(node.delivered_to("g").is_empty());
     assert_eq!(node.backplane.take_calls(), ["subscribe group g", "unsubscribe group g"]);
 }
@@ -129,7 +121,8 @@ async fn a_user_that_is_removed_is_not_delivered_to_however_many_changes_of_its_
     node.backplane.subscribing.hold();
     let mut refused = 0;
     for number in 0..2000 {
-        let joining = change_local(&node.engine, &connection, format!("g{number}").into(), Change::Join);
+        let group = format!("g{number}");
+        let joining = node.change(&connection, &group, Change::Join);
         refused += usize::from(Box::pin(joining).now_or_never().is_some());
     }
     assert!(refused > 0, "the queue is bounded");
@@ -145,7 +138,7 @@ async fn a_user_that_is_removed_is_not_delivered_to_however_many_changes_of_its_
 async fn a_join_of_a_connection_that_is_being_recorded_waits_for_that() {
     let (node, connection) = (TestNode::start(Hub::new("hub")).await, handle("c1"));
     node.enter(&connection);
-    let mut joining = Box::pin(changed(&node, &connection, Change::Join));
+    let mut joining = Box::pin(node.change(&connection, "g", Change::Join));
     assert!((&mut joining).now_or_never().is_none(), "it is not recorded yet");
     let (joined, ()) = tokio::join!(joining, node.entered(&connection));
     joined.unwrap();
@@ -157,7 +150,7 @@ async fn nothing_is_recorded_for_a_connection_that_closes_while_changes_of_it_wa
     let (node, connection) = start().await;
     node.store.changing.hold();
     for group in ["a", "b", "c"] {
-        let joining = change_local(&node.engine, &connection, group.into(), Change::Join);
+        let joining = node.change(&connection, group, Change::Join);
         assert!(Box::pin(joining).now_or_never().is_none());
     }
     let mut closing = Box::pin(node.close(&connection));
@@ -168,7 +161,7 @@ async fn nothing_is_recorded_for_a_connection_that_closes_while_changes_of_it_wa
     let (hub, id) = (node.engine.name(), &connection.id);
     assert_eq!(node.store.groups_of_connection(hub, id).await.unwrap(), []);
     assert_eq!(node.store.owner(hub, id).await.unwrap(), None);
-    changed(&node, &connection, Change::Join).await.unwrap();
+    node.change(&connection, "g", Change::Join).await.unwrap();
     assert_eq!(node.recorded_in("g").await, 0);
     assert!(
         membership::changes::change(&node.engine, &connection, GroupChange::End).now_or_never().is_some()

@@ -6,7 +6,7 @@ use hubward_types::GroupName;
 use tokio::time::Instant;
 
 use super::*;
-use crate::membership::connection::{Change, change_local};
+use crate::membership::connection::Change;
 use crate::testing::cluster::TestNode;
 use crate::testing::handle;
 
@@ -15,14 +15,6 @@ async fn start() -> (TestNode, Arc<ConnectionHandle>) {
     let (node, connection) = (TestNode::start(Hub::new("hub")).await, handle("c1"));
     node.join(&connection, "g").await;
     (node, connection)
-}
-
-async fn changed(
-    node: &TestNode,
-    connection: &Arc<ConnectionHandle>,
-    change: Change,
-) -> Result<(), GroupError> {
-    change_local(&node.engine, connection, "g".into(), change).await
 }
 
 async fn recorded(node: &TestNode, connection: &ConnectionHandle) -> Vec<GroupName> {
@@ -37,7 +29,7 @@ async fn after_secs(secs: u64) {
 async fn a_leave_that_the_store_could_not_record_is_recorded_when_it_can() {
     let (node, connection) = start().await;
     node.store.changing.set_failing(true);
-    assert!(changed(&node, &connection, Change::Leave).await.is_err());
+    assert!(node.change(&connection, "g", Change::Leave).await.is_err());
     after_secs(60).await;
     assert_eq!(recorded(&node, &connection).await, ["g".into()]);
     node.store.changing.set_failing(false);
@@ -64,11 +56,11 @@ async fn a_second_leave_after_one_that_failed_does_not_answer_ok_while_the_recor
     let (node, connection) = start().await;
     node.store.changing.set_failing(true);
     for _ in 0..2 {
-        let left = changed(&node, &connection, Change::Leave).await;
+        let left = node.change(&connection, "g", Change::Leave).await;
         assert!(matches!(left, Err(GroupError::Store { .. })), "{left:?}");
     }
     node.store.changing.set_failing(false);
-    changed(&node, &connection, Change::Leave).await.unwrap();
+    node.change(&connection, "g", Change::Leave).await.unwrap();
     assert_eq!(recorded(&node, &connection).await, []);
 }
 
@@ -77,11 +69,11 @@ async fn a_group_that_was_joined_again_stays_and_one_that_was_not_goes() {
     let (node, connection) = start().await;
     node.join(&connection, "h").await;
     node.store.changing.set_failing(true);
-    assert!(changed(&node, &connection, Change::Leave).await.is_err());
-    let left = change_local(&node.engine, &connection, "h".into(), Change::Leave).await;
+    assert!(node.change(&connection, "g", Change::Leave).await.is_err());
+    let left = node.change(&connection, "h", Change::Leave).await;
     assert!(left.is_err());
     node.store.changing.set_failing(false);
-    changed(&node, &connection, Change::Join).await.unwrap();
+    node.change(&connection, "g", Change::Join).await.unwrap();
     after_secs(60).await;
     assert_eq!(recorded(&node, &connection).await, ["g".into()]);
     assert_eq!(node.delivered_to("g"), ["c1"]);
@@ -92,7 +84,7 @@ async fn a_join_whose_reply_was_lost_is_taken_back() {
     let (node, connection) = (TestNode::start(Hub::new("hub")).await, handle("c1"));
     node.open(&connection).await;
     node.store.changing.set_losing_replies(true);
-    assert!(changed(&node, &connection, Change::Join).await.is_err());
+    assert!(node.change(&connection, "g", Change::Join).await.is_err());
     assert!(node.delivered_to("g").is_empty());
     node.store.changing.set_losing_replies(false);
     after_secs(60).await;
@@ -105,7 +97,8 @@ async fn a_connection_takes_one_place_however_many_of_its_changes_fail() {
     let (node, connection) = start().await;
     node.store.changing.set_failing(true);
     for number in 0..100 {
-        let joining = change_local(&node.engine, &connection, format!("g{number}").into(), Change::Join);
+        let group = format!("g{number}");
+        let joining = node.change(&connection, &group, Change::Join);
         assert!(joining.await.is_err());
     }
     assert_eq!(node.engine.removals.len(), 1);
