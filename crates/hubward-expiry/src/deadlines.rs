@@ -30,7 +30,7 @@ impl<K> Default for Deadlines<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone> Deadlines<K> {
+impl<K: Hash + Eq> Deadlines<K> {
     /// Sets the deadline of a key, instead of the one that it had. Returns whether nobody waits for deadlines: then the
     /// caller has to start a task that calls [`due`](Self::due) until that returns `None`.
     #[must_use = "true asks for a task that waits for the deadlines"]

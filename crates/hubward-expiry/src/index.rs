@@ -1,63 +1,100 @@
 //! Deadlines by key, and keys by deadline.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+use std::time::Duration;
 
+use hashbrown::HashTable;
 use tokio::time::Instant;
 
+/// How many deadlines stand below each in the heap: four are in one cache line.
+const BRANCHES: usize = 4;
+
+/// Below this capacity nothing is shrunk.
+const SMALL: usize = 1024;
+
 /// An index of deadlines: one for each key. Setting, moving and removing one takes logarithmic time; finding what is due
-/// takes time only for what is.
+/// takes time only for what is. Beside its key, a deadline takes some 40 bytes. Deadlines of the same instant are due in
+/// no particular order.
 #[derive(Debug)]
 pub struct DeadlineIndex<K> {
-    by_key: HashMap<K, Place>,
-    by_deadline: BTreeMap<Place, K>,
-    next: u64,
+    /// A heap: no deadline is earlier than the one above it, and the first one is the nearest.
+    heap: Vec<Deadline>,
+    keys: Vec<Entry<K>>,
+    /// The places of the keys in `keys`, by their hashes.
+    by_key: HashTable<u32>,
+    hasher: RandomState,
+    /// What deadlines are measured from: the first one that was set.
+    base: Option<Instant>,
 }
 
-/// A deadline, and a number that tells those of the same instant apart.
-type Place = (Instant, u64);
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    /// Nanoseconds from `base`: 292 years either way.
+    at: i64,
+    /// The place of its key in `keys`. Four thousand million keys do not fit into memory.
+    key: u32,
+}
+
+#[derive(Debug)]
+struct Entry<K> {
+    key: K,
+    /// The place of its deadline in `heap`.
+    place: u32,
+}
 
 impl<K> Default for DeadlineIndex<K> {
     fn default() -> Self {
-        Self { by_key: HashMap::new(), by_deadline: BTreeMap::new(), next: 0 }
+        Self {
+            heap: Vec::new(),
+            keys: Vec::new(),
+            by_key: HashTable::new(),
+            hasher: RandomState::new(),
+            base: None,
+        }
     }
 }
 
-impl<K: Hash + Eq + Clone> DeadlineIndex<K> {
+impl<K: Hash + Eq> DeadlineIndex<K> {
     /// Makes an index without deadlines.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the deadline of a key, instead of the one that it had.
+    /// Sets the deadline of a key, instead of the one that it had. One in more than 292 years is in 292 years.
     pub fn set(&mut self, key: K, deadline: Instant) {
-        self.next += 1;
-        let place = (deadline, self.next);
-        if let Some(earlier) = self.by_key.insert(key.clone(), place) {
-            self.by_deadline.remove(&earlier);
-        }
-        self.by_deadline.insert(place, key);
+        let at = nanos_between(*self.base.get_or_insert(deadline), deadline);
+        let place = match self.place_of(&key) {
+            Some(place) => {
+                if let Some(known) = self.heap.get_mut(place) {
+                    known.at = at;
+                }
+                place
+            }
+            None => self.insert(key, at),
+        };
+        self.restore_order(place);
     }
 
     /// Removes the deadline of a key; returns it, if there was one.
     pub fn remove(&mut self, key: &K) -> Option<Instant> {
-        let place = self.by_key.remove(key)?;
-        self.by_deadline.remove(&place);
+        let place = self.place_of(key)?;
+        let deadline = self.heap.get(place).and_then(|deadline| self.instant(deadline.at));
+        self.take(place);
         self.shrink();
-        Some(place.0)
+        deadline
     }
 
     /// Returns the nearest deadline.
     pub fn nearest(&self) -> Option<Instant> {
-        self.by_deadline.first_key_value().map(|((deadline, _), _)| *deadline)
+        self.heap.first().and_then(|deadline| self.instant(deadline.at))
     }
 
     /// Removes and returns the keys that are due, the earliest first, but at most `limit`.
     pub fn take_due(&mut self, now: Instant, limit: usize) -> Vec<K> {
         let mut due = Vec::new();
         while due.len() < limit && self.nearest().is_some_and(|nearest| nearest <= now) {
-            let Some((_, key)) = self.by_deadline.pop_first() else { break };
-            self.by_key.remove(&key);
+            let Some(key) = self.take(0) else { break };
             due.push(key);
         }
         self.shrink();
@@ -66,20 +103,125 @@ impl<K: Hash + Eq + Clone> DeadlineIndex<K> {
 
     /// Returns how many deadlines there are.
     pub fn len(&self) -> usize {
-        self.by_key.len()
+        self.heap.len()
     }
 
     /// Returns whether there is no deadline.
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.heap.is_empty()
+    }
+
+    fn instant(&self, at: i64) -> Option<Instant> {
+        let (base, length) = (self.base?, Duration::from_nanos(at.unsigned_abs()));
+        if at < 0 { base.checked_sub(length) } else { base.checked_add(length) }
+    }
+
+    fn place_of(&self, key: &K) -> Option<usize> {
+        let found = self.by_key.find(self.hasher.hash_one(key), |number| {
+            self.keys.get(*number as usize).is_some_and(|entry| entry.key == *key)
+        });
+        found.and_then(|number| self.keys.get(*number as usize)).map(|entry| entry.place as usize)
+    }
+
+    /// Adds a key, with its deadline at the end of the heap; returns that place.
+    fn insert(&mut self, key: K, at: i64) -> usize {
+        let (number, place) = (self.keys.len() as u32, self.heap.len());
+        let hash = self.hasher.hash_one(&key);
+        self.keys.push(Entry { key, place: place as u32 });
+        self.heap.push(Deadline { at, key: number });
+        let Self { keys, by_key, hasher, .. } = self;
+        by_key.insert_unique(hash, number, |number| hash_of(keys, hasher, *number));
+        place
+    }
+
+    /// Removes what is at a place of the heap; returns its key.
+    fn take(&mut self, place: usize) -> Option<K> {
+        let number = self.heap.get(place)?.key;
+        self.heap.swap_remove(place);
+        self.restore_order(place);
+        let hash = hash_of(&self.keys, &self.hasher, number);
+        if let Ok(entry) = self.by_key.find_entry(hash, |known| *known == number) {
+            entry.remove();
+        }
+        let key = self.keys.swap_remove(number as usize).key;
+        // The last key has taken its number.
+        if let Some(moved) = self.keys.get(number as usize) {
+            let (hash, former) = (self.hasher.hash_one(&moved.key), self.keys.len() as u32);
+            if let Some(known) = self.by_key.find_mut(hash, |known| *known == former) {
+                *known = number;
+            }
+            if let Some(deadline) = self.heap.get_mut(moved.place as usize) {
+                deadline.key = number;
+            }
+        }
+        Some(key)
+    }
+
+    /// Moves what is at a place of the heap up or down to where it belongs.
+    fn restore_order(&mut self, place: usize) {
+        let place = self.move_up(place);
+        self.move_down(place);
+    }
+
+    fn move_up(&mut self, mut place: usize) -> usize {
+        while place > 0 {
+            let above = (place - 1) / BRANCHES;
+            if self.at(place) >= self.at(above) {
+                break;
+            }
+            self.heap.swap(place, above);
+            self.note_place(place);
+            place = above;
+        }
+        place
+    }
+
+    fn move_down(&mut self, mut place: usize) {
+        loop {
+            let first = place * BRANCHES + 1;
+            let below = (first..self.heap.len().min(first + BRANCHES)).min_by_key(|below| self.at(*below));
+            let Some(below) = below.filter(|below| self.at(*below) < self.at(place)) else { break };
+            self.heap.swap(place, below);
+            self.note_place(place);
+            place = below;
+        }
+        self.note_place(place);
+    }
+
+    /// The deadline at a place of the heap; after all others where there is none.
+    fn at(&self, place: usize) -> i64 {
+        self.heap.get(place).map_or(i64::MAX, |deadline| deadline.at)
+    }
+
+    /// Notes in a key where its deadline is now.
+    fn note_place(&mut self, place: usize) {
+        let Some(deadline) = self.heap.get(place) else { return };
+        if let Some(entry) = self.keys.get_mut(deadline.key as usize) {
+            entry.place = place as u32;
+        }
     }
 
     /// Frees what a much larger index needed.
     fn shrink(&mut self) {
-        if self.by_key.capacity() > 1024 && self.by_key.len() < self.by_key.capacity() / 8 {
-            self.by_key.shrink_to(self.by_key.len() * 2);
+        let length = self.heap.len();
+        if self.heap.capacity() > SMALL && length < self.heap.capacity() / 8 {
+            let Self { heap, keys, by_key, hasher, .. } = self;
+            heap.shrink_to(length * 2);
+            keys.shrink_to(length * 2);
+            by_key.shrink_to(length * 2, |number| hash_of(keys, hasher, *number));
         }
     }
+}
+
+fn hash_of<K: Hash>(keys: &[Entry<K>], hasher: &RandomState, number: u32) -> u64 {
+    keys.get(number as usize).map_or(0, |entry| hasher.hash_one(&entry.key))
+}
+
+/// Nanoseconds from one instant to another, which may be before it.
+fn nanos_between(from: Instant, to: Instant) -> i64 {
+    let after = i64::try_from(to.saturating_duration_since(from).as_nanos()).unwrap_or(i64::MAX);
+    let before = i64::try_from(from.saturating_duration_since(to).as_nanos()).unwrap_or(i64::MAX);
+    after - before
 }
 
 #[cfg(test)]
@@ -111,6 +253,7 @@ mod tests {
             steps in proptest::collection::vec(any_step(), 0..200)
         ) {
             let start = Instant::now();
+            // Before and after the first one that is set.
             let at = |seconds: u8| start + Duration::from_secs(seconds.into());
             let (mut index, mut list) = (DeadlineIndex::new(), Vec::<(u8, Instant)>::new());
             for step in steps {
@@ -127,17 +270,19 @@ mod tests {
                     }
                     Step::Take(now, limit) => {
                         let due = index.take_due(at(now), limit.into());
-                        // Stable, so that of the same instant the one that was set first is due first.
-                        list.sort_by_key(|(_, at)| *at);
-                        let expected: Vec<_> =
-                            list.iter().filter(|(_, deadline)| *deadline <= at(now)).take(limit.into()).copied().collect();
-                        list.retain(|entry| !expected.contains(entry));
-                        prop_assert_eq!(due, expected.into_iter().map(|(key, _)| key).collect::<Vec<_>>());
+                        let of = |key| list.iter().find(|(known, _)| *known == key).map(|(_, at)| *at);
+                        let due_at: Vec<_> = due.iter().filter_map(|key| of(*key)).collect();
+                        let mut expected: Vec<_> = list.iter().map(|(_, at)| *at).collect();
+                        expected.sort_unstable();
+                        expected.retain(|deadline| *deadline <= at(now));
+                        expected.truncate(limit.into());
+                        prop_assert_eq!(due_at, expected);
+                        list.retain(|(key, _)| !due.contains(key));
                     }
                 }
                 prop_assert_eq!(index.len(), list.len());
                 prop_assert_eq!(index.is_empty(), list.is_empty());
-                prop_assert_eq!(index.by_deadline.len(), list.len());
+                prop_assert_eq!((index.keys.len(), index.by_key.len()), (list.len(), list.len()));
                 prop_assert_eq!(index.nearest(), list.iter().map(|(_, at)| *at).min());
             }
         }
@@ -149,6 +294,22 @@ mod tests {
         let start = Instant::now();
         (0..10_000).for_each(|key| index.set(key, start));
         assert_eq!(index.take_due(start, usize::MAX).len(), 10_000);
-        assert!(index.by_key.capacity() < 1024, "{}", index.by_key.capacity());
+        let capacities = [index.heap.capacity(), index.keys.capacity(), index.by_key.capacity()];
+        assert!(capacities.iter().all(|capacity| *capacity < SMALL), "{capacities:?}");
+    }
+
+    #[test]
+    fn a_deadline_beyond_what_can_be_counted_is_kept_and_removed() {
+        let (mut index, start) = (DeadlineIndex::new(), Instant::now());
+        index.set("near", start);
+        index.set("never", start + Duration::from_secs(400 * 365 * 86_400));
+        assert_eq!(index.take_due(start + Duration::from_secs(86_400), 10), ["near"]);
+        assert!(index.remove(&"never").is_some());
+        assert!(index.is_empty());
+    }
+
+    #[test]
+    fn a_deadline_takes_some_forty_bytes_beside_its_key() {
+        assert_eq!((size_of::<Deadline>(), size_of::<Entry<u64>>() - size_of::<u64>()), (16, 8));
     }
 }
