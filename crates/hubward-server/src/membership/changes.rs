@@ -195,10 +195,8 @@ async fn user_joined(
     for (group, subscribed) in new.iter().zip(subscribed) {
         match subscribed.map_err(backplane_failed) {
             Ok(()) => deliver_for(engine, connection, group, Reasons { own: false, user: true }),
-            Err(error) => {
-                not_delivered(engine, connection, &error);
-                delivered = Err(error);
-            }
+            // Whoever made the change logs it, and tries again.
+            Err(error) => delivered = Err(error),
         }
     }
     delivered

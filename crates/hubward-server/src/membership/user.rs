@@ -41,8 +41,7 @@ pub(crate) async fn apply(engine: &Arc<Engine>, user: &UserId, group: &GroupName
     let _turn = changing.turn().await;
     match engine.context.store.user_membership(engine.name(), group, user).await {
         Ok(membership) => {
-            engine.expiries.succeeded();
-            match membership.map(timed) {
+            let delivered = match membership.map(timed) {
                 Some(membership) => {
                     deliver(engine, &connections_of(engine, user), user, vec![membership]).await
                 }
@@ -50,7 +49,11 @@ pub(crate) async fn apply(engine: &Arc<Engine>, user: &UserId, group: &GroupName
                     stop(engine, user, group).await;
                     Ok(())
                 }
+            };
+            if delivered.is_ok() {
+                engine.expiries.succeeded();
             }
+            delivered
         }
         Err(error) => {
             let (again, first) = engine.expiries.failed();
@@ -117,7 +120,7 @@ async fn read_users_again(engine: &Arc<Engine>, users: &[UserId]) -> Result<(), 
         };
         let (connections, names) = (connections_of(engine, user), names(&groups));
         let delivered = to_each(engine, &connections, &GroupChange::UserGroups(names)).await;
-        set_deadlines(engine, &connections, user, groups, delivered.is_err());
+        set_deadlines(engine, &connections, user, groups, &delivered);
     }
     Ok(())
 }
@@ -157,7 +160,7 @@ async fn deliver(
     groups: Vec<Membership>,
 ) -> Result<(), GroupError> {
     let delivered = to_each(engine, connections, &GroupChange::UserJoined(names(&groups))).await;
-    set_deadlines(engine, connections, user, groups, delivered.is_err());
+    set_deadlines(engine, connections, user, groups, &delivered);
     delivered
 }
 
@@ -177,9 +180,15 @@ fn set_deadlines(
     connections: &[Arc<ConnectionHandle>],
     user: &UserId,
     groups: Vec<Membership>,
-    some_failed: bool,
+    delivered: &Result<(), GroupError>,
 ) {
-    let again = some_failed.then(|| engine.expiries.failed().0);
+    let again = delivered.as_ref().err().map(|error| {
+        let (again, first) = engine.expiries.failed();
+        if first {
+            tracing::warn!(hub = %engine.name(), %error, "Groups of users are not delivered to connections; it is tried again.");
+        }
+        again
+    });
     for (group, expires) in groups {
         let delivered = |connection: &Arc<ConnectionHandle>| connection.groups.reasons(&group).user;
         let expires = expires.filter(|_| connections.iter().any(delivered));

@@ -167,3 +167,17 @@ async fn nothing_is_recorded_for_a_connection_that_closes_while_changes_of_it_wa
         membership::changes::change(&node.engine, &connection, GroupChange::End).now_or_never().is_some()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_join_is_subscribed_to_while_it_is_recorded() {
+    let (node, connection) = start().await;
+    node.store.changing.hold();
+    let mut joining = Box::pin(node.change(&connection, "g", Change::Join));
+    assert!((&mut joining).now_or_never().is_none());
+    assert_eq!(node.backplane.take_calls(), ["subscribe group g"], "beside the store, not after it");
+    node.store.changing.set_failing(true);
+    node.store.changing.release();
+    assert!(joining.await.is_err());
+    assert_eq!(node.backplane.take_calls(), ["unsubscribe group g"]);
+    assert!(!is_member(&node, &connection).await);
+}

@@ -1,6 +1,6 @@
 //! Tests of what could not be removed from the store and is tried again, in paused time.
 
-use hubward_backplane::GroupStore;
+use hubward_backplane::{GroupStore, HeldConnection, NodeRegistry};
 use hubward_hub::{GroupError, Hub};
 use hubward_types::GroupName;
 use tokio::time::Instant;
@@ -120,4 +120,23 @@ async fn removals_that_wait_keep_no_dropped_node_and_hold_up_no_shutdown() {
     drop((node, connection));
     after_secs(60).await;
     assert!(engine.upgrade().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_end_of_a_node_that_was_taken_for_dead_removes_nothing_of_the_next_owner() {
+    let (first, second) = TestNode::start_two(|| Hub::new("hub")).await;
+    let connection = handle("c1");
+    first.join(&connection, "g").await;
+    let (hub, id) = (first.engine.name().clone(), connection.id.clone());
+    first.store.inner.withdraw(&first.engine.context.owner()).await.unwrap();
+    let held =
+        HeldConnection { hub: hub.clone(), connection: id.clone(), user: None, groups: vec!["g".into()] };
+    let next = second.engine.context.owner();
+    assert_eq!(second.store.restore(&next, vec![held]).await.unwrap(), []);
+    first.close(&connection).await;
+    // Long enough for the first node to announce itself anew, and to try again what failed.
+    after_secs(60).await;
+    assert_eq!(first.store.owner(&hub, &id).await.unwrap(), Some(next));
+    assert_eq!(recorded(&first, &connection).await, ["g".into()]);
+    assert_eq!(first.engine.removals.len(), 0);
 }

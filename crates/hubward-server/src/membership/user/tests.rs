@@ -343,3 +343,18 @@ async fn groups_are_read_again_until_the_store_answers_without_holding_a_dropped
     after_secs(60).await;
     assert!(engine.upgrade().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_cannot_be_subscribed_to_is_tried_ever_more_rarely_and_logged_once() {
+    let (node, _connection) = start(Hub::new("hub")).await;
+    node.backplane.subscribing.set_failing(true);
+    let log = CapturedLog::start();
+    assert!(add(node.engine.clone(), "alice".into(), "g".into(), None).await.is_err());
+    after_secs(600).await;
+    let tried = node.backplane.take_calls().iter().filter(|call| *call == "subscribe group g").count();
+    assert!((10..40).contains(&tried), "{tried} times in ten minutes");
+    assert_eq!(log.messages().len(), 1, "{:?}", log.messages());
+    node.backplane.subscribing.set_failing(false);
+    after_secs(31).await;
+    assert_eq!(node.delivered_to("g"), ["c1"]);
+}
