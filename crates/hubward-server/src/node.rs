@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hubward_backplane::{BackplaneError, RegistryError, Topic};
+use hubward_backplane::{BackplaneError, BoxFuture, RegistryError, Topic};
 use hubward_types::{HubName, NodeId};
 
 use crate::cluster::receiver::EnvelopeReceiver;
@@ -16,8 +16,16 @@ use crate::lives;
 pub struct Node {
     context: Arc<NodeContext>,
     hubs: HashMap<HubName, Arc<Engine>>,
-    /// Locked while the node starts, so that of two calls the second waits for the first.
-    started: tokio::sync::Mutex<bool>,
+    /// Locked while a call waits, so that of two calls the second waits for the first.
+    starting: tokio::sync::Mutex<Starting>,
+}
+
+/// How far the node's start is. One whose caller stopped waiting is kept: dropped half-way, the node would be announced
+/// without knowing of it, and be refused as a duplicate of itself.
+enum Starting {
+    NotBegun,
+    Running(BoxFuture<'static, Result<(), StartError>>),
+    Started,
 }
 
 /// Why a node could not be started. Try again later, except after a [`RegistryError::DuplicateId`].
@@ -36,7 +44,7 @@ impl Node {
     /// Makes a node of its hubs. It joins no other node yet: see [`Node::start`].
     pub fn new(context: Arc<NodeContext>, hubs: impl IntoIterator<Item = Arc<Engine>>) -> Self {
         let hubs = hubs.into_iter().map(|engine| (engine.name().clone(), engine)).collect();
-        Self { context, hubs, started: tokio::sync::Mutex::new(false) }
+        Self { context, hubs, starting: tokio::sync::Mutex::new(Starting::NotBegun) }
     }
 
     /// Returns the node's id.
@@ -49,35 +57,21 @@ impl Node {
         self.hubs.get(name)
     }
 
-    /// Announces the node and joins the others. A node that shares nothing with others is ready as it is.
+    /// Announces the node and joins the others. A node that shares nothing with others is ready as it is. A call that is
+    /// cancelled leaves the start where it is, and the next call goes on with it.
     ///
     /// # Errors
     /// [`StartError`]; the node is then not joined, and may be started again.
     pub async fn start(&self) -> Result<(), StartError> {
-        let mut started = self.started.lock().await;
-        if *started {
-            return Ok(());
+        let mut starting = self.starting.lock().await;
+        if matches!(*starting, Starting::NotBegun) {
+            let hubs = self.hubs.values().cloned().collect();
+            *starting = Starting::Running(Box::pin(join_others(self.context.clone(), hubs)));
         }
-        lives::announce(&self.context, &self.hub_names()).await?;
-        if let Some(backplane) = &self.context.backplane {
-            let receiver = Arc::new(EnvelopeReceiver::new(&self.context, self.hubs.values()));
-            match backplane.start(receiver).await {
-                // It was started by an earlier call that failed later on.
-                Ok(()) | Err(BackplaneError::AlreadyStarted) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let topics = [Topic::Node(self.context.id.clone()), Topic::Nodes];
-            let hubs = self.hubs.keys().map(|hub| Topic::All(hub.clone()));
-            let subscribed = backplane.subscribe(topics.into_iter().chain(hubs).collect()).await;
-            subscribed.into_iter().collect::<Result<Vec<()>, _>>()?;
-        }
-        lives::watch(&self.context, self.hubs.values());
-        *started = true;
-        Ok(())
-    }
-
-    fn hub_names(&self) -> Vec<HubName> {
-        self.hubs.keys().cloned().collect()
+        let Starting::Running(running) = &mut *starting else { return Ok(()) };
+        let joined = running.await;
+        *starting = if joined.is_ok() { Starting::Started } else { Starting::NotBegun };
+        joined
     }
 
     /// Shuts down gracefully: closes every connection and lets its client reconnect, waits for running calls, and
@@ -94,6 +88,24 @@ impl Node {
             backplane.stop().await;
         }
     }
+}
+
+async fn join_others(context: Arc<NodeContext>, hubs: Vec<Arc<Engine>>) -> Result<(), StartError> {
+    let names: Vec<_> = hubs.iter().map(|engine| engine.name().clone()).collect();
+    lives::announce(&context, &names).await?;
+    if let Some(backplane) = &context.backplane {
+        match backplane.start(Arc::new(EnvelopeReceiver::new(&context, &hubs))).await {
+            // It was started by an earlier call that failed later on.
+            Ok(()) | Err(BackplaneError::AlreadyStarted) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let topics = [Topic::Node(context.id.clone()), Topic::Nodes];
+        let of_hubs = names.into_iter().map(Topic::All);
+        let subscribed = backplane.subscribe(topics.into_iter().chain(of_hubs).collect()).await;
+        subscribed.into_iter().collect::<Result<Vec<()>, _>>()?;
+    }
+    lives::watch(&context, &hubs);
+    Ok(())
 }
 
 #[cfg(test)]

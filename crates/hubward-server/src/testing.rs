@@ -1,12 +1,13 @@
 //! What the engine's own tests share: an engine without a network, connections without a transport, and a client at the
 //! other end of an in-memory WebSocket. A group store and a backplane that tests can fail or hold up are in
-//! [`faults`], and nodes that use them in [`cluster`].
+//! [`faults`], such a node registry in [`registry`], and nodes that use them in [`cluster`].
 
 pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod faults;
 pub(crate) mod log;
+pub(crate) mod registry;
 
 use std::collections::VecDeque;
 use std::future::{Ready, ready};

@@ -78,7 +78,8 @@ impl Hubward {
         self.node.id()
     }
 
-    /// Announces the node and joins the others. A node that shares nothing with others need not be started.
+    /// Announces the node and joins the others. A node that shares nothing with others need not be started. It may be
+    /// called again after it failed or was cancelled.
     ///
     /// # Errors
     /// [`StartError`] where the backplane or the node registry cannot be reached, try again later; or where a node of

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use hubward_backplane::{Backplane, InMemoryNetwork, InMemoryStore};
+use futures_util::FutureExt;
+use hubward_backplane::{Backplane, InMemoryNetwork, InMemoryStore, NodeRegistry};
 use hubward_hub::Hub;
 use serde_json::json;
 
 use super::*;
 use crate::testing::client::{Next, TestClient};
 use crate::testing::cluster::TestNode;
-use crate::testing::faults::FaultyBackplane;
+use crate::testing::faults::{FaultyBackplane, FaultyStore};
 use crate::testing::{engine, engine_with};
 
 /// A node with one hub that was not started.
@@ -38,6 +39,32 @@ async fn a_node_that_could_not_reach_the_others_may_be_started_again() {
     network.resume(node.id());
     node.start().await.unwrap();
     assert_eq!(backplane.take_calls(), ["subscribe node node-1, nodes, all"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_announcement_or_subscriptions_failed_may_be_started_again() {
+    let node = TestNode::new(InMemoryNetwork::new(), "node-1", FaultyStore::new(), Hub::new("hub"));
+    node.backplane.subscribing.set_failing(true);
+    assert!(matches!(node.node.start().await, Err(StartError::Backplane(BackplaneError::Unavailable(_)))));
+    node.backplane.subscribing.set_failing(false);
+    node.node.start().await.unwrap();
+    assert_eq!(node.backplane.take_calls(), ["subscribe node node-1, nodes, all"; 2]);
+    assert_eq!(node.registry.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_was_cancelled_anywhere_goes_on_when_it_is_called_again() {
+    let node = TestNode::new(InMemoryNetwork::new(), "node-1", FaultyStore::new(), Hub::new("hub"));
+    node.registry.announcing.hold();
+    node.backplane.subscribing.hold();
+    // The registry has recorded the node, and its reply is late.
+    assert!(node.node.start().now_or_never().is_none());
+    node.registry.announcing.release();
+    assert!(node.node.start().now_or_never().is_none());
+    node.backplane.subscribing.release();
+    node.node.start().await.unwrap();
+    assert_eq!(node.backplane.take_calls(), ["subscribe node node-1, nodes, all"]);
+    assert_eq!(node.registry.list().await.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use hubward_backplane::{GroupStore, InMemoryNetwork, Topic};
 use hubward_hub::{GroupError, Hub};
 
 use super::faults::{FaultyBackplane, FaultyStore};
+use super::registry::FaultyRegistry;
 use crate::connection::handle::ConnectionHandle;
 use crate::context::{NodeContext, NodeStores};
 use crate::engine::Engine;
@@ -21,6 +22,7 @@ pub(crate) struct TestNode {
     pub(crate) network: InMemoryNetwork,
     pub(crate) backplane: Arc<FaultyBackplane>,
     pub(crate) store: Arc<FaultyStore>,
+    pub(crate) registry: Arc<FaultyRegistry>,
 }
 
 impl TestNode {
@@ -36,15 +38,27 @@ impl TestNode {
         (first, Self::start_on(network, "node-2", store, hub()).await)
     }
 
-    async fn start_on(network: InMemoryNetwork, id: &str, store: Arc<FaultyStore>, hub: Hub) -> Self {
+    pub(crate) async fn start_on(
+        network: InMemoryNetwork,
+        id: &str,
+        store: Arc<FaultyStore>,
+        hub: Hub,
+    ) -> Self {
+        let node = Self::new(network, id, store, hub);
+        node.node.start().await.unwrap();
+        node.backplane.take_calls();
+        node
+    }
+
+    /// A node that is not started.
+    pub(crate) fn new(network: InMemoryNetwork, id: &str, store: Arc<FaultyStore>, hub: Hub) -> Self {
         let backplane = FaultyBackplane::new(&network, id);
-        let stores = NodeStores { groups: store.clone(), nodes: Arc::new(store.inner.clone()) };
+        let registry = FaultyRegistry::new(store.inner.clone());
+        let stores = NodeStores { groups: store.clone(), nodes: registry.clone() };
         let context = NodeContext::new(id.into(), Some(backplane.clone()), Some(stores));
         let engine = super::engine_on(context, hub);
         let node = Node::new(engine.context.clone(), [engine.clone()]);
-        node.start().await.unwrap();
-        backplane.take_calls();
-        Self { engine, node, network, backplane, store }
+        Self { engine, node, network, backplane, store, registry }
     }
 
     /// Opens a connection as its task does, without a task.

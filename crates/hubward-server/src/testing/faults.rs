@@ -69,7 +69,7 @@ impl Fault {
     }
 
     /// Waits while it holds; true where the call is to fail.
-    async fn pass(&self) -> bool {
+    pub(crate) async fn pass(&self) -> bool {
         for _ in 0..self.yields.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }
