@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
-use hubward_hub::{BoxFuture, HubEngine, HubError};
+use hubward_hub::{BoxFuture, HubEngine};
 use hubward_proto::{Frame, Session};
 use hubward_transport::{Connection, Pipe, Registration};
 use hubward_types::{ConnectionId, Principal};
@@ -49,7 +49,7 @@ pub(crate) struct ConnectionTask {
     /// Present once the handshake is done.
     handle: Option<Arc<ConnectionHandle>>,
     /// `on_connected`, while it runs; calls are read when it is done.
-    connecting: Option<BoxFuture<'static, Result<(), HubError>>>,
+    connecting: Option<BoxFuture<'static, Result<(), CloseReason>>>,
     /// A call that waits for a permit; reading pauses meanwhile.
     waiting_call: Option<BoundCall>,
     calls: RunningCalls,

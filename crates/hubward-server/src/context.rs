@@ -11,6 +11,7 @@ use hubward_backplane::{
 use hubward_hub::{SendError, Sending};
 use hubward_types::NodeId;
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,6 +43,10 @@ pub struct NodeContext {
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     pub(crate) pending: PendingReplies,
+    /// Notified when the others may have taken this node for dead.
+    pub(crate) taken_for_dead: Arc<Notify>,
+    /// Notified when another node has left or died.
+    pub(crate) others_died: Arc<Notify>,
     next_key: AtomicU64,
 }
 
@@ -63,6 +68,8 @@ impl NodeContext {
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             pending: PendingReplies::default(),
+            taken_for_dead: Arc::default(),
+            others_died: Arc::default(),
             next_key: AtomicU64::new(1),
         })
     }

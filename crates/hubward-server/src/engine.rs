@@ -18,6 +18,7 @@ use crate::context::NodeContext;
 use crate::delivery::index::Index;
 use crate::membership::expiries::Expiries;
 use crate::membership::removals::PendingRemovals;
+use crate::membership::unrecorded::UnrecordedConnections;
 use crate::membership::users::Users;
 
 /// A hub on this node.
@@ -32,6 +33,7 @@ pub struct Engine {
     pub(crate) users: Users,
     pub(crate) expiries: Expiries,
     pub(crate) removals: PendingRemovals,
+    pub(crate) unrecorded: UnrecordedConnections,
     client_invocations: AtomicU64,
 }
 
@@ -86,6 +88,7 @@ impl Engine {
             users: Users::default(),
             expiries: Expiries::default(),
             removals: PendingRemovals::default(),
+            unrecorded: UnrecordedConnections::default(),
             client_invocations: AtomicU64::new(0),
         }))
     }

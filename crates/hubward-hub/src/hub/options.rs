@@ -43,6 +43,10 @@ pub struct HubOptions {
     pub mailbox_bytes: usize,
     /// Time that another node has to confirm a change of a connection's groups. Default 5 s.
     pub confirmation_timeout: Duration,
+    /// Whether connections are accepted while the group store or the backplane cannot be reached. They are served by this
+    /// node then, and known to the other nodes, with the groups of their users, when both are back. Otherwise they are
+    /// closed, with leave to reconnect. Default yes.
+    pub accept_during_outage: bool,
 }
 
 impl Default for HubOptions {
@@ -62,6 +66,7 @@ impl Default for HubOptions {
             mailbox_messages: 10_000,
             mailbox_bytes: 4 * 1024 * 1024,
             confirmation_timeout: Duration::from_secs(5),
+            accept_during_outage: true,
         }
     }
 }

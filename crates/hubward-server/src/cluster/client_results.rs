@@ -100,7 +100,10 @@ async fn invoke_remote(
     let body = Body::InvokeClient { id, hub, connection: connection.clone(), frames, invocation_id };
     context.publish(backplane, vec![Topic::Node(node.clone())], body).await?;
     let settled = result.wait().await;
-    ScopeGuard::into_inner(cancel);
+    // After a gap the client's node may still wait for its client.
+    if settled != Settled::Interrupted {
+        ScopeGuard::into_inner(cancel);
+    }
     match settled {
         Settled::Reply(outcome) => {
             if outcome == ClientResultOutcome::NotFound {

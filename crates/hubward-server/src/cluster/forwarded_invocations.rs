@@ -38,6 +38,11 @@ impl ForwardedInvocations {
         self.0.lock().remove(id);
     }
 
+    /// The nodes that wait.
+    pub(crate) fn nodes(&self) -> Vec<NodeId> {
+        self.0.lock().keys().map(|(node, _)| node.clone()).collect()
+    }
+
     /// How many other nodes wait for.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -46,9 +51,21 @@ impl ForwardedInvocations {
 
     /// Stops waiting for the client's result.
     pub(crate) fn cancel(&self, id: &ForwardedId) {
-        let Some(Forwarded { connection, invocation_id }) = self.0.lock().remove(id) else { return };
-        if let Some(connection) = connection.upgrade() {
-            connection.forget_result(&invocation_id);
+        let forwarded = self.0.lock().remove(id);
+        forwarded.into_iter().for_each(Forwarded::forget);
+    }
+
+    /// Stops waiting for the results that some nodes wait for: they do not any more, or will not learn of them.
+    pub(crate) fn cancel_all_of(&self, node: impl Fn(&NodeId) -> bool) {
+        let forwarded: Vec<_> = self.0.lock().extract_if(|(waiting, _), _| node(waiting)).collect();
+        forwarded.into_iter().for_each(|(_, forwarded)| forwarded.forget());
+    }
+}
+
+impl Forwarded {
+    fn forget(self) {
+        if let Some(connection) = self.connection.upgrade() {
+            connection.forget_result(&self.invocation_id);
         }
     }
 }

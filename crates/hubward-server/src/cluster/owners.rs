@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hubward_backplane::{GroupStore, StoreError};
 use hubward_types::{ConnectionId, HubName, NodeId};
@@ -10,6 +11,11 @@ use parking_lot::Mutex;
 
 /// Entries of one generation. What was not used while so many others were is forgotten.
 const GENERATION_ENTRIES: usize = 8 * 1024;
+
+/// How long it may take to find out which nodes hold the recipients of one message. What waits behind it waits as long.
+pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+const SLOW_STORE: &str = "the group store did not report in time which node holds the connection";
 
 type Key = (HubName, ConnectionId);
 
@@ -40,7 +46,7 @@ impl Owners {
     /// Finds the node that holds a connection; `None` where no node does.
     ///
     /// # Errors
-    /// What the store reports.
+    /// What the store reports; [`StoreError::Unavailable`] where it takes too long.
     pub(crate) async fn find(
         &self,
         store: &Arc<dyn GroupStore>,
@@ -50,7 +56,9 @@ impl Owners {
         if let Some(node) = self.cached(hub, connection) {
             return Ok(Some(node));
         }
-        let found = store.owner(hub, connection).await?.map(|owner| owner.node);
+        let found = tokio::time::timeout(LOOKUP_TIMEOUT, store.owner(hub, connection)).await;
+        let found = found.map_err(|_| StoreError::Unavailable(Some(SLOW_STORE.into())))??;
+        let found = found.map(|owner| owner.node);
         if let Some(node) = &found {
             self.0.lock().insert((hub.clone(), connection.clone()), node.clone());
         }
@@ -65,11 +73,11 @@ impl Owners {
         generations.old.remove(&key);
     }
 
-    /// Forgets the connections of a node that has left or died.
-    pub(crate) fn forget_node(&self, node: &NodeId) {
+    /// Forgets the connections of nodes that have left or died.
+    pub(crate) fn forget_nodes(&self, gone: impl Fn(&NodeId) -> bool) {
         let mut generations = self.0.lock();
-        generations.young.retain(|_, owner| owner != node);
-        generations.old.retain(|_, owner| owner != node);
+        generations.young.retain(|_, owner| !gone(owner));
+        generations.old.retain(|_, owner| !gone(owner));
     }
 
     #[cfg(test)]
@@ -90,8 +98,6 @@ impl Generations {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt;
     use hubward_backplane::{InMemoryStore, OpenConnection, Owner};
 
@@ -129,9 +135,9 @@ mod tests {
         owners.forget(&"hub".into(), &"c1".into());
         assert_eq!(owners.cached(&"hub".into(), &"c1".into()), None);
         assert_eq!(owners.cached(&"hub".into(), &"c2".into()), Some("n1".into()));
-        owners.forget_node(&"n2".into());
+        owners.forget_nodes(|node| node.as_str() == "n2");
         assert_eq!(owners.len(), 1);
-        owners.forget_node(&"n1".into());
+        owners.forget_nodes(|node| node.as_str() == "n1");
         assert_eq!(owners.len(), 0);
     }
 

@@ -1,7 +1,7 @@
 //! Replies of other nodes that this node waits for, by number. Bounded by the calls that wait: a reply that is no
 //! longer awaited removes its own entry.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hubward_backplane::{Body, ClientResultOutcome};
@@ -40,10 +40,17 @@ impl PendingReplies {
         }
     }
 
-    /// Notifies whoever waits for a node that it has left or died.
-    pub(crate) fn node_gone(&self, node: &NodeId) {
-        self.client_results.settle(|waiting| waiting == node, || Settled::Gone);
-        self.confirmations.settle(|waiting| waiting == node, || Settled::Gone);
+    /// Notifies whoever waits for nodes that have left or died.
+    pub(crate) fn nodes_gone(&self, gone: impl Fn(&NodeId) -> bool) {
+        self.client_results.settle(&gone, || Settled::Gone);
+        self.confirmations.settle(&gone, || Settled::Gone);
+    }
+
+    /// Returns the nodes that somebody waits for.
+    pub(crate) fn nodes(&self) -> HashSet<NodeId> {
+        let mut nodes = self.client_results.nodes();
+        nodes.extend(self.confirmations.nodes());
+        nodes
     }
 
     /// Notifies whoever waits for a node that its link was interrupted.
@@ -87,6 +94,10 @@ impl<T> Replies<T> {
     fn resolve(&self, id: u64, reply: T) {
         let waiting = self.waiting.lock().remove(&id);
         let _ = waiting.map(|waiting| waiting.reply.send(Settled::Reply(reply)));
+    }
+
+    fn nodes(&self) -> HashSet<NodeId> {
+        self.waiting.lock().values().map(|waiting| waiting.node.clone()).collect()
     }
 
     fn settle(&self, concerns: impl Fn(&NodeId) -> bool, settled: impl Fn() -> Settled<T>) {
@@ -161,7 +172,7 @@ mod tests {
             (pending.client_results.expect(&"n2".into()), pending.client_results.expect(&"n3".into()));
         let (mut fourth, mut fifth) =
             (pending.confirmations.expect(&"n4".into()), pending.confirmations.expect(&"n5".into()));
-        pending.node_gone(&"n2".into());
+        pending.nodes_gone(|node| node.as_str() == "n2");
         pending.node_interrupted(&"n4".into());
         assert_eq!(second.wait().await, Settled::Gone);
         assert_eq!(fourth.wait().await, Settled::Interrupted);

@@ -1,10 +1,11 @@
 //! Where the backplane delivers envelopes of other nodes: decoded, and handed to the hub that they are for.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic};
-use hubward_types::HubName;
+use hubward_types::{HubName, NodeId};
 
 use crate::cluster::remote;
 use crate::connection::wake_batch::WakeBatch;
@@ -18,6 +19,8 @@ use crate::membership;
 pub(crate) struct EnvelopeReceiver {
     context: Weak<NodeContext>,
     hubs: HashMap<HubName, Weak<Engine>>,
+    /// Whether the link is interrupted, as far as the log says.
+    interrupted: AtomicBool,
 }
 
 impl EnvelopeReceiver {
@@ -26,11 +29,17 @@ impl EnvelopeReceiver {
         hubs: impl IntoIterator<Item = &'a Arc<Engine>>,
     ) -> Self {
         let weak = |engine: &Arc<Engine>| (engine.name().clone(), Arc::downgrade(engine));
-        Self { context: Arc::downgrade(context), hubs: hubs.into_iter().map(weak).collect() }
+        let hubs = hubs.into_iter().map(weak).collect();
+        Self { context: Arc::downgrade(context), hubs, interrupted: AtomicBool::new(false) }
     }
 
     fn engines(&self) -> impl Iterator<Item = Arc<Engine>> {
         self.hubs.values().filter_map(Weak::upgrade)
+    }
+
+    /// Whoever waits for results of this node's clients learns of the gap, too, and waits no longer.
+    fn cancel_forwarded(&self, of: impl Fn(&NodeId) -> bool) {
+        self.engines().for_each(|engine| engine.forwarded.cancel_all_of(&of));
     }
 
     fn hub(&self, name: &HubName) -> Option<Arc<Engine>> {
@@ -52,7 +61,10 @@ impl EnvelopeReceiver {
             Body::CancelInvokeClient { id } => {
                 self.engines().for_each(|engine| engine.forwarded.cancel(&(sender.clone(), id)));
             }
-            Body::Resumed => context.pending.node_interrupted(&sender),
+            Body::Resumed => {
+                context.pending.node_interrupted(&sender);
+                self.cancel_forwarded(|node| *node == sender);
+            }
             reply @ (Body::ClientResult { .. } | Body::Confirmed { .. }) => context.pending.resolve(reply),
             request => match remote::hub_of(&request).map(|hub| self.hub(hub)) {
                 Some(Some(engine)) => remote::receive(&engine, sender, request),
@@ -82,17 +94,28 @@ impl Subscriber for EnvelopeReceiver {
     }
 
     fn interrupted(&self) {
-        tracing::warn!("The link to the other nodes is interrupted; messages from other nodes are missed.");
+        if !self.interrupted.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "The link to the other nodes is interrupted; messages from other nodes are missed."
+            );
+        }
     }
 
     fn resumed(&self) {
         let Some(context) = self.context.upgrade() else { return };
-        tracing::warn!("The link to the other nodes is whole again; messages from other nodes may be lost.");
+        if self.interrupted.swap(false, Ordering::Relaxed) {
+            tracing::warn!(
+                "The link to the other nodes is whole again; messages from other nodes may be lost."
+            );
+        }
+        // Before what is asked again: whoever receives both knows of the gap first.
         if let Some(backplane) = &context.backplane {
             drop(backplane.publish(vec![Topic::Nodes], context.envelope(Body::Resumed)));
         }
+        self.cancel_forwarded(|_| true);
         context.pending.link_interrupted();
         for engine in self.engines() {
+            engine.unrecorded.wake.notify_one();
             context.tasks.spawn(membership::user::read_again(engine));
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -12,11 +11,9 @@ use hubward_types::{ConnectionId, NodeId};
 use scopeguard::{ScopeGuard, guard};
 
 use super::outbox::Parcel;
+use super::owners::LOOKUP_TIMEOUT;
 use crate::context::backplane_failed;
 use crate::engine::Engine;
-
-/// How long it may take to find out which nodes hold the recipients of one message. What waits behind it waits as long.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many recipients of one message are looked up at once.
 const LOOKUPS_AT_ONCE: usize = 64;

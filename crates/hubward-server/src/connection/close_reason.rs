@@ -20,6 +20,9 @@ pub(crate) enum CloseReason {
     Aborted,
     /// `on_connected` failed; the text is what the client may know.
     Rejected(String),
+    /// The group store or the backplane cannot be reached, and the hub accepts no connections then. The cause is logged
+    /// once for all.
+    Outage,
     /// The client violated its transport's rules, such as WebSocket framing; the transport reports it to the client.
     TransportViolated,
     /// The client violated the hub protocol.
@@ -97,6 +100,9 @@ impl CloseReason {
             },
             Self::Aborted => CloseRow { label: "aborted", ..CLEAN },
             Self::Rejected(_) => CloseRow { label: "rejected", runs_on_disconnected: false, ..ERROR },
+            Self::Outage => {
+                CloseRow { label: "outage", allow_reconnect: true, runs_on_disconnected: false, ..ERROR }
+            }
             Self::TransportViolated => {
                 CloseRow { label: "transport_violated", sends_close: false, log_level: Level::WARN, ..CLEAN }
             }
@@ -160,6 +166,7 @@ impl CloseReason {
             Self::TransportViolated => DisconnectReason::TransportError,
             Self::Aborted => DisconnectReason::Aborted,
             Self::Rejected(text) => DisconnectReason::Rejected(text.clone()),
+            Self::Outage => DisconnectReason::Rejected(CLOSED_WITH_ERROR.to_owned()),
             Self::Protocol(error) => DisconnectReason::ProtocolError(error.to_string()),
             Self::Handshake(text) => DisconnectReason::HandshakeFailed(text.clone()),
             Self::HandshakeTimeout => {

@@ -110,6 +110,10 @@ impl ConnectionHandle {
         self.user_subscribed.swap(subscribed, Ordering::SeqCst)
     }
 
+    pub(crate) fn is_user_subscribed(&self) -> bool {
+        self.user_subscribed.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hubward_hub::{CallKind, HubContext};
+use hubward_hub::{CallKind, HubContext, HubError};
 use hubward_proto::Protocol;
 
 use super::close_reason::{CLOSED_WITH_ERROR, CloseReason};
@@ -12,17 +12,14 @@ use super::mailbox::Mailbox;
 use super::{ConnectionTask, Opened};
 use crate::engine::Engine;
 use crate::invocation::lifecycle;
-use crate::membership;
+use crate::membership::{self, lifecycle::NotOpened};
 
 impl ConnectionTask {
     pub(super) fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let Some(connecting) = &mut self.connecting else { return Ok(false) };
         let Poll::Ready(connected) = connecting.as_mut().poll(cx) else { return Ok(false) };
         self.connecting = None;
-        if let Err(error) = connected {
-            let detailed = self.engine.definition.options.detailed_errors;
-            return Err(CloseReason::Rejected(error.wire_text(CLOSED_WITH_ERROR, detailed)));
-        }
+        connected?;
         if let Some(handle) = &self.handle {
             handle.start_reading();
         }
@@ -54,10 +51,19 @@ impl ConnectionTask {
             return;
         }
         self.connecting = Some(Box::pin(async move {
-            membership::lifecycle::connected(&engine, &handle).await?;
+            let rejected = |error: HubError| {
+                let detailed = engine.definition.options.detailed_errors;
+                CloseReason::Rejected(error.wire_text(CLOSED_WITH_ERROR, detailed))
+            };
+            membership::lifecycle::connected(&engine, &handle).await.map_err(|error| match error {
+                NotOpened::Refused(error) => rejected(error.into()),
+                NotOpened::Outage => CloseReason::Outage,
+            })?;
             let context = HubContext::new(handle.clone(), hub, 0);
             let method = engine.definition.on_connected.as_ref();
-            lifecycle::run(&engine, method, context, handle.protocol, CallKind::Connected).await
+            lifecycle::run(&engine, method, context, handle.protocol, CallKind::Connected)
+                .await
+                .map_err(rejected)
         }));
     }
 }

@@ -1,12 +1,14 @@
 //! What happens to groups and subscriptions when a connection opens and when it closes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use hubward_backplane::{OpenConnection, OpenedConnection, StoreError, Topic};
+use hubward_backplane::{OpenedConnection, Topic};
 use hubward_hub::GroupError;
 
-use super::{backplane_failed, changes, store_failed, user};
+use super::outage::{self, Failed, in_time};
+use super::record::open;
+use super::users::ChangingUser;
+use super::{changes, recording, store_failed, user};
 use crate::connection::groups::GroupChange;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
@@ -19,61 +21,88 @@ pub(crate) fn enter(engine: &Engine, connection: &Arc<ConnectionHandle>) {
     engine.index.add(connection);
 }
 
+/// Why a connection cannot be opened.
+#[derive(Debug)]
+pub(crate) enum NotOpened {
+    /// The store refuses it.
+    Refused(GroupError),
+    /// The store or the backplane cannot be reached, and the hub accepts no connections then.
+    Outage,
+}
+
 /// Records a connection that has opened, subscribes to what other nodes publish for its user, and delivers the groups of
-/// its user.
+/// its user. What cannot be done because the store or the backplane cannot be reached is done later, unless the hub
+/// refuses connections then.
 pub(crate) async fn connected(
     engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
-) -> Result<(), GroupError> {
+) -> Result<(), NotOpened> {
     let (hub, context, user) = (engine.name(), &engine.context, connection.principal.user_id());
     // From before the groups are read: a change that is announced meanwhile makes them out of date.
     let changing = user.map(|user| engine.users.enter(user));
     let subscribe = async {
         let Some(user) = user.filter(|_| context.backplane.is_some()) else { return Ok(()) };
-        let subscribed = context.subscriptions.add_one(Topic::User(hub.clone(), user.clone())).await;
-        if subscribed.is_ok() {
-            connection.set_user_subscribed(true);
-        }
-        subscribed
+        let subscribing = context.subscriptions.add_one(Topic::User(hub.clone(), user.clone()));
+        in_time(subscribing).await?;
+        connection.set_user_subscribed(true);
+        Ok(())
     };
     let opening = async {
         // Also where it panics: the connection's end waits for its turn.
         scopeguard::defer! { changes::release(engine, connection) }
-        open(engine, connection).await
+        in_time(open(engine, connection)).await
     };
     let (opened, subscribed) = tokio::join!(opening, subscribe);
-    subscribed.map_err(backplane_failed)?;
-    let groups = user::timed_groups(opened.map_err(store_failed)?.groups);
-    let (Some(user), Some(changing)) = (user, &changing) else { return Ok(()) };
+    let mut failed = subscribed.err();
+    match opened {
+        Ok(opened) => failed = deliver_groups(engine, connection, changing, opened).await.err().or(failed),
+        Err(error) => failed = Some(error),
+    }
+    match failed {
+        None => {
+            outage::might_have_ended(engine);
+            Ok(())
+        }
+        Some(failed) => not_opened(engine, connection, failed),
+    }
+}
+
+/// Delivers the groups of a connection's user, as they were read when it opened or, if they have changed meanwhile, as they
+/// are read now.
+async fn deliver_groups(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    changing: Option<ChangingUser<'_>>,
+    opened: OpenedConnection,
+) -> Result<(), Failed> {
+    let groups = user::timed_groups(opened.groups);
+    let (Some(user), Some(changing)) = (connection.principal.user_id(), changing) else { return Ok(()) };
     let _turn = changing.turn().await;
-    let groups = if changing.is_outdated() {
-        user::timed_groups(context.store.groups_of_user(hub, user).await.map_err(store_failed)?)
-    } else {
-        groups
+    let groups = match changing.is_outdated() {
+        true => user::timed_groups(in_time(engine.context.store.groups_of_user(engine.name(), user)).await?),
+        false => groups,
     };
     user::connected(engine, connection, user, groups).await;
     Ok(())
 }
 
-/// Records the connection, where nodes share the store; returns what the store has about its user.
-async fn open(engine: &Engine, connection: &ConnectionHandle) -> Result<OpenedConnection, StoreError> {
-    let (context, user) = (&engine.context, connection.principal.user_id());
-    if context.registry.is_some() {
-        let opening = OpenConnection {
-            hub: engine.name().clone(),
-            connection: connection.id.clone(),
-            user: user.cloned(),
-            owner: context.owner(),
-            claim: CLAIM,
-        };
-        return context.store.open_connection(opening).await;
+/// Refuses a connection that the store refuses. What cannot be done in an outage is done later, unless the hub refuses
+/// connections then.
+fn not_opened(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    failed: Failed,
+) -> Result<(), NotOpened> {
+    if let Failed::Refused(error) = failed {
+        return Err(NotOpened::Refused(store_failed(error)));
     }
-    let Some(user) = user else { return Ok(OpenedConnection::default()) };
-    Ok(OpenedConnection::new(context.store.groups_of_user(engine.name(), user).await?))
+    outage::begins(engine, &failed);
+    if !engine.definition.options.accept_during_outage {
+        return Err(NotOpened::Outage);
+    }
+    recording::record_later(engine, connection);
+    Ok(())
 }
-
-/// Longer than a connection token can be used.
-const CLAIM: Duration = Duration::from_secs(60);
 
 /// Ends delivery to a connection that has closed, from this node and from others, and removes its memberships.
 pub(crate) async fn disconnected(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {

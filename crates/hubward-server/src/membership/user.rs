@@ -105,7 +105,7 @@ pub(crate) fn read_again(engine: Arc<Engine>) -> impl Future<Output = ()> + Send
 }
 
 /// Reads the groups of several users in one call, and delivers them and no others.
-async fn read_users_again(engine: &Arc<Engine>, users: &[UserId]) -> Result<(), StoreError> {
+pub(crate) async fn read_users_again(engine: &Arc<Engine>, users: &[UserId]) -> Result<(), StoreError> {
     // A connect that read the groups before this may have missed a change: it reads them again.
     users.iter().for_each(|user| engine.users.enter(user).announce());
     let changing: Vec<_> = users.iter().map(|user| engine.users.enter(user)).collect();

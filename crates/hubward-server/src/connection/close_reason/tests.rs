@@ -38,6 +38,7 @@ fn rows() -> Vec<Row> {
         row(CloseReason::TransportLost, "transport_lost", None, Level::INFO),
         row(CloseReason::Aborted, "aborted", CLEAN_CLOSE, Level::INFO),
         row(CloseReason::Rejected("The ward is full.".into()), "rejected", rejected, Level::INFO),
+        row(CloseReason::Outage, "outage", ERROR_RECONNECT, Level::INFO),
         row(CloseReason::TransportViolated, "transport_violated", None, Level::WARN),
         Row {
             detailed: Some(
@@ -125,7 +126,7 @@ fn only_what_can_still_be_written_is_written() {
     };
     assert_eq!(labels(|row| row.closes_transport), ["transport_lost", "send_timeout"]);
     assert_eq!(labels(|row| row.flushes_mailbox), ["slow_consumer"]);
-    assert_eq!(labels(|row| row.runs_on_disconnected), ["rejected"]);
+    assert_eq!(labels(|row| row.runs_on_disconnected), ["rejected", "outage"]);
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! The other nodes: whoever waits for one that has left or died stops waiting, and what it left in the store is swept.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use hubward_backplane::{NodeEvent, NodeEvents, NodeRegistry, RegistryError, Sweep};
+use hubward_types::{HubName, NodeId};
+
+use crate::context::NodeContext;
+use crate::engine::Engine;
+
+/// Connections of a dead node that are removed in one step.
+const SWEPT_AT_ONCE: usize = 100;
+
+/// The hubs of a node, held weakly: what keeps a node alive among the others does not keep it in memory.
+pub(super) type WeakHubs = Arc<[(HubName, Weak<Engine>)]>;
+
+/// Watches nodes come and go.
+pub(super) async fn watch(
+    context: Weak<NodeContext>,
+    mut events: NodeEvents,
+    interval: Duration,
+    hubs: WeakHubs,
+) {
+    // Whether events were missed, and the nodes have yet to be listed.
+    let mut missed = false;
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = tokio::time::sleep(interval), if missed => Some(NodeEvent::Missed),
+        };
+        if event.is_none() {
+            tokio::time::sleep(interval).await;
+        }
+        let Some(context) = context.upgrade() else { return };
+        let Some(registry) = &context.registry else { return };
+        match event {
+            Some(NodeEvent::Left(owner) | NodeEvent::Died(owner)) if owner.node == context.id => {
+                if owner == context.owner() {
+                    context.taken_for_dead.notify_one();
+                }
+            }
+            Some(NodeEvent::Left(owner) | NodeEvent::Died(owner)) => {
+                gone(&context, &hubs, |node| *node == owner.node);
+                context.others_died.notify_one();
+            }
+            Some(NodeEvent::Missed) => missed = list_again(&context, registry, &hubs).await.is_err(),
+            Some(_) => {}
+            None => {
+                events = registry.watch();
+                missed = true;
+            }
+        }
+    }
+}
+
+/// Whoever waits for a node that is gone waits in vain.
+fn gone(context: &NodeContext, hubs: &WeakHubs, gone: impl Fn(&NodeId) -> bool) {
+    context.owners.forget_nodes(&gone);
+    context.pending.nodes_gone(&gone);
+    for engine in hubs.iter().filter_map(|(_, engine)| engine.upgrade()) {
+        engine.forwarded.cancel_all_of(&gone);
+    }
+}
+
+/// Finds out which nodes are gone of those that somebody waits for.
+async fn list_again(
+    context: &NodeContext,
+    registry: &Arc<dyn NodeRegistry>,
+    hubs: &WeakHubs,
+) -> Result<(), RegistryError> {
+    // From before the list is made: one that is announced meanwhile is not on it, and is not gone.
+    let mut known = context.pending.nodes();
+    for engine in hubs.iter().filter_map(|(_, engine)| engine.upgrade()) {
+        known.extend(engine.forwarded.nodes());
+    }
+    let live: HashSet<NodeId> = registry.list().await?.into_iter().map(|node| node.info.id).collect();
+    gone(context, hubs, |node| known.contains(node) && !live.contains(node));
+    context.owners.forget_nodes(|node| !live.contains(node));
+    context.others_died.notify_one();
+    Ok(())
+}
+
+/// Removes what dead nodes left, in steps.
+pub(super) async fn sweep(context: Weak<NodeContext>, interval: Duration) {
+    let Some(died) = context.upgrade().map(|context| context.others_died.clone()) else { return };
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = died.notified() => {}
+        }
+        loop {
+            let Some(context) = context.upgrade() else { return };
+            match sweep_some(&context, interval).await {
+                Ok(sweep) => {
+                    failing = false;
+                    if sweep.finished {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "What dead nodes left cannot be swept.");
+                    }
+                    break;
+                }
+            }
+            drop(context);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn sweep_some(context: &NodeContext, interval: Duration) -> Result<Sweep, RegistryError> {
+    let Some(registry) = &context.registry else { return Ok(Sweep { removed: 0, finished: true }) };
+    let swept = tokio::time::timeout(interval, registry.sweep(&context.owner(), SWEPT_AT_ONCE)).await;
+    match swept.unwrap_or(Err(RegistryError::Unavailable(None))) {
+        // Its next heartbeat lets it announce itself anew.
+        Err(RegistryError::Fenced) => Ok(Sweep { removed: 0, finished: true }),
+        swept => swept,
+    }
+}

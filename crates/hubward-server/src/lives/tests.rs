@@ -1,0 +1,160 @@
+//! Tests of nodes that die, are taken for dead, and begin anew.
+
+use hubward_backplane::{GroupStore, InMemoryNetwork, NodeInfo, NodeRegistry};
+use hubward_hub::{ClientResultError, Hub, HubContext, HubOptions};
+use serde_json::json;
+
+use super::*;
+use crate::cluster::pending::Settled;
+use crate::testing::client::TestClient;
+use crate::testing::cluster::{TestNode, settle};
+use crate::testing::faults::FaultyStore;
+use crate::testing::{handle, pass};
+
+/// The lease of the in-memory store.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// A hub whose nodes wait for each other for as long as they live.
+fn hub() -> Hub {
+    Hub::new("hub")
+        .options(HubOptions { confirmation_timeout: Duration::from_secs(3600), ..HubOptions::default() })
+        .method("Join", async |cx: HubContext, group: String| cx.groups().add(group).await)
+}
+
+/// Lets a node be taken for dead by the others, without its knowledge.
+async fn let_die(node: &TestNode) {
+    node.registry.heartbeats.set_failing(true);
+    pass(LEASE * 2).await;
+}
+
+#[test]
+fn heartbeats_come_within_a_third_of_the_lease_and_not_at_the_same_time() {
+    let interval = LEASE / HEARTBEATS_PER_LEASE;
+    let pauses: Vec<_> = (0..100).map(|_| jittered(interval)).collect();
+    assert!(pauses.iter().all(|pause| (interval / 5 * 4..=interval).contains(pause)), "{pauses:?}");
+    assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_node_learns_when_it_dies() {
+    let (node, dying) = TestNode::start_two(hub).await;
+    dying.open(&handle("c1")).await;
+    let (asking, adding) = (node.engine.handle(), node.engine.handle());
+    dying.network.hold(dying.node.id());
+    let tasks = &node.engine.context.tasks;
+    let asked = tasks.spawn(async move { asking.connection("c1").invoke::<i64>("Add", ()).await });
+    let added = tasks.spawn(async move { adding.groups().add_connection("c1", "g").await });
+    let_die(&dying).await;
+    let asked = asked.await.unwrap();
+    assert!(matches!(asked, Err(ClientResultError::Disconnected(_))), "{asked:?}");
+    added.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_node_asked_of_this_nodes_clients_is_not_waited_for() {
+    let (dying, node) = TestNode::start_two(hub).await;
+    let client = handle("c1");
+    node.open(&client).await;
+    let asking = dying.engine.handle();
+    let asked = dying
+        .engine
+        .context
+        .tasks
+        .spawn(async move { asking.connection("c1").invoke::<i64>("Add", ()).await });
+    settle().await;
+    assert_eq!((node.engine.forwarded.len(), client.pending_results()), (1, 1));
+    let_die(&dying).await;
+    assert_eq!((node.engine.forwarded.len(), client.pending_results()), (0, 0));
+    asked.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_node_left_is_swept_once_in_bounded_steps() {
+    let (network, store) = (InMemoryNetwork::new(), FaultyStore::new());
+    let start = |id: &'static str| TestNode::start_on(network.clone(), id, store.clone(), hub());
+    let (first, second, dying) = (start("node-1").await, start("node-2").await, start("node-3").await);
+    for number in 0..250 {
+        dying.join(&handle(&format!("c{number}")), "g").await;
+    }
+    let_die(&dying).await;
+    assert_eq!(first.recorded_in("g").await, 0);
+    let steps = [first.registry.take_swept(), second.registry.take_swept()].concat();
+    assert!(steps.iter().all(|removed| *removed <= 100), "{steps:?}");
+    assert_eq!(steps.iter().sum::<usize>(), 250, "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_taken_for_dead_restores_what_it_holds_and_its_clients_notice_nothing() {
+    let (node, fenced) = TestNode::start_two(hub).await;
+    let there = node.engine.handle();
+    there.groups().add_user("alice", "ward", None).await.unwrap();
+    let mut client = TestClient::connect_user(&fenced.engine, "c1", "alice").await;
+    client.call("Join", json!(["g"])).await;
+    let before = fenced.engine.context.owner();
+    let_die(&fenced).await;
+    assert_eq!(node.recorded_in("g").await, 0, "it was swept");
+
+    // The store fails when the node begins anew, and for a while.
+    fenced.store.changing.set_failing(true);
+    fenced.registry.heartbeats.set_failing(false);
+    pass(LEASE).await;
+    assert!(fenced.engine.context.owner().epoch > before.epoch);
+    fenced.store.changing.set_failing(false);
+    pass(LEASE).await;
+    assert_eq!(node.recorded_in("g").await, 1);
+    for send in [there.clients().group("g"), there.clients().group("ward"), there.clients().user("alice")] {
+        send.send("M", ()).await.unwrap();
+        assert_eq!(client.message().await["target"], "M");
+    }
+    there.connection("c1").send("M", ()).await.unwrap();
+    assert_eq!(client.message().await["target"], "M");
+    client.call("Join", json!(["h"])).await;
+    assert_eq!(node.recorded_in("h").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_ends_while_its_node_restores_is_not_put_back() {
+    let (node, fenced) = TestNode::start_two(hub).await;
+    let (leaving, ending) = (handle("c1"), handle("c2"));
+    for connection in [&leaving, &ending] {
+        fenced.join(connection, "g").await;
+    }
+    let_die(&fenced).await;
+    fenced.registry.heartbeats.set_failing(false);
+    fenced.store.changing.hold();
+    pass(LEASE / 2).await;
+    let groups = fenced.engine.handle();
+    let left =
+        fenced.engine.context.tasks.spawn(async move { groups.groups().remove_connection("c1", "g").await });
+    settle().await;
+    let released = async {
+        settle().await;
+        fenced.store.changing.release();
+    };
+    tokio::join!(fenced.close(&ending), released);
+    left.await.unwrap().unwrap();
+    pass(LEASE).await;
+    assert_eq!(node.recorded_in("g").await, 0);
+    let owner = async |id: &str| node.store.owner(&"hub".into(), &id.into()).await.unwrap();
+    assert_eq!(owner("c1").await, Some(fenced.engine.context.owner()));
+    assert_eq!(owner("c2").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_died_in_a_gap_of_the_events_are_found_by_listing_those_that_live() {
+    let node = TestNode::start(hub()).await;
+    let context = node.engine.context.clone();
+    let (mut dead, mut alive) = (
+        context.pending.confirmations.expect(&"dead".into()),
+        context.pending.confirmations.expect(&"node-1".into()),
+    );
+    // More than a watcher of the in-memory registry may be behind.
+    for number in 0..300 {
+        let id = format!("other-{number}").into();
+        let info = NodeInfo { id, address: None, hubs: Vec::new() };
+        let epoch = node.registry.announce(info.clone()).await.unwrap();
+        node.registry.withdraw(&Owner { node: info.id, epoch }).await.unwrap();
+    }
+    assert_eq!(dead.wait().await, Settled::Gone);
+    assert!(tokio::time::timeout(LEASE, alive.wait()).await.is_err());
+}

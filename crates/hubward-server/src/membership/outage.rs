@@ -1,0 +1,71 @@
+//! An outage of the store or the backplane, as connections that open meet it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use hubward_backplane::{BackplaneError, StoreError};
+
+use crate::engine::Engine;
+
+/// How long the store and the backplane may take when a connection opens. Slower is an outage: as long as another node
+/// has to confirm a change.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why something could not be done while a connection opens.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    /// The store refuses the connection, and will.
+    #[error(transparent)]
+    Refused(StoreError),
+    /// The store cannot be reached, or what it has of this node is out of date.
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Backplane(#[from] BackplaneError),
+    #[error("the group store or the backplane takes too long")]
+    Slow,
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Fenced | StoreError::NotOwner => Self::Store(error),
+            refused => Self::Refused(refused),
+        }
+    }
+}
+
+/// Waits for the store or the backplane, but not for ever.
+pub(crate) async fn in_time<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<T, Failed>
+where
+    Failed: From<E>,
+{
+    match tokio::time::timeout(OPEN_TIMEOUT, future).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Failed::Slow),
+    }
+}
+
+/// Logs the cause of an outage: once, however many connections meet it.
+pub(crate) fn begins(engine: &Engine, failed: &Failed) {
+    if !engine.unrecorded.outage_begins() {
+        return;
+    }
+    let (hub, source) = (engine.name(), failed.source().map(ToString::to_string));
+    let accepted = engine.definition.options.accept_during_outage;
+    tracing::warn!(%hub, error = %failed, source, accepted, "Connections that open cannot be made known to other nodes.");
+}
+
+/// Logs that connections can be made known to other nodes again.
+pub(crate) fn ends(engine: &Engine) {
+    if engine.unrecorded.outage_ends() {
+        tracing::warn!(hub = %engine.name(), "All open connections are known to other nodes again.");
+    }
+}
+
+/// A connection was made known to other nodes. Where others wait for that, the outage ends with the last of them.
+pub(crate) fn might_have_ended(engine: &Engine) {
+    if !engine.definition.options.accept_during_outage {
+        ends(engine);
+    }
+}

@@ -1,0 +1,219 @@
+//! Records open connections later, in portions: those that were accepted while the store could not be reached, and those
+//! of a node that was taken for dead and has announced itself anew. Their users' messages are subscribed to and their
+//! users' groups are delivered then.
+
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt, stream};
+use hubward_backplane::{Cause, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, StoreError, Topic};
+
+use super::record::{held, open};
+use super::unrecorded::{Unrecorded, UnrecordedConnection};
+use super::{outage, user};
+use crate::connection::close_reason::CloseReason;
+use crate::connection::handle::ConnectionHandle;
+use crate::engine::Engine;
+
+/// The first pause before connections are recorded, and the longest between attempts.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a portion may take. A store that does not answer is asked again.
+const PORTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a change of a connection's groups that is being carried out may hold up its portion.
+const TURN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Connections whose ids are claimed at the same time.
+const CLAIMS_AT_ONCE: usize = 16;
+
+/// Records a connection later that could not be when it opened.
+pub(crate) fn record_later(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
+    start(engine, [(connection.clone(), Unrecorded::Opened)]);
+}
+
+/// Records all connections of a hub in the node's new life.
+pub(crate) fn restore(engine: &Arc<Engine>) {
+    let mut connections = Vec::new();
+    engine.index.for_all(|connection| connections.push((connection.clone(), Unrecorded::Held)));
+    start(engine, connections);
+    engine.unrecorded.wake.notify_one();
+}
+
+fn start(engine: &Arc<Engine>, connections: impl IntoIterator<Item = UnrecordedConnection>) {
+    if engine.unrecorded.add(connections) {
+        engine.context.tasks.spawn(record_all(Arc::downgrade(engine)));
+    }
+}
+
+/// Holds the engine only while it records, so that a dropped node is freed.
+async fn record_all(engine: Weak<Engine>) {
+    let Some(first) = engine.upgrade() else { return };
+    let (shutdown, wake) = (first.context.shutdown.clone(), first.unrecorded.wake.clone());
+    drop(first);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = wake.notified() => {}
+            () = shutdown.cancelled() => return,
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        match record_portions(&engine).await {
+            Portions::All => return outage::ends(&engine),
+            Portions::Some => pause = FIRST_PAUSE,
+            Portions::None => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+    }
+}
+
+/// How many portions were recorded.
+enum Portions {
+    All,
+    Some,
+    None,
+}
+
+/// Records what waits, until a portion fails.
+async fn record_portions(engine: &Arc<Engine>) -> Portions {
+    let mut portions = Portions::None;
+    loop {
+        let portion = engine.unrecorded.take(MAX_RESTORED_AT_ONCE);
+        if portion.is_empty() {
+            return Portions::All;
+        }
+        let recording = AssertUnwindSafe(record(engine, &portion)).catch_unwind();
+        let recorded = match tokio::time::timeout(PORTION_TIMEOUT, recording).await {
+            Ok(recorded) => recorded.unwrap_or_else(|_| Err("it panicked".into())),
+            Err(_) => Err("it takes too long".into()),
+        };
+        match recorded {
+            Ok(()) => portions = Portions::Some,
+            Err(cause) => {
+                engine.unrecorded.add(portion);
+                tracing::debug!(hub = %engine.name(), %cause, "Open connections could not be recorded yet.");
+                return portions;
+            }
+        }
+    }
+}
+
+/// Records a portion, subscribes for its users, and delivers their groups.
+async fn record(engine: &Arc<Engine>, portion: &[UnrecordedConnection]) -> Result<(), Cause> {
+    // Neither its groups change nor does it end meanwhile.
+    let turns = portion
+        .iter()
+        .map(async |(connection, _)| tokio::time::timeout(TURN_TIMEOUT, connection.groups.turn()).await.ok());
+    let turns = join_all(turns).await;
+    let (mut open, mut busy) = (Vec::new(), Vec::new());
+    for (unrecorded, turn) in portion.iter().zip(&turns) {
+        match turn {
+            None => busy.push(unrecorded.clone()),
+            Some(_) if unrecorded.0.is_closed() => {}
+            Some(_) => open.push(unrecorded.clone()),
+        }
+    }
+    engine.unrecorded.add(busy);
+    put_on_record(engine, &open).await?;
+    subscribe(engine, &open).await?;
+    drop(turns);
+    let users: HashSet<_> =
+        open.iter().filter_map(|(connection, _)| connection.principal.user_id().cloned()).collect();
+    let users: Vec<_> = users.into_iter().collect();
+    for users in users.chunks(MAX_USERS_AT_ONCE) {
+        user::read_users_again(engine, users).await?;
+    }
+    Ok(())
+}
+
+/// Records connections, and closes those that another node has meanwhile.
+async fn put_on_record(engine: &Arc<Engine>, connections: &[UnrecordedConnection]) -> Result<(), Cause> {
+    if engine.context.registry.is_none() {
+        return Ok(());
+    }
+    let (opened, restored): (Vec<_>, Vec<_>) =
+        connections.iter().cloned().partition(|(_, why)| *why == Unrecorded::Opened);
+    let mut restored: Vec<_> = restored.into_iter().map(|(connection, _)| connection).collect();
+    let claims = opened.into_iter().map(|(connection, _)| claim(engine.clone(), connection));
+    let claims: Vec<_> = stream::iter(claims).buffer_unordered(CLAIMS_AT_ONCE).collect().await;
+    for claimed in claims {
+        match claimed? {
+            // What it has joined meanwhile is put on record, too.
+            (connection, Claimed::Now) if connection.groups.len() > 0 => restored.push(connection),
+            (_, Claimed::Now) => {}
+            (connection, Claimed::Before) => restored.push(connection),
+            (connection, Claimed::ByAnother) => lost(engine, &connection),
+        }
+    }
+    if restored.is_empty() {
+        return Ok(());
+    }
+    let records = restored.iter().map(|connection| held(engine, connection)).collect();
+    for (_, id) in engine.context.store.restore(&engine.context.owner(), records).await? {
+        restored
+            .iter()
+            .filter(|connection| connection.id == id)
+            .for_each(|connection| lost(engine, connection));
+    }
+    Ok(())
+}
+
+async fn claim(
+    engine: Arc<Engine>,
+    connection: Arc<ConnectionHandle>,
+) -> Result<(Arc<ConnectionHandle>, Claimed), StoreError> {
+    let claimed = match open(&engine, &connection).await {
+        Ok(_) => Claimed::Now,
+        // By an attempt of an earlier life of this node.
+        Err(StoreError::Claimed { by }) if by == engine.context.id => Claimed::Before,
+        Err(StoreError::Claimed { .. }) => Claimed::ByAnother,
+        Err(error) => return Err(error),
+    };
+    Ok((connection, claimed))
+}
+
+/// Who has claimed a connection's id.
+enum Claimed {
+    Now,
+    Before,
+    ByAnother,
+}
+
+fn lost(engine: &Engine, connection: &ConnectionHandle) {
+    tracing::warn!(hub = %engine.name(), "A connection was opened on another node meanwhile; it is closed here.");
+    connection.close(CloseReason::Aborted);
+}
+
+/// Subscribes to what other nodes publish for the users of connections.
+async fn subscribe(engine: &Engine, connections: &[UnrecordedConnection]) -> Result<(), Cause> {
+    if engine.context.backplane.is_none() {
+        return Ok(());
+    }
+    let (mut unsubscribed, mut topics) = (Vec::new(), Vec::new());
+    for (connection, _) in connections.iter().filter(|(connection, _)| !connection.is_user_subscribed()) {
+        if let Some(user) = connection.principal.user_id() {
+            topics.push(Topic::User(engine.name().clone(), user.clone()));
+            unsubscribed.push(connection);
+        }
+    }
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let mut all = Ok(());
+    for (connection, subscribed) in unsubscribed.iter().zip(engine.context.subscriptions.add(topics).await) {
+        match subscribed {
+            Ok(()) => {
+                connection.set_user_subscribed(true);
+            }
+            Err(error) => all = Err(error.into()),
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;
