@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use hubward_backplane::{Backplane, BackplaneError, BoxFuture, Topic};
+use hubward_backplane::{Backplane, BackplaneError, BoxFuture, Order, Topic};
 use hubward_hub::{SendError, Sending};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -47,9 +47,10 @@ struct Entry {
 }
 
 impl Outbox {
-    /// Publishes in its turn.
+    /// Publishes on topics of groups and users in its turn: at once, where the backplane keeps no order between these and
+    /// the topics of nodes, which the queue is for.
     pub(crate) fn publish(&self, backplane: &Arc<dyn Backplane>, parcel: Parcel) -> Sending {
-        if self.queued.load(Ordering::Acquire) == 0 {
+        if self.queued.load(Ordering::Acquire) == 0 || backplane.order() == Order::PerTopic {
             return Sending::later(publish_all(backplane, vec![parcel]));
         }
         self.publish_all(backplane, vec![parcel])
@@ -152,3 +153,6 @@ fn in_turn(published: oneshot::Receiver<Published>) -> Sending {
         }
     }))
 }
+
+#[cfg(test)]
+mod tests;

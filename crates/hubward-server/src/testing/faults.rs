@@ -89,6 +89,8 @@ pub(crate) struct FaultyBackplane {
     inner: InMemoryBackplane,
     pub(crate) subscribing: Arc<Fault>,
     pub(crate) publishing: Arc<Fault>,
+    /// Whether it keeps the order on each topic only.
+    pub(crate) per_topic: AtomicBool,
     /// Every call in order, such as `subscribe Group(…)`.
     calls: Mutex<Vec<String>>,
 }
@@ -100,6 +102,7 @@ impl FaultyBackplane {
             inner,
             subscribing: Arc::default(),
             publishing: Arc::default(),
+            per_topic: AtomicBool::new(false),
             calls: Mutex::default(),
         })
     }
@@ -161,7 +164,7 @@ impl Backplane for FaultyBackplane {
     }
 
     fn order(&self) -> Order {
-        self.inner.order()
+        if self.per_topic.load(Ordering::SeqCst) { Order::PerTopic } else { self.inner.order() }
     }
 
     fn is_alone(&self) -> bool {
