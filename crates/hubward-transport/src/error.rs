@@ -16,6 +16,9 @@ pub enum PipeError {
     /// The peer's fault: no poll came.
     #[error("no poll came within the disconnect timeout")]
     DisconnectTimeout,
+    /// Nobody's fault: the bearer token of the connection expired.
+    #[error("the bearer token has expired")]
+    TokenExpired,
     /// The owner's fault: it wrote after it closed.
     #[error("the pipe is closed")]
     Closed,

@@ -34,7 +34,7 @@ mod test_support;
 mod transport;
 
 pub mod raw;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use connections::connection::{Acceptor, Connection};

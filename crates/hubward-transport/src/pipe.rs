@@ -17,6 +17,7 @@ use hubward_proto::Frame;
 use tokio::time::Instant;
 
 use crate::error::PipeError;
+use crate::options::TransportOptions;
 use crate::transport::Transport;
 use long_polling::LongPollingPipe;
 use received::Received;
@@ -85,6 +86,11 @@ impl Pipe {
     /// The timeout that has expired: the pipe cannot be used any more.
     pub fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
         each!(&mut self.0, pipe => pipe.handle_deadline(now))
+    }
+
+    /// Returns the options of the path where the connection was opened.
+    pub(crate) fn options(&self) -> &TransportOptions {
+        each!(&self.0, pipe => pipe.options())
     }
 
     /// Returns how the bytes travel.

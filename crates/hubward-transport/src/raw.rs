@@ -1,26 +1,24 @@
 //! A raw connection handler: bytes in, bytes out, no hub protocol. An async function is called for each accepted
-//! connection; when it ends, the connection is closed.
+//! connection; when it ends, or the bearer token of the connection expires, the connection is closed.
+
+mod shared_pipe;
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::Future;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hubward_proto::Frame;
 use hubward_types::{ConnectionId, HubName, Principal};
-use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::connections::connection::{Acceptor, Connection};
-use crate::connections::registration::Registration;
 use crate::error::PipeError;
-use crate::pipe::Pipe;
 use crate::pipe::received::Received;
 use crate::request_info::RequestInfo;
 use crate::transport::Transport;
+use shared_pipe::SharedPipe;
 
 /// Makes an acceptor that runs an async function for each connection, as a task of the node.
 ///
@@ -62,7 +60,7 @@ where
 {
     fn accept(&self, connection: Connection) {
         let connection = RawConnection::new(connection, self.binary);
-        let tasks = connection.tasks();
+        let tasks = connection.tasks.clone();
         let running = (self.run)(connection);
         tasks.spawn(async move {
             if let Err(error) = running.await {
@@ -82,112 +80,81 @@ pub struct RawConnection {
     pub principal: Principal,
     /// The request that opened it.
     pub request: Arc<RequestInfo>,
-    pipe: TimedPipe,
-    /// Absent only while this is being dropped.
-    registration: Option<Registration>,
+    transport: Transport,
+    pipe: Arc<SharedPipe>,
+    /// Cancelled when the node is draining.
+    draining: CancellationToken,
+    tasks: TaskTracker,
+    /// Ends the task that waits for the bearer token to expire, where one does.
+    _expiry: Option<DropGuard>,
     frames: VecDeque<Frame>,
     binary: bool,
 }
 
-/// The pipe with the one sleep that its deadlines need.
-struct TimedPipe {
-    /// Absent only while the connection is being dropped.
-    pipe: Option<Pipe>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
 impl RawConnection {
     fn new(connection: Connection, binary: bool) -> Self {
-        let Connection { id, hub, principal, request, pipe, registration, .. } = connection;
+        let Connection { id, hub, principal, request, transport, pipe, registration, .. } = connection;
         registration.forbid_resume();
+        let draining = registration.manager().draining().clone();
+        let tasks = registration.manager().tasks().clone();
+        let expires_at = principal.expires_at().filter(|_| pipe.options().close_on_authentication_expiration);
+        let pipe = SharedPipe::new(pipe, registration);
+        let expiry = expires_at.map(|expires_at| {
+            let ended = CancellationToken::new();
+            tasks.spawn(pipe.clone().close_at(expires_at, ended.clone()));
+            ended.drop_guard()
+        });
         Self {
             id,
             hub,
             principal,
             request,
-            pipe: TimedPipe { pipe: Some(pipe), sleep: None },
-            registration: Some(registration),
+            transport,
+            pipe,
+            draining,
+            tasks,
+            _expiry: expiry,
             frames: VecDeque::new(),
             binary,
         }
     }
 
-    /// Returns how the bytes travel; `None` only while the connection is being dropped.
-    pub fn transport(&self) -> Option<Transport> {
-        self.pipe.pipe.as_ref().map(Pipe::transport)
+    /// Returns how the bytes travel.
+    pub fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// Waits for bytes: all that has come so far, however the peer divided it into messages. Returns `None` at the
-    /// end, however the connection ended, and when the node is draining. Cancelling it loses nothing.
+    /// end, however the connection ended, when its bearer token has expired, and when the node is draining. Cancelling it
+    /// loses nothing.
     pub async fn receive(&mut self) -> Option<Bytes> {
-        let draining =
-            self.registration.as_ref().map(|registration| registration.manager().draining().clone())?;
         let mut input = Vec::new();
         let received = self.pipe.drive(|pipe, cx| pipe.poll_receive(cx, &mut input));
         tokio::select! {
             biased;
             received = received => matches!(received, Ok(Received::Data)).then(|| input.into()),
-            () = draining.cancelled() => None,
+            () = self.draining.cancelled() => None,
         }
     }
 
     /// Sends bytes as one message, and waits until they are written. Sending no bytes does nothing.
     ///
     /// # Errors
-    /// When the connection is gone or its peer does not read.
+    /// When the connection is gone, its peer does not read, or its bearer token has expired.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), PipeError> {
         let Some(frame) = Frame::from_payload(bytes.as_ref(), self.binary) else { return Ok(()) };
         self.frames.push_back(frame);
         let frames = &mut self.frames;
         self.pipe.drive(|pipe, cx| pipe.poll_write(cx, frames)).await?
     }
-
-    fn tasks(&self) -> TaskTracker {
-        self.registration
-            .as_ref()
-            .map(|registration| registration.manager().tasks().clone())
-            .unwrap_or_default()
-    }
 }
 
 impl Drop for RawConnection {
-    /// Closes the connection gracefully, which takes time and therefore a task. Outside of a runtime there cannot be
-    /// one, and the transport is only dropped.
+    /// Closes the connection gracefully, which takes time and therefore a task.
     fn drop(&mut self) {
-        let tasks = self.tasks();
-        let registration = self.registration.take();
-        let mut pipe = TimedPipe { pipe: self.pipe.pipe.take(), sleep: self.pipe.sleep.take() };
-        if let Ok(runtime) = Handle::try_current() {
-            let close = async move {
-                let _ = pipe.drive(|pipe, cx| pipe.poll_close(cx)).await;
-                drop(registration);
-            };
-            tasks.spawn_on(close, &runtime);
-        }
+        self.pipe.close(&self.tasks);
     }
 }
 
-impl TimedPipe {
-    /// Polls the pipe until it is ready, for as long as the pipe's deadlines allow.
-    async fn drive<T>(
-        &mut self,
-        mut poll: impl FnMut(&mut Pipe, &mut Context<'_>) -> Poll<T>,
-    ) -> Result<T, PipeError> {
-        poll_fn(|cx| {
-            let Some(pipe) = &mut self.pipe else { return Poll::Ready(Err(PipeError::Closed)) };
-            loop {
-                if let Poll::Ready(value) = poll(pipe, cx) {
-                    return Poll::Ready(Ok(value));
-                }
-                let Some(deadline) = pipe.deadline() else { return Poll::Pending };
-                let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-                if sleep.deadline() != deadline {
-                    sleep.as_mut().reset(deadline);
-                }
-                ready!(sleep.as_mut().poll(cx));
-                pipe.handle_deadline(Instant::now())?;
-            }
-        })
-        .await
-    }
-}
+#[cfg(test)]
+mod tests;

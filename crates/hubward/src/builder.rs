@@ -7,10 +7,11 @@ use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, GroupStore, NodeRegistry};
 use hubward_hub::{Hub, HubBuildError, HubHandle};
 use hubward_server::{Engine, HubAcceptor, Node, NodeContext, NodeStores, StartError, UnknownPolicy};
-use hubward_transport::{Acceptor, Endpoint, TransportOptions};
+use hubward_transport::{Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
 use crate::paths;
+use crate::raw_endpoint::RawEndpoint;
 
 /// A node with its hubs, ready to be mounted into an axum router. Cheap to clone.
 ///
@@ -109,7 +110,7 @@ pub struct Builder {
     registry: Option<Arc<dyn NodeRegistry>>,
     keys: Option<KeyRing>,
     hubs: Vec<(HubPath, Hub, TransportOptions)>,
-    raw: Vec<(HubPath, Arc<dyn Acceptor>, TransportOptions)>,
+    raw: Vec<(HubPath, RawEndpoint)>,
 }
 
 /// A mistake in how a node is built.
@@ -119,7 +120,7 @@ pub enum BuildError {
     /// A hub cannot be built.
     #[error(transparent)]
     Hub(#[from] HubBuildError),
-    /// A hub names a policy that is not defined.
+    /// A hub or a raw handler names a policy that is not defined.
     #[error(transparent)]
     Policy(#[from] UnknownPolicy),
     /// Two hubs have the same name.
@@ -211,20 +212,20 @@ impl Builder {
     }
 
     /// Mounts a raw connection handler at a path: bytes in, bytes out, over the same transports. See
-    /// [`transport::raw`](hubward_transport::raw).
-    pub fn raw(self, path: impl Into<HubPath>, handler: impl Acceptor) -> Self {
-        self.raw_with_options(path, handler, TransportOptions::default())
+    /// [`transport::raw`](hubward_transport::raw); [`RawEndpoint`] says who may connect to it.
+    pub fn raw(mut self, path: impl Into<HubPath>, endpoint: impl Into<RawEndpoint>) -> Self {
+        self.raw.push((path.into(), endpoint.into()));
+        self
     }
 
     /// Mounts a raw connection handler at a path, with options for its transports.
     pub fn raw_with_options(
-        mut self,
+        self,
         path: impl Into<HubPath>,
-        handler: impl Acceptor,
+        endpoint: impl Into<RawEndpoint>,
         options: TransportOptions,
     ) -> Self {
-        self.raw.push((path.into(), Arc::new(handler), options));
-        self
+        self.raw(path, endpoint.into().options(options))
     }
 
     /// Builds the node.
@@ -277,11 +278,14 @@ impl Builder {
             router = router.merge(endpoint.router());
             engines.push(engine);
         }
-        for (path, handler, options) in self.raw {
+        for (path, RawEndpoint { handler, policies, options }) in self.raw {
             check_path(&path)?;
-            let endpoint = Endpoint::new(path.clone(), path, handler, connections.clone())
+            let name = HubName::from(path.clone());
+            let required = hubward_server::required_policies(&name, &policies, &self.policies)?;
+            let endpoint = Endpoint::new(path, name, handler, connections.clone())
                 .options(options)
                 .authenticator(self.authenticator.clone())
+                .policies(required)
                 .cors(self.cors.clone());
             router = router.merge(endpoint.router());
         }

@@ -21,6 +21,7 @@
 mod builder;
 mod cluster;
 mod paths;
+mod raw_endpoint;
 
 pub use builder::{BuildError, Builder, HubPath, Hubward};
 pub use cluster::Cluster;
@@ -39,6 +40,7 @@ pub use hubward_transport::{self as transport, ServeOptions, TransportOptions, s
 pub use hubward_types::{
     AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, Target, UserId,
 };
+pub use raw_endpoint::RawEndpoint;
 pub use tokio_util::sync::CancellationToken;
 
 /// The guide's Rust examples, compiled with the documentation tests.

@@ -1,9 +1,12 @@
 //! A raw connection handler: the bytes that go in come out, over each transport.
 
-use hubward::Hubward;
+use std::time::{Duration, SystemTime};
+
+use hubward::auth::Policy;
 use hubward::transport::raw;
+use hubward::{BuildError, Hubward, RawEndpoint, TransportOptions};
 use hubward_tests::frame::{self, masked};
-use hubward_tests::{Http, TestNode, echo_bytes, within};
+use hubward_tests::{Http, TestNode, echo_bytes, issuer, token, within};
 
 /// Bytes that are neither text nor a hub message.
 const BYTES: &[u8] = b"\x00\xFF\x1E{\r\n\xC3";
@@ -95,4 +98,35 @@ async fn a_node_that_shuts_down_closes_raw_connections() {
         shut_down
     );
     assert_eq!(closed, Some((frame::CLOSE, 1000_u16.to_be_bytes().to_vec())));
+}
+
+#[tokio::test]
+async fn a_raw_path_has_policies_and_options_as_a_hub_has() {
+    let echo = || RawEndpoint::new(raw::handler(echo_bytes)).authorize("Staff");
+    let polls_off = TransportOptions { long_polling: false, ..TransportOptions::default() };
+    let builder = Hubward::builder()
+        .auth(issuer().authenticator())
+        .policy("Staff", Policy::any_role(["staff"]))
+        .raw("/staff", echo().options(polls_off));
+    let node = TestNode::start(builder.build().unwrap()).await;
+    for (role, status) in [("staff", 200), ("guest", 403)] {
+        let client = node.client("/staff").token(&token("alice", &[role]));
+        assert_eq!(client.negotiate().await.status, status, "{role}");
+    }
+    assert_eq!(node.client("/staff").negotiate().await.status, 401);
+    let staff = node.client("/staff").token(&token("alice", &["staff"]));
+    assert!(!staff.negotiate().await.text().contains("LongPolling"));
+    let undefined = Hubward::builder().raw("/staff", echo()).build();
+    assert!(matches!(undefined, Err(BuildError::Policy(error)) if error.policy == "Staff"));
+}
+
+#[tokio::test]
+async fn a_raw_connection_closes_when_its_token_expires() {
+    let builder = Hubward::builder().auth(issuer().authenticator()).raw("/bytes", raw::handler(echo_bytes));
+    let node = TestNode::start(builder.build().unwrap()).await;
+    let token = issuer().mint("alice", &[], &[], Duration::from_secs(2), SystemTime::now()).unwrap();
+    let mut http = node.client("/bytes").token(token.expose()).upgrade(None).await.unwrap();
+    http.write(&masked(frame::TEXT, b"text")).await;
+    assert_eq!(http.frame().await, Some((frame::TEXT, b"text".to_vec())));
+    assert_eq!(http.frame().await, Some((frame::CLOSE, 1000_u16.to_be_bytes().to_vec())));
 }

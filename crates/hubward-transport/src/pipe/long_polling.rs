@@ -159,6 +159,10 @@ impl LongPollingPipe {
         self.writing.blocked_since()
     }
 
+    pub(crate) fn options(&self) -> &TransportOptions {
+        &self.options
+    }
+
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
         if !self.closing {
             self.writing.check(now, self.pace())?;

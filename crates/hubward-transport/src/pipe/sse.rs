@@ -130,6 +130,10 @@ impl ServerSentEventsPipe {
         self.deadline.blocked_since()
     }
 
+    pub(crate) fn options(&self) -> &TransportOptions {
+        &self.options
+    }
+
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
         self.deadline.check(now, self.options.pace())
     }

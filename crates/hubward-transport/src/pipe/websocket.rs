@@ -137,6 +137,10 @@ impl WebSocketPipe {
         self.deadline.blocked_since()
     }
 
+    pub(crate) fn options(&self) -> &TransportOptions {
+        &self.options
+    }
+
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
         self.deadline.check(now, self.options.pace())
     }
