@@ -52,6 +52,23 @@ impl HubError {
         }
     }
 
+    /// Returns the error that the client learns nothing of, unless this one was made for the client.
+    pub fn hidden_error(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        match &self.0 {
+            Visibility::Shown(_) => None,
+            Visibility::Hidden { error, .. } => Some(&**error),
+        }
+    }
+
+    /// Returns whether it only says that a client has gone: an upload that stopped because its connection closed, or
+    /// [`ClientResultError::Disconnected`]. For engines.
+    pub fn is_disconnect(&self) -> bool {
+        self.hidden_error().is_some_and(|error| {
+            error.is::<ConnectionClosed>()
+                || matches!(error.downcast_ref(), Some(ClientResultError::Disconnected(_)))
+        })
+    }
+
     /// Composes the error that is sent to the client: `base` alone, or followed by this error where that is shown or
     /// `detailed` is set. The form is SignalR's: `<base> <Type>: <message>`.
     pub fn wire_text(&self, base: &str, detailed: bool) -> String {
@@ -105,6 +122,11 @@ fn short_name<E>() -> &'static str {
     let path = path.split('<').next().unwrap_or(path);
     path.rsplit("::").next().unwrap_or(path)
 }
+
+/// An upload stopped midway, because its connection closed.
+#[derive(Debug, thiserror::Error)]
+#[error("The underlying connection was closed.")]
+pub(crate) struct ConnectionClosed;
 
 /// Why a handler's parameter could not be taken from a call.
 #[derive(Debug, thiserror::Error)]

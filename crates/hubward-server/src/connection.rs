@@ -13,11 +13,13 @@ mod read_buffer;
 pub(crate) mod wake_batch;
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use hubward_hub::{BoxFuture, HubEngine};
 use hubward_proto::{Frame, Session};
 use hubward_transport::{Connection, Pipe, Registration};
@@ -31,6 +33,7 @@ use self::mailbox::ControlMessage;
 use self::wake_batch::WakeBatch;
 use crate::engine::Engine;
 use crate::invocation::dispatch::BoundCall;
+use crate::invocation::panics;
 use crate::invocation::running::RunningCalls;
 
 /// Rounds of work in one poll. A busy connection then yields, so that the other tasks of the worker get their turn.
@@ -109,14 +112,24 @@ impl ConnectionTask {
         }
     }
 
-    /// Serves the connection until it has closed. The task and its closing are boxed, so that an idle connection's
+    /// Serves the connection until it has closed, whatever panics meanwhile: its end runs. The task and its closing are boxed, so that an idle connection's
     /// future is a few pointers, not several copies of everything that its closing will need.
     pub(crate) async fn run(mut self: Box<Self>) {
-        let reason = match self.serve_handshake().await {
-            Ok(()) => std::future::poll_fn(|cx| self.poll_serve(cx)).await,
-            Err(reason) => reason,
+        let reason = match AssertUnwindSafe(self.serve()).catch_unwind().await {
+            Ok(reason) => reason,
+            Err(panic) => {
+                self.report_panic(&panics::panicked(panic));
+                CloseReason::Panicked
+            }
         };
         Box::pin(self.close(reason)).await;
+    }
+
+    async fn serve(&mut self) -> CloseReason {
+        match self.serve_handshake().await {
+            Ok(()) => std::future::poll_fn(|cx| self.poll_serve(cx)).await,
+            Err(reason) => reason,
+        }
     }
 
     /// Serves until the handshake is done. The connection is not in the index before, so a shutdown cannot find it

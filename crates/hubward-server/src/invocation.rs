@@ -2,8 +2,10 @@
 
 pub(crate) mod dispatch;
 pub(crate) mod error_text;
+pub(crate) mod failures;
 pub(crate) mod filters;
 pub(crate) mod lifecycle;
+pub(crate) mod panics;
 pub(crate) mod responder;
 pub(crate) mod running;
 

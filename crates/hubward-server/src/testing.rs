@@ -66,6 +66,7 @@ pub(crate) fn handle_of(id: &str, principal: Principal, protocol: Protocol) -> A
     Arc::new(ConnectionHandle::new(
         KEYS.fetch_add(1, Ordering::Relaxed),
         id.into(),
+        id.into(),
         principal,
         protocol,
         OpeningRequest { info: testing::request(), transport: Transport::WebSockets },

@@ -8,6 +8,9 @@ const NAME_BYTES: usize = 64;
 /// The most bytes of an error in a log line that may quote a client.
 const ERROR_BYTES: usize = 256;
 
+/// The most bytes in a log line of an error with all that caused it.
+const CHAIN_BYTES: usize = 1024;
+
 /// Returns a name for a log line: at most 64 bytes of it, with `…` where it was cut.
 pub fn brief_name(name: &str) -> Cow<'_, str> {
     cut(name, NAME_BYTES)
@@ -16,6 +19,11 @@ pub fn brief_name(name: &str) -> Cow<'_, str> {
 /// Returns an error that may quote a client for a log line: at most 256 bytes of it, with `…` where it was cut.
 pub fn brief_error(error: &str) -> Cow<'_, str> {
     cut(error, ERROR_BYTES)
+}
+
+/// Returns an error with what caused it for a log line: at most 1,024 bytes of it, with `…` where it was cut.
+pub fn brief_chain(chain: &str) -> Cow<'_, str> {
+    cut(chain, CHAIN_BYTES)
 }
 
 fn cut(text: &str, most_bytes: usize) -> Cow<'_, str> {

@@ -39,6 +39,8 @@ pub enum DisconnectReason {
     TokenExpired,
     /// The node is shutting down.
     Shutdown,
+    /// Code of the hub, or of the node, panicked where that could not be the failure of one call.
+    InternalError,
 }
 
 impl DisconnectReason {
@@ -59,6 +61,7 @@ impl DisconnectReason {
             Self::SendTimeout => "A write to the client stayed blocked for too long.",
             Self::AckTimeout => "The client did not acknowledge in time what it was sent.",
             Self::ReconnectTimeout => "The client did not resume the connection in time.",
+            Self::InternalError => "The connection ended because of an error on the server.",
         })
     }
 }
@@ -93,6 +96,7 @@ mod tests {
             (Reason::SendTimeout, "A write to the client stayed blocked for too long."),
             (Reason::AckTimeout, "The client did not acknowledge in time what it was sent."),
             (Reason::ReconnectTimeout, "The client did not resume the connection in time."),
+            (Reason::InternalError, "The connection ended because of an error on the server."),
         ] {
             assert_eq!(reason.error(), Some(error));
         }

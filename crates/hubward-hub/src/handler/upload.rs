@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
-use crate::error::HubError;
+use crate::error::{ConnectionClosed, HubError};
 
 /// Items that a client streams to a method. Take it as a parameter. It ends when the client completes the stream. It
 /// yields one error where the client fails the stream, an item is not a `T`, or the connection closes midway.
@@ -58,11 +58,6 @@ impl<T> Upload<T> {
     }
 }
 
-/// A connection that closed in the middle of the stream.
-#[derive(Debug, thiserror::Error)]
-#[error("The underlying connection was closed.")]
-struct ConnectionClosed;
-
 impl<T> Stream for Upload<T> {
     type Item = Result<T, HubError>;
 
@@ -85,6 +80,8 @@ pub trait UploadSink: Send {
     /// Decodes an item and queues it, after `poll_ready`. False ends the upload: the method has dropped it, or the item
     /// was not of its type, for which the method gets an error.
     fn push(&mut self, item: RawValue<'_>) -> bool;
+    /// Ends the upload, after `poll_ready`, with the error of an item that is not of its type.
+    fn fail(&mut self);
     /// Ends the upload: cleanly, or (after `poll_ready`) with the client's error.
     fn complete(&mut self, error: Option<&str>);
 }
@@ -104,10 +101,14 @@ impl<T: DeserializeOwned + Send + 'static> UploadSink for Sink<T> {
             Ok(value) => self.items.send_item(Ok(value)).is_ok(),
             Err(error) => {
                 tracing::debug!(%error, "An upload item is not of its stream's type.");
-                self.complete(Some("Failed to bind Stream message."));
+                self.fail();
                 false
             }
         }
+    }
+
+    fn fail(&mut self) {
+        self.complete(Some("Failed to bind Stream message."));
     }
 
     fn complete(&mut self, error: Option<&str>) {

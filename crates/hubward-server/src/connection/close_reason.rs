@@ -45,6 +45,8 @@ pub(crate) enum CloseReason {
     TokenExpired,
     /// The node is shutting down.
     Shutdown,
+    /// Code of the hub, or of the node, panicked where that cannot be the failure of one call.
+    Panicked,
 }
 
 /// What a reason means: one row of the table.
@@ -138,6 +140,9 @@ impl CloseReason {
             }
             Self::TokenExpired => CloseRow { label: "token_expired", allow_reconnect: true, ..CLEAN },
             Self::Shutdown => CloseRow { label: "shutdown", allow_reconnect: true, ..CLEAN },
+            Self::Panicked => {
+                CloseRow { label: "internal_error", allow_reconnect: true, log_level: Level::WARN, ..ERROR }
+            }
         }
     }
 
@@ -179,6 +184,7 @@ impl CloseReason {
             Self::ReconnectTimeout => DisconnectReason::ReconnectTimeout,
             Self::TokenExpired => DisconnectReason::TokenExpired,
             Self::Shutdown => DisconnectReason::Shutdown,
+            Self::Panicked => DisconnectReason::InternalError,
         }
     }
 }

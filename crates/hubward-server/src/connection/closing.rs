@@ -3,55 +3,86 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use hubward_hub::{CallKind, HubContext};
-use hubward_types::ConnectionId;
+use hubward_hub::{BoxFuture, CallKind, HubContext, HubEngine, HubError};
+use hubward_types::{ConnectionId, brief_error, brief_name};
 use tracing::Level;
 
 use super::ConnectionTask;
 use super::close_reason::CloseReason;
-use crate::invocation::lifecycle;
+use super::handle::ConnectionHandle;
+use crate::engine::Engine;
+use crate::invocation::failures::{self, HubPart};
+use crate::invocation::{lifecycle, panics};
 use crate::membership;
-use hubward_types::{brief_error, brief_name};
+
+/// What closing needs once the connection's task is busy with the transport.
+struct Disconnecting {
+    engine: Arc<Engine>,
+    hub: Arc<dyn HubEngine>,
+    handle: Arc<ConnectionHandle>,
+    /// `on_connected`, where it still runs.
+    connecting: Option<BoxFuture<'static, Result<(), CloseReason>>>,
+}
 
 impl ConnectionTask {
-    /// Closes the transport, runs `on_disconnected` meanwhile, and then removes what is kept for the connection.
+    /// Closes the transport, runs `on_disconnected` meanwhile, and then removes what is kept for the connection. Each of
+    /// these happens whatever becomes of the others.
     pub(super) async fn close(mut self: Box<Self>, reason: CloseReason) {
-        let row = reason.row();
-        self.registration.forbid_resume();
-        self.calls.cancel_all();
-        self.queue_last_messages(&reason);
-        self.log_close(&reason);
-        let timeout = self.config.close_timeout;
-        let (engine, hub, id) = (self.engine.clone(), self.hub.clone(), self.logged_id().clone());
-        let (handle, connecting) = (self.handle.take(), self.connecting.take());
+        let prepared = panics::catch(|| self.prepare_close(&reason));
+        self.report_caught(prepared);
+        let handle = self.handle.take();
+        if let Some(handle) = &handle {
+            let closed = panics::catch(|| handle.set_closed());
+            self.report_caught(closed);
+        }
+        let (engine, hub) = (self.engine.clone(), self.hub.clone());
+        let connecting = self.connecting.take();
+        let disconnecting = handle.map(|handle| Disconnecting { engine, hub, handle, connecting });
         let close_transport = async {
-            if row.closes_transport {
-                // A client that does not read its Close message in time goes without.
-                let _ = tokio::time::timeout(timeout, poll_fn(|cx| self.poll_close(cx))).await;
-            }
+            let closed = panics::catch_panic(self.close_transport(&reason)).await;
+            self.report_caught(closed);
             self.pipe = None;
         };
         let disconnect = async {
-            let Some(handle) = &handle else { return };
-            // `on_connected` runs to its end, and `on_disconnected` only where it succeeded.
-            let connected = match connecting {
-                Some(connecting) => connecting.await.is_ok(),
-                None => row.runs_on_disconnected,
-            };
-            if connected {
-                let context = HubContext::new(handle.clone(), hub, 0)
-                    .with_disconnect_reason(reason.disconnect_reason());
-                let method = engine.definition.on_disconnected.as_ref();
-                let run = lifecycle::run(&engine, method, context, handle.protocol, CallKind::Disconnected);
-                if let Err(error) = run.await {
-                    tracing::warn!(hub = %engine.name(), connection_id = %id, %error, "on_disconnected failed.");
-                }
+            if let Some(disconnecting) = disconnecting {
+                disconnecting.run(&reason).await;
             }
-            membership::lifecycle::disconnected(&engine, handle).await;
         };
         tokio::join!(close_transport, disconnect);
+    }
+
+    fn prepare_close(&mut self, reason: &CloseReason) {
+        self.registration.forbid_resume();
+        self.queue_last_messages(reason);
+        self.log_close(reason);
+        self.calls.cancel_all();
+        // Its arguments are values of the hub's own types.
+        self.waiting_call = None;
+    }
+
+    async fn close_transport(&mut self, reason: &CloseReason) -> Result<(), HubError> {
+        if reason.row().closes_transport {
+            let timeout = self.config.close_timeout;
+            // A client that does not read its Close message in time goes without.
+            let _ = tokio::time::timeout(timeout, poll_fn(|cx| self.poll_close(cx))).await;
+        }
+        Ok(())
+    }
+
+    fn report_caught(&self, outcome: Result<(), HubError>) {
+        if let Err(panic) = outcome {
+            self.report_panic(&panic);
+        }
+    }
+
+    /// Logs a panic that is not the failure of one call.
+    pub(super) fn report_panic(&self, panic: &HubError) {
+        let (hub, connection_id) = (self.engine.name(), self.logged_id());
+        let panic = panics::message(panic);
+        tracing::error!(%hub, %connection_id, panic, "The task of a connection panicked.");
     }
 
     /// Queues what the client still gets, and its Close message; nothing is delivered any more.
@@ -75,7 +106,7 @@ impl ConnectionTask {
     }
 
     /// The id that logs may show. Under negotiate version 0 the public id is the connection token, so logs get another.
-    fn logged_id(&self) -> &ConnectionId {
+    pub(super) fn logged_id(&self) -> &ConnectionId {
         self.registration.logged_id().unwrap_or(&self.opened.id)
     }
 
@@ -100,6 +131,33 @@ impl ConnectionTask {
             return Poll::Ready(());
         }
         pipe.poll_close(cx)
+    }
+}
+
+impl Disconnecting {
+    async fn run(self, reason: &CloseReason) {
+        let Self { engine, hub, handle, connecting } = self;
+        // `on_connected` runs to its end, and `on_disconnected` only where it succeeded.
+        let connected = match connecting {
+            Some(connecting) => connecting.await.is_ok(),
+            None => reason.row().runs_on_disconnected,
+        };
+        if connected {
+            let context =
+                HubContext::new(handle.clone(), hub, 0).with_disconnect_reason(reason.disconnect_reason());
+            let method = engine.definition.on_disconnected.as_ref();
+            let run = lifecycle::run(&engine, method, context, handle.protocol, CallKind::Disconnected);
+            if let Err(error) = run.await {
+                failures::report(&engine, &handle, HubPart::Disconnected, &error);
+            }
+        }
+        let removed = async {
+            membership::lifecycle::disconnected(&engine, &handle).await;
+            Ok(())
+        };
+        if let Err(error) = panics::catch_panic(removed).await {
+            failures::report(&engine, &handle, HubPart::Other, &error);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::close_reason::CloseReason;
 use super::groups::ConnectionGroups;
 use super::mailbox::{ControlMessage, Mailbox};
+use crate::invocation::panics;
 
 /// What a client completed an invocation with.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct ConnectionHandle {
     /// This node's number for the connection: unique while the node runs.
     pub(crate) key: u64,
     pub(crate) id: ConnectionId,
+    /// The id that logs may show.
+    logged_id: ConnectionId,
     pub(crate) principal: Principal,
     pub(crate) protocol: Protocol,
     pub(crate) mailbox: Mailbox,
@@ -60,6 +63,7 @@ impl ConnectionHandle {
     pub(crate) fn new(
         key: u64,
         id: ConnectionId,
+        logged_id: ConnectionId,
         principal: Principal,
         protocol: Protocol,
         request: OpeningRequest,
@@ -68,6 +72,7 @@ impl ConnectionHandle {
         Self {
             key,
             id,
+            logged_id,
             principal,
             protocol,
             mailbox,
@@ -81,6 +86,11 @@ impl ConnectionHandle {
             groups: ConnectionGroups::default(),
             pending_results: Mutex::default(),
         }
+    }
+
+    /// The id that logs may show. Under negotiate version 0 the public id is the connection token, so logs get another.
+    pub(crate) fn logged_id(&self) -> &ConnectionId {
+        &self.logged_id
     }
 
     /// Notes that the client's messages are read from now on, completions among them.
@@ -99,10 +109,11 @@ impl ConnectionHandle {
     /// notifies whoever waits for them.
     pub(crate) fn set_client_gone(&self) {
         self.client_gone.store(true, Ordering::SeqCst);
+        let pending = self.pending_results.lock().take();
+        drop(pending);
         if let Some(token) = self.closed_token.get() {
             token.cancel();
         }
-        self.pending_results.lock().take();
     }
 
     /// Notes whether the node subscribes to the topic of the user for this connection; returns what was noted.
@@ -163,6 +174,17 @@ impl ConnectionHandle {
     #[cfg(test)]
     pub(crate) fn pending_results(&self) -> usize {
         self.pending_results.lock().as_ref().map_or(0, |pending| pending.len())
+    }
+}
+
+/// The items are values of the hub's own types, and whoever releases the connection last drops them: a panic of theirs
+/// is not the failure of what that one is doing.
+impl Drop for ConnectionHandle {
+    fn drop(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        if panics::catch(|| drop(items)).is_err() {
+            tracing::error!(connection_id = %self.logged_id, "Dropping the items of a connection panicked.");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll};
 
+use hubward_hub::HubError;
 use hubward_proto::{CompletionResult, Event};
 use hubward_transport::{Received, Transport, TransportEnd};
 use tokio::time::Instant;
@@ -10,6 +11,7 @@ use super::close_reason::CloseReason;
 use super::handle::Reply;
 use super::{ConnectionTask, read_buffer};
 use crate::invocation::dispatch::Dispatch;
+use crate::invocation::failures::{self, HubPart};
 
 /// How much is received, and not read, while reading is paused: as much as SignalR's pipes hold before they pause.
 const PAUSED_BYTES: usize = 64 * 1024;
@@ -23,7 +25,10 @@ impl ConnectionTask {
 
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let mut busy = false;
-        if self.calls.holds_item() && self.calls.poll_held(cx).is_ready() {
+        if self.calls.holds_item()
+            && let Poll::Ready(passed_on) = self.calls.poll_held(cx)
+        {
+            self.report_upload(passed_on);
             busy = true;
         }
         let permits = self.engine.definition.options.maximum_parallel_invocations;
@@ -124,6 +129,12 @@ impl ConnectionTask {
         Some(run(&mut Dispatch { engine: &self.engine, hub: &self.hub, handle, calls: &mut self.calls }))
     }
 
+    fn report_upload(&self, passed_on: Result<(), HubError>) {
+        if let (Err(error), Some(handle)) = (passed_on, &self.handle) {
+            failures::report(&self.engine, handle, HubPart::Other, &error);
+        }
+    }
+
     fn handle_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) -> Result<(), CloseReason> {
         match event {
             Event::Handshake { protocol, .. } => self.connect(protocol),
@@ -131,7 +142,10 @@ impl ConnectionTask {
                 self.waiting_call =
                     self.with_dispatch(|dispatch| dispatch.invoke(cx, call, streaming)).flatten();
             }
-            Event::StreamItem(item) => self.calls.upload_item(cx, &item.invocation_id, item.item),
+            Event::StreamItem(item) => {
+                let passed_on = self.calls.upload_item(cx, &item.invocation_id, item.item);
+                self.report_upload(passed_on);
+            }
             Event::Completion(completion) => {
                 let error = match &completion.result {
                     CompletionResult::Error(error) => Some(&**error),

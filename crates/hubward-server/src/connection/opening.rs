@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hubward_hub::{CallKind, HubContext, HubError};
+use hubward_hub::{CallKind, HubContext, HubEngine};
 use hubward_proto::Protocol;
 
 use super::close_reason::{CLOSED_WITH_ERROR, CloseReason};
@@ -11,7 +11,8 @@ use super::handle::ConnectionHandle;
 use super::mailbox::Mailbox;
 use super::{ConnectionTask, Opened};
 use crate::engine::Engine;
-use crate::invocation::lifecycle;
+use crate::invocation::failures::{self, HubPart};
+use crate::invocation::{lifecycle, panics};
 use crate::membership::{self, lifecycle::NotOpened};
 
 impl ConnectionTask {
@@ -28,10 +29,12 @@ impl ConnectionTask {
 
     /// Makes the connection reachable and starts `on_connected`, now that the handshake is done.
     pub(super) fn connect(&mut self, protocol: Protocol) {
+        let logged_id = self.logged_id().clone();
         let Opened { id, principal, request } = &*self.opened;
         let handle = Arc::new(ConnectionHandle::new(
             self.engine.context.next_key(),
             id.clone(),
+            logged_id,
             principal.clone(),
             protocol,
             request.clone(),
@@ -50,22 +53,30 @@ impl ConnectionTask {
             handle.start_reading();
             return;
         }
-        self.connecting = Some(Box::pin(async move {
-            let rejected = |error: HubError| {
-                let detailed = engine.definition.options.detailed_errors;
-                CloseReason::Rejected(error.wire_text(CLOSED_WITH_ERROR, detailed))
-            };
-            membership::lifecycle::connected(&engine, &handle).await.map_err(|error| match error {
-                NotOpened::Refused(error) => rejected(error.into()),
-                NotOpened::Outage => CloseReason::Outage,
-            })?;
-            let context = HubContext::new(handle.clone(), hub, 0);
-            let method = engine.definition.on_connected.as_ref();
-            lifecycle::run(&engine, method, context, handle.protocol, CallKind::Connected)
-                .await
-                .map_err(rejected)
-        }));
+        self.connecting = Some(Box::pin(connected(engine, handle, hub)));
     }
+}
+
+/// Records a connection, subscribes for it, and runs `on_connected`.
+async fn connected(
+    engine: Arc<Engine>,
+    handle: Arc<ConnectionHandle>,
+    hub: Arc<dyn HubEngine>,
+) -> Result<(), CloseReason> {
+    let opening = panics::catch_panic(async {
+        match membership::lifecycle::connected(&engine, &handle).await {
+            Ok(()) => {}
+            Err(NotOpened::Refused(error)) => return Err(error.into()),
+            Err(NotOpened::Outage) => return Ok(Err(CloseReason::Outage)),
+        }
+        let context = HubContext::new(handle.clone(), hub, 0);
+        let method = engine.definition.on_connected.as_ref();
+        lifecycle::run(&engine, method, context, handle.protocol, CallKind::Connected).await.map(Ok)
+    });
+    opening.await.unwrap_or_else(|error| {
+        failures::report(&engine, &handle, HubPart::Connected, &error);
+        Err(CloseReason::Rejected(failures::wire_text(&engine, CLOSED_WITH_ERROR, &error)))
+    })
 }
 
 /// Whether a connection is open as soon as it is in the index, which saves it a future.

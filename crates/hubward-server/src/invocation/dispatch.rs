@@ -11,9 +11,10 @@ use hubward_hub::{
 use hubward_proto::{Invocation, Protocol, encode};
 use tokio_util::sync::CancellationToken;
 
+use super::failures::{self, HubPart};
 use super::responder::Responder;
 use super::running::RunningCalls;
-use super::{error_text, filters};
+use super::{error_text, filters, panics};
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
@@ -85,10 +86,17 @@ impl Dispatch<'_> {
             upload_capacity: self.engine.definition.options.stream_buffer_capacity,
         };
         let (given, expected) = (arguments.len(), entry.method.shape().arguments);
-        let started = match entry.method.start(&incoming) {
-            Ok(started) if given == expected => started,
-            failed => {
-                self.fail_to_bind(id, &target, entry, failed.err(), (given, expected));
+        let started = match panics::catch(|| entry.method.start(&incoming)) {
+            Ok(Ok(started)) if given == expected => started,
+            Ok(failed) => {
+                let error = failed.map(|started| self.discard(entry, started)).err();
+                self.fail_to_bind(id, &target, entry, error, (given, expected));
+                return None;
+            }
+            Err(panic) => {
+                failures::report(self.engine, self.handle, HubPart::Method(&entry.name), &panic);
+                let base = error_text::method_failed(&entry.name);
+                self.fail(id, &failures::wire_text(self.engine, &base, &panic));
                 return None;
             }
         };
@@ -130,11 +138,26 @@ impl Dispatch<'_> {
         self.fail(id, &error_text::not_bound(target, detailed.then_some(detail.as_str())));
     }
 
+    /// Drops what belongs to a call that does not run: values of the hub's own types.
+    fn discard(&self, entry: &MethodEntry, call: impl Sized) {
+        if let Err(panic) = panics::catch(|| drop(call)) {
+            failures::report(self.engine, self.handle, HubPart::Method(&entry.name), &panic);
+        }
+    }
+
+    /// Checks the method's policies. One that panics allows nothing.
+    fn may_call(&self, name: &str) -> bool {
+        panics::catch(|| self.engine.may_call(name, &self.handle.principal)).unwrap_or_else(|panic| {
+            failures::report(self.engine, self.handle, HubPart::Method(name), &panic);
+            false
+        })
+    }
+
     /// Checks a call that has its permit, in SignalR's order of checks; the error is for the client.
     fn check(&self, bound: &BoundCall) -> Result<(), String> {
         let name = &bound.entry.name;
         let shape = bound.entry.method.shape();
-        if !self.engine.may_call(name, &self.handle.principal) {
+        if !self.may_call(name) {
             return Err(error_text::unauthorized(name));
         }
         if bound.streaming && !shape.streaming {
@@ -168,6 +191,8 @@ impl Dispatch<'_> {
         if let Err(error) = self.check(&bound) {
             tracing::debug!(method = %bound.entry.name, %error, "A call was refused.");
             self.fail(bound.id.as_deref(), &error);
+            let entry = bound.entry.clone();
+            self.discard(&entry, bound);
             return;
         }
         let holds_permit = bound.needs_permit();
@@ -189,7 +214,7 @@ impl Dispatch<'_> {
             cancellation,
         };
         let call = bound.call;
-        let mut run = filters::catch_panic(bound.run);
+        let mut run = panics::catch_panic(bound.run);
         match run.poll_unpin(cx) {
             Poll::Ready(outcome) => responder.respond(outcome, None),
             Poll::Pending => {

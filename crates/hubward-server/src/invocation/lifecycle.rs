@@ -9,7 +9,7 @@ use hubward_hub::{
 };
 use hubward_proto::{Protocol, RawArguments};
 
-use super::filters;
+use super::{filters, panics};
 use crate::engine::Engine;
 
 /// Runs a callback. A hub that has none still runs its filters.
@@ -21,13 +21,16 @@ pub(crate) async fn run(
     kind: CallKind,
 ) -> Result<(), HubError> {
     let run: BoxFuture<'static, Result<Outcome, HubError>> = match method {
-        Some(method) => method.start(&without_arguments(context.clone(), protocol))?.run,
+        Some(method) => {
+            let call = without_arguments(context.clone(), protocol);
+            panics::catch(|| method.start(&call))??.run
+        }
         None => Box::pin(async { Ok(Outcome::Done(None)) }),
     };
     let run = filters::filtered(engine, run, || {
         FilterCall::new(context.clone(), kind, "".into(), RawArguments::default(), None)
     });
-    filters::catch_panic(run).await.map(|_| ())
+    panics::catch_panic(run).await.map(|_| ())
 }
 
 /// The invocation of a callback, which has no arguments and expects no result.

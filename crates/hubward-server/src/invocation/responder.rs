@@ -8,8 +8,8 @@ use hubward_hub::{FrameStream, HubConnection, HubError, Outcome};
 use hubward_proto::{Frame, encode};
 use tokio_util::sync::CancellationToken;
 
-use super::error_text;
-use super::filters::panicked;
+use super::failures::{self, HubPart};
+use super::{error_text, panics};
 use crate::connection::handle::ConnectionHandle;
 use crate::connection::mailbox::ControlMessage;
 use crate::engine::Engine;
@@ -37,8 +37,8 @@ impl Responder {
             Ok(Outcome::Done(frame)) => frame,
             Ok(_) => None,
             Err(error) => {
-                tracing::debug!(method = %self.method, %error, "A hub method failed.");
-                self.completion_error(&error_text::method_failed(&self.method), &error)
+                let base = error_text::method_failed(&self.method);
+                self.failed(HubPart::Method(&self.method), &base, error)
             }
         };
         if let (Some(id), Some(_)) = (&self.id, &self.cancellation) {
@@ -47,9 +47,17 @@ impl Responder {
         self.handle.mailbox.complete(frame, permit.map(ControlMessage::ReleasePermit));
     }
 
-    fn completion_error(&self, base: &str, error: &HubError) -> Option<Frame> {
-        let text = error.wire_text(base, self.engine.definition.options.detailed_errors);
-        self.id.as_ref().map(|id| encode::completion_error(self.handle.protocol, id, &text))
+    /// Logs a failure, and returns the completion with what the client may know of it.
+    fn failed(&self, part: HubPart<'_>, base: &str, error: HubError) -> Option<Frame> {
+        failures::report(&self.engine, &self.handle, part, &error);
+        let frame = self.id.as_ref().map(|id| {
+            let text = failures::wire_text(&self.engine, base, &error);
+            encode::completion_error(self.handle.protocol, id, &text)
+        });
+        if let Err(panic) = panics::catch(|| drop(error)) {
+            failures::report(&self.engine, &self.handle, part, &panic);
+        }
+        frame
     }
 
     /// Sends a stream's items as fast as the client reads them, until it ends, fails or is cancelled.
@@ -57,7 +65,7 @@ impl Responder {
         let mut items = AssertUnwindSafe(stream).catch_unwind();
         let closed = self.handle.connection_closed();
         let cancelled = self.cancellation.clone().unwrap_or_default();
-        let failed = loop {
+        let mut failed = loop {
             let item = tokio::select! {
                 biased;
                 () = cancelled.cancelled() => break None,
@@ -73,18 +81,15 @@ impl Responder {
                     self.handle.mailbox.push(frame);
                 }
                 Some(Ok(Err(error))) => break Some(error),
-                Some(Err(panic)) => break Some(panicked(&*panic)),
+                Some(Err(panic)) => break Some(panics::panicked(panic)),
             }
         };
         // Dropped before the completion is sent, so that the stream's own Drop has run when the client receives it.
-        drop(items);
+        failed = failed.or(panics::catch(|| drop(items)).err());
         let Some(id) = self.id.clone() else { return };
         let frame = match failed {
             None => Some(encode::completion_void(self.handle.protocol, &id)),
-            Some(error) => {
-                tracing::debug!(method = %self.method, %error, "A stream failed.");
-                self.completion_error(error_text::STREAM_FAILED, &error)
-            }
+            Some(error) => self.failed(HubPart::Stream(&self.method), error_text::STREAM_FAILED, error),
         };
         self.handle.mailbox.complete(frame, Some(ControlMessage::InvocationFinished(id)));
     }

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::task::{Context, Poll};
 
-use hubward_hub::UploadSink;
+use hubward_hub::{HubError, UploadSink};
 use hubward_proto::{Protocol, RawValue};
 use smallvec::SmallVec;
 use tokio_util::sync::CancellationToken;
+
+use super::panics;
 
 /// Running calls. What few connections need is boxed, so that an idle one stays small.
 #[derive(Default)]
@@ -102,16 +104,28 @@ impl RunningCalls {
 
     /// Passes an item on. One that finds no room is held, and reading must pause until [`RunningCalls::poll_held`] is
     /// ready.
-    pub(crate) fn upload_item(&mut self, cx: &mut Context<'_>, id: &str, item: RawValue<'_>) {
-        let Some(streams) = &mut self.streams else { return };
-        let Some(sink) = streams.uploads.get_mut(id) else { return };
+    ///
+    /// # Errors
+    /// Decoding the item panicked; the upload has ended with an error.
+    pub(crate) fn upload_item(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: &str,
+        item: RawValue<'_>,
+    ) -> Result<(), HubError> {
+        let Some(streams) = &mut self.streams else { return Ok(()) };
+        let Some(sink) = streams.uploads.get_mut(id) else { return Ok(()) };
         if sink.poll_ready(cx).is_pending() {
             let part = UploadPart::Item(item.protocol(), item.bytes().to_vec());
             streams.held = Some(Held { upload: id.to_owned(), part });
-        } else if !sink.push(item) {
+            return Ok(());
+        }
+        let pushed = push(&mut **sink, item);
+        if !matches!(pushed, Ok(true)) {
             streams.uploads.remove(id);
             self.tidy();
         }
+        pushed.map(|_| ())
     }
 
     /// Ends an upload; true where there was one of this id.
@@ -137,26 +151,29 @@ impl RunningCalls {
     }
 
     /// Passes on what had no room, when there is some.
-    pub(crate) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(streams) = &mut self.streams else { return Poll::Ready(()) };
-        let Some(held) = streams.held.take() else { return Poll::Ready(()) };
-        let Some(sink) = streams.uploads.get_mut(&held.upload) else { return Poll::Ready(()) };
+    ///
+    /// # Errors
+    /// As [`RunningCalls::upload_item`].
+    pub(crate) fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), HubError>> {
+        let Some(streams) = &mut self.streams else { return Poll::Ready(Ok(())) };
+        let Some(held) = streams.held.take() else { return Poll::Ready(Ok(())) };
+        let Some(sink) = streams.uploads.get_mut(&held.upload) else { return Poll::Ready(Ok(())) };
         if sink.poll_ready(cx).is_pending() {
             streams.held = Some(held);
             return Poll::Pending;
         }
-        let goes_on = match &held.part {
-            UploadPart::Item(protocol, bytes) => sink.push(RawValue::new(*protocol, bytes)),
+        let pushed = match &held.part {
+            UploadPart::Item(protocol, bytes) => push(&mut **sink, RawValue::new(*protocol, bytes)),
             UploadPart::Failed(error) => {
                 sink.complete(Some(error));
-                false
+                Ok(false)
             }
         };
-        if !goes_on {
+        if !matches!(pushed, Ok(true)) {
             streams.uploads.remove(&held.upload);
             self.tidy();
         }
-        Poll::Ready(())
+        Poll::Ready(pushed.map(|_| ()))
     }
 
     fn tidy(&mut self) {
@@ -167,6 +184,15 @@ impl RunningCalls {
             self.streams = None;
         }
     }
+}
+
+/// Decodes an item, which is code of the hub's types. False where the upload has ended.
+fn push(sink: &mut dyn UploadSink, item: RawValue<'_>) -> Result<bool, HubError> {
+    let pushed = panics::catch(|| sink.push(item));
+    if pushed.is_err() {
+        sink.fail();
+    }
+    pushed
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ struct Capture;
 
 impl Subscriber for Capture {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("hubward") && metadata.is_event()
+        metadata.target().starts_with("hubward") && !metadata.is_span()
     }
 
     fn event(&self, event: &Event<'_>) {

@@ -61,6 +61,7 @@ fn rows() -> Vec<Row> {
         row(CloseReason::ReconnectTimeout, "reconnect_timeout", None, Level::INFO),
         row(CloseReason::TokenExpired, "token_expired", CLEAN_RECONNECT, Level::INFO),
         row(CloseReason::Shutdown, "shutdown", CLEAN_RECONNECT, Level::INFO),
+        row(CloseReason::Panicked, "internal_error", ERROR_RECONNECT, Level::WARN),
     ]
 }
 

@@ -106,8 +106,12 @@ async fn a_panic_is_completed_with_the_generic_error_and_logged_with_its_message
     check("PanicFirst", true, &base("PanicFirst"), detail).await;
     let streaming = "An error occurred on the server while streaming results.";
     assert_eq!(check("PanicMidway", true, streaming, detail).await, [1]);
-    let line = format!("A hub method panicked. panic={PANIC:?}");
-    assert_eq!(log.lines(Level::ERROR), vec![line; 8]);
+    let line = |what: &str, method: &str| {
+        format!("{what} panicked. hub=hub method={method:?} connection_id=c1 panic={PANIC:?}")
+    };
+    let methods = ["Panic", "PanicLater", "PanicFirst"].map(|method| line("A hub method", method));
+    let expected = methods.into_iter().chain([line("A stream", "PanicMidway")]);
+    assert_eq!(log.lines(Level::ERROR), expected.flat_map(|line| [line.clone(), line]).collect::<Vec<_>>());
 }
 
 /// Sets the counter to one more while it lives.

@@ -31,6 +31,10 @@ impl UploadSink for FakeUpload {
         !sink.ends
     }
 
+    fn fail(&mut self) {
+        self.0.lock().given.push("failed".to_owned());
+    }
+
     fn complete(&mut self, error: Option<&str>) {
         self.0.lock().given.push(format!("{error:?}"));
     }
@@ -136,8 +140,8 @@ fn the_end_of_the_connection_cancels_calls_and_gives_uploads_up() {
 fn an_upload_gets_its_items_and_its_end_and_then_costs_nothing() {
     let (mut calls, sink) = uploading(true);
     assert!(calls.is_uploading("s") && !calls.is_running("s"));
-    calls.upload_item(&mut cx(), "s", item("1"));
-    calls.upload_item(&mut cx(), "another", item("2"));
+    calls.upload_item(&mut cx(), "s", item("1")).unwrap();
+    calls.upload_item(&mut cx(), "another", item("2")).unwrap();
     assert!(!calls.holds_item());
     assert!(!calls.complete_upload(&mut cx(), "another", None));
     assert!(calls.complete_upload(&mut cx(), "s", None));
@@ -149,12 +153,12 @@ fn an_upload_gets_its_items_and_its_end_and_then_costs_nothing() {
 #[test]
 fn an_item_without_room_is_held_until_there_is_some() {
     let (mut calls, sink) = uploading(false);
-    calls.upload_item(&mut cx(), "s", item("1"));
+    calls.upload_item(&mut cx(), "s", item("1")).unwrap();
     assert!(calls.holds_item());
-    assert_eq!(calls.poll_held(&mut cx()), Poll::Pending);
+    assert!(calls.poll_held(&mut cx()).is_pending());
     assert!(calls.holds_item());
     sink.lock().has_room = true;
-    assert_eq!(calls.poll_held(&mut cx()), Poll::Ready(()));
+    assert!(matches!(calls.poll_held(&mut cx()), Poll::Ready(Ok(()))));
     assert!(!calls.holds_item() && calls.is_uploading("s"));
     assert_eq!(sink.lock().given, ["1"]);
 }
@@ -166,7 +170,7 @@ fn the_clients_error_waits_for_room_but_a_clean_end_needs_none() {
     assert!(calls.holds_item());
     assert_eq!(sink.lock().given, [""; 0]);
     sink.lock().has_room = true;
-    assert_eq!(calls.poll_held(&mut cx()), Poll::Ready(()));
+    assert!(matches!(calls.poll_held(&mut cx()), Poll::Ready(Ok(()))));
     assert_eq!(sink.lock().given, [r#"Some("the pump failed")"#]);
     assert!(calls.streams.is_none());
 
@@ -180,15 +184,15 @@ fn the_clients_error_waits_for_room_but_a_clean_end_needs_none() {
 fn an_upload_that_its_method_gave_up_is_over() {
     let (mut calls, sink) = uploading(true);
     sink.lock().ends = true;
-    calls.upload_item(&mut cx(), "s", item("1"));
-    calls.upload_item(&mut cx(), "s", item("2"));
+    calls.upload_item(&mut cx(), "s", item("1")).unwrap();
+    calls.upload_item(&mut cx(), "s", item("2")).unwrap();
     assert_eq!(sink.lock().given, ["1"]);
     assert!(calls.streams.is_none());
 
     let (mut calls, sink) = uploading(false);
-    calls.upload_item(&mut cx(), "s", item("1"));
+    calls.upload_item(&mut cx(), "s", item("1")).unwrap();
     (sink.lock().ends, sink.lock().has_room) = (true, true);
-    assert_eq!(calls.poll_held(&mut cx()), Poll::Ready(()));
+    assert!(matches!(calls.poll_held(&mut cx()), Poll::Ready(Ok(()))));
     assert!(calls.streams.is_none());
 }
 

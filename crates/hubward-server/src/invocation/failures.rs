@@ -1,0 +1,112 @@
+//! Failures of hub code: what the operator learns of them, and what the client is sent. Which of them an operator should
+//! look into is decided here alone.
+
+use hubward_hub::HubError;
+use hubward_types::{brief_chain, brief_name};
+use tracing::Level;
+
+use super::panics::{self, Panic};
+use crate::connection::handle::ConnectionHandle;
+use crate::engine::Engine;
+
+/// Which part of a hub failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HubPart<'a> {
+    /// A method, or a filter around it.
+    Method(&'a str),
+    /// The stream that a method returned.
+    Stream(&'a str),
+    /// `on_connected`, or what a connection needs to be open.
+    Connected,
+    /// `on_disconnected`.
+    Disconnected,
+    /// A policy, the rule of who may join, or the items of an upload.
+    Other,
+}
+
+impl<'a> HubPart<'a> {
+    /// The log lines of its failures and of its panics.
+    fn sentences(self) -> [&'static str; 2] {
+        match self {
+            Self::Method(_) => ["A hub method failed.", "A hub method panicked."],
+            Self::Stream(_) => ["A stream failed.", "A stream panicked."],
+            Self::Connected => ["on_connected failed.", "on_connected panicked."],
+            Self::Disconnected => ["on_disconnected failed.", "on_disconnected panicked."],
+            Self::Other => ["Hub code failed.", "Hub code panicked."],
+        }
+    }
+
+    fn method(self) -> Option<&'a str> {
+        match self {
+            Self::Method(method) | Self::Stream(method) => Some(method),
+            Self::Connected | Self::Disconnected | Self::Other => None,
+        }
+    }
+
+    /// Decides the level. A panic is a mistake in the hub, and what a client is not sent only the log has. What was made
+    /// for the client, or only says that a client has gone, is nothing to look into.
+    fn level(self, error: &HubError) -> Level {
+        match error.hidden_error() {
+            // No client is sent what `on_disconnected` made for it.
+            None if self == HubPart::Disconnected => Level::WARN,
+            None => Level::DEBUG,
+            Some(hidden) if hidden.is::<Panic>() => Level::ERROR,
+            Some(_) if error.is_disconnect() => Level::DEBUG,
+            Some(_) => Level::WARN,
+        }
+    }
+}
+
+/// Logs a failure.
+pub(crate) fn report(engine: &Engine, connection: &ConnectionHandle, part: HubPart<'_>, error: &HubError) {
+    let level = part.level(error);
+    if level == Level::DEBUG && !tracing::enabled!(Level::DEBUG) {
+        return;
+    }
+    let (hub, method, connection_id) = (engine.name(), part.method(), connection.logged_id());
+    let user = connection.principal.user_id().map(|user| brief_name(user.as_str()));
+    let (user, [failed, panicked]) = (user.as_deref(), part.sentences());
+    if let Some(Panic { message }) = error.hidden_error().and_then(|hidden| hidden.downcast_ref()) {
+        let panic = &*brief_chain(message);
+        tracing::error!(%hub, method, %connection_id, user, panic, "{panicked}");
+        return;
+    }
+    let error = chain(error);
+    let error = &*brief_chain(&error);
+    if level == Level::DEBUG {
+        tracing::debug!(%hub, method, %connection_id, user, error, "{failed}");
+    } else {
+        tracing::warn!(%hub, method, %connection_id, user, error, "{failed}");
+    }
+}
+
+/// Returns the text that a client is sent. The error is the hub's own, so that its text may panic as well.
+pub(crate) fn wire_text(engine: &Engine, base: &str, error: &HubError) -> String {
+    let detailed = engine.definition.options.detailed_errors;
+    panics::catch(|| error.wire_text(base, detailed)).unwrap_or_else(|_| base.to_owned())
+}
+
+/// The error with what caused it.
+fn chain(error: &HubError) -> String {
+    let written = panics::catch(|| {
+        let mut text = error.to_string();
+        let mut source = error.hidden_error().and_then(|hidden| hidden.source());
+        while let Some(cause) = source.filter(|_| text.len() <= CHAIN_BYTES) {
+            let written = cause.to_string();
+            // Some errors have the text of their cause in their own.
+            if !text.ends_with(&written) {
+                text.push_str(": ");
+                text.push_str(&written);
+            }
+            source = cause.source();
+        }
+        text
+    });
+    written.unwrap_or_else(|_| "its text panicked".to_owned())
+}
+
+/// An error may name itself as its cause; no more is written than a log line shows.
+const CHAIN_BYTES: usize = 1024;
+
+#[cfg(test)]
+mod tests;
