@@ -21,7 +21,8 @@
 //!
 //! Names and errors are `str`, frames are `bin` or nil, ids are unsigned integers. An outcome is a number and
 //! what belongs to it: 0 with the number of a hub protocol and a result in `bin`, 1 without a result, 2 with
-//! an error, 3 for an unknown connection, 4 for a disconnected one, 5 for a cancelled invocation.
+//! an error, 3 for an unknown connection, 4 for a disconnected one, 5 where too many results of it are
+//! waited for, 6 where it did not come in time.
 //!
 //! Nodes of two versions run side by side while a cluster is upgraded. A later version may add fields at the
 //! end of a kind, which older nodes skip. It changes the version number only if an older node would
@@ -71,7 +72,8 @@ mod outcome {
     pub(super) const ERROR: u8 = 2;
     pub(super) const NOT_FOUND: u8 = 3;
     pub(super) const DISCONNECTED: u8 = 4;
-    pub(super) const CANCELLED: u8 = 5;
+    pub(super) const TOO_MANY: u8 = 5;
+    pub(super) const TIMED_OUT: u8 = 6;
 }
 
 /// A message from one node to the nodes that are subscribed to a topic.
@@ -211,8 +213,10 @@ pub enum ClientResultOutcome {
     NotFound,
     /// The connection ended before the invocation was completed.
     Disconnected,
-    /// The invocation was cancelled.
-    Cancelled,
+    /// As many results of the connection are waited for as its hub allows.
+    TooMany,
+    /// The client did not complete the invocation in time.
+    TimedOut,
 }
 
 /// A hub message, encoded once for each protocol that its hub speaks, with its WebSocket header.

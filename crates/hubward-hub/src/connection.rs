@@ -25,9 +25,6 @@ pub trait HubConnection: Send + Sync + 'static {
     fn connection_closed(&self) -> CancellationToken;
     /// Closes the connection from the server's side, with a Close message that does not allow a reconnect.
     fn abort(&self);
-    /// Releases the permit that invocation `call` holds, so that the client's next invocation may start before this
-    /// one is done.
-    fn release_permit(&self, call: u64);
     /// Returns whether client results can arrive. Until `on_connected` is done they cannot: nothing that the client
     /// sends is read before.
     fn accepts_client_results(&self) -> bool;

@@ -25,11 +25,13 @@ pub trait HubEngine: Send + Sync + 'static {
     /// Sends a call to each recipient: those of this node have it queued when this returns, and other nodes get it when
     /// [`Sending`] is awaited.
     fn send(&self, target: &Target, call: &dyn EncodeCall) -> Sending;
-    /// Invokes a method of one client, on whichever node it is, and waits for the client result.
+    /// Invokes a method of one client, on whichever node it is, and waits for the client result. `caller` is the
+    /// connection and the number of the call that waits, if any: it has no permit meanwhile.
     fn invoke_client(
         &self,
         connection: &ConnectionId,
         call: &dyn EncodeCall,
+        caller: Option<(&ConnectionId, u64)>,
     ) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>>;
     /// Closes a connection, on whichever node it is.
     fn abort(&self, connection: &ConnectionId) -> Sending;

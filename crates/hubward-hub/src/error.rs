@@ -181,6 +181,14 @@ pub enum ClientResultError {
     /// invoked.
     #[error("The link to the node of connection '{0}' was interrupted.")]
     Interrupted(String),
+    /// The client returned nothing in time
+    /// ([`client_result_timeout`](crate::HubOptions::client_result_timeout)).
+    #[error("Connection '{0}' did not return a result in time.")]
+    TimedOut(String),
+    /// As many results as the hub allows are waited for already, of this client or by this caller's calls
+    /// ([`client_results_per_connection`](crate::HubOptions::client_results_per_connection)).
+    #[error("too many client results of connection '{0}', or of the caller's calls, are waited for")]
+    TooMany(String),
     /// The client returned nothing, where a value is wanted.
     #[error("the client did not provide a result")]
     NoResult,

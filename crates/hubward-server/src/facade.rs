@@ -47,8 +47,9 @@ impl HubEngine for Facade {
         &self,
         connection: &ConnectionId,
         call: &dyn EncodeCall,
+        caller: Option<(&ConnectionId, u64)>,
     ) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>> {
-        client_results::invoke(&self.0, connection, call)
+        client_results::invoke(&self.0, connection, call, caller)
     }
 
     fn abort(&self, connection: &ConnectionId) -> Sending {

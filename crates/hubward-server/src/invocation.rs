@@ -6,8 +6,10 @@ pub(crate) mod failures;
 pub(crate) mod filters;
 pub(crate) mod lifecycle;
 pub(crate) mod panics;
+pub(crate) mod permits;
 pub(crate) mod responder;
 pub(crate) mod running;
+pub(crate) mod suspended;
 
 #[cfg(test)]
 mod tests;

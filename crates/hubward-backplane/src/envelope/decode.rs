@@ -133,7 +133,8 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
             outcome::ERROR => ClientResultOutcome::Error(self.next("error")?),
             outcome::NOT_FOUND => ClientResultOutcome::NotFound,
             outcome::DISCONNECTED => ClientResultOutcome::Disconnected,
-            outcome::CANCELLED => ClientResultOutcome::Cancelled,
+            outcome::TOO_MANY => ClientResultOutcome::TooMany,
+            outcome::TIMED_OUT => ClientResultOutcome::TimedOut,
             _ => return Err(self.fail(EnvelopeError::UnknownKind(number))),
         })
     }

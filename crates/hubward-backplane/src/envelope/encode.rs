@@ -156,7 +156,8 @@ fn outcome_fields(outcome: &ClientResultOutcome) -> usize {
         ClientResultOutcome::Void
         | ClientResultOutcome::NotFound
         | ClientResultOutcome::Disconnected
-        | ClientResultOutcome::Cancelled => 1,
+        | ClientResultOutcome::TooMany
+        | ClientResultOutcome::TimedOut => 1,
     }
 }
 
@@ -177,6 +178,7 @@ fn serialize_outcome<T: SerializeTuple>(
         }
         ClientResultOutcome::NotFound => tuple.serialize_element(&outcome::NOT_FOUND),
         ClientResultOutcome::Disconnected => tuple.serialize_element(&outcome::DISCONNECTED),
-        ClientResultOutcome::Cancelled => tuple.serialize_element(&outcome::CANCELLED),
+        ClientResultOutcome::TooMany => tuple.serialize_element(&outcome::TOO_MANY),
+        ClientResultOutcome::TimedOut => tuple.serialize_element(&outcome::TIMED_OUT),
     }
 }

@@ -42,7 +42,8 @@ fn golden() -> Vec<(Body, &'static [u8])> {
         (client_result(ClientResultOutcome::Error("no".into())), b"\x96\x01\x03\xa2n1\x07\x02\xa2no"),
         (client_result(ClientResultOutcome::NotFound), b"\x95\x01\x03\xa2n1\x07\x03"),
         (client_result(ClientResultOutcome::Disconnected), b"\x95\x01\x03\xa2n1\x07\x04"),
-        (client_result(ClientResultOutcome::Cancelled), b"\x95\x01\x03\xa2n1\x07\x05"),
+        (client_result(ClientResultOutcome::TooMany), b"\x95\x01\x03\xa2n1\x07\x05"),
+        (client_result(ClientResultOutcome::TimedOut), b"\x95\x01\x03\xa2n1\x07\x06"),
         (
             Body::CancelInvokeClient { id: u64::MAX },
             b"\x94\x01\x04\xa2n1\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
@@ -114,7 +115,7 @@ fn an_unknown_version_is_reported_whatever_follows() {
 fn an_unknown_kind_or_outcome_is_reported() {
     check(b"\x93\x01\x0b\xa2n1", Err(EnvelopeError::UnknownKind(11)));
     check(b"\x93\x01\xcd\x01\x00\xa2n1", Err(EnvelopeError::UnknownKind(256)));
-    check(b"\x95\x01\x03\xa2n1\x07\x06", Err(EnvelopeError::UnknownKind(6)));
+    check(b"\x95\x01\x03\xa2n1\x07\x07", Err(EnvelopeError::UnknownKind(7)));
     assert!(EnvelopeError::UnknownKind(10).is_from_a_later_version());
 }
 
@@ -196,7 +197,8 @@ fn any_outcome() -> impl Strategy<Value = ClientResultOutcome> {
         Just(ClientResultOutcome::Void),
         Just(ClientResultOutcome::NotFound),
         Just(ClientResultOutcome::Disconnected),
-        Just(ClientResultOutcome::Cancelled),
+        Just(ClientResultOutcome::TooMany),
+        Just(ClientResultOutcome::TimedOut),
     ]
 }
 

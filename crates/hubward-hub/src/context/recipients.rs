@@ -74,41 +74,41 @@ impl Client {
         self.engine.send(&target, &Call { method, arguments: &arguments })
     }
 
-    /// Invokes a method of the client and waits for the client result. There is no timeout: it waits until the client
-    /// disconnects. Put one around it where the client may not respond.
+    /// Invokes a method of the client and waits for the client result, for as long as
+    /// [`client_result_timeout`](crate::HubOptions::client_result_timeout) allows.
     ///
-    /// While a method waits here, its permit is released: the next invocations of its own caller may start, so that
-    /// invoking the caller cannot deadlock.
+    /// While a method waits here it has no permit: the next invocations of its own caller may start, so that invoking the
+    /// caller cannot deadlock. It goes on when it has its permit again, for which it waits where other calls run.
+    /// Where it stops waiting before there is a result, as in a `select`, it goes on at once.
     ///
     /// ```
-    /// use std::time::Duration;
-    /// use hubward_hub::{HubContext, HubError};
+    /// use hubward_hub::{ClientResultError, HubContext, HubError};
     ///
     /// async fn confirm(cx: HubContext, nurse: String, order: String) -> Result<bool, HubError> {
-    ///     let confirmed = cx.clients().connection(nurse).invoke("Confirm", (order,));
-    ///     match tokio::time::timeout(Duration::from_secs(30), confirmed).await {
-    ///         Ok(confirmed) => Ok(confirmed?),
-    ///         Err(_) => Err(HubError::shown("Nobody confirmed in time.")),
+    ///     match cx.clients().connection(nurse).invoke("Confirm", (order,)).await {
+    ///         Err(ClientResultError::TimedOut(_)) => Err(HubError::shown("Nobody confirmed in time.")),
+    ///         confirmed => Ok(confirmed?),
     ///     }
     /// }
     /// ```
     ///
     /// # Errors
     /// Awaiting it yields [`ClientResultError::Failed`] with the client's own error, [`ClientResultError::NotFound`],
-    /// [`ClientResultError::Disconnected`], and the others of that enum.
+    /// [`ClientResultError::Disconnected`], [`ClientResultError::TimedOut`], and the others of that enum.
     pub fn invoke<T: DeserializeOwned>(
         &self,
         method: &str,
         arguments: impl Arguments + Sync,
     ) -> ClientResult<T> {
-        if let Some((caller, call)) = &self.caller {
-            if caller.id() == &self.connection && !caller.accepts_client_results() {
-                return ClientResult::new(Box::pin(async { Err(ClientResultError::WhileConnecting) }));
-            }
-            caller.release_permit(*call);
+        let caller = self.caller.as_ref();
+        if caller
+            .is_some_and(|(caller, _)| caller.id() == &self.connection && !caller.accepts_client_results())
+        {
+            return ClientResult::new(Box::pin(async { Err(ClientResultError::WhileConnecting) }));
         }
+        let caller = caller.map(|(caller, call)| (caller.id(), *call));
         let call = Call { method, arguments: &arguments };
-        ClientResult::new(self.engine.invoke_client(&self.connection, &call))
+        ClientResult::new(self.engine.invoke_client(&self.connection, &call, caller))
     }
 
     /// Closes the connection, on whichever node it is.

@@ -26,6 +26,17 @@ pub struct HubOptions {
     pub stream_buffer_capacity: usize,
     /// Invocations of one client that run at the same time. Default 1.
     pub maximum_parallel_invocations: usize,
+    /// Cap: calls of one client that have begun and not ended, those included that wait for a client result and have no
+    /// permit meanwhile; those with streams have a cap of their own. Default 100: far above what clients use. While any of
+    /// them runs, the client's next call waits; where all of them wait for client results, it fails. A hub that lets
+    /// more run at the same time
+    /// ([`maximum_parallel_invocations`](HubOptions::maximum_parallel_invocations)) has as many.
+    pub calls_per_connection: usize,
+    /// Cap: client results that the hub waits for of one client, and, counted apart, those that the calls of one client
+    /// wait for, of whichever client. Default 100. Beyond it an invocation fails.
+    pub client_results_per_connection: usize,
+    /// Time that a client has to return a result. Default 30 s; `Duration::MAX` is no limit.
+    pub client_result_timeout: Duration,
     /// Whether clients are sent the messages of hidden errors. Default no; for development only.
     pub detailed_errors: bool,
     /// Unacknowledged bytes that are kept, so that a client can resume. Default 100,000.
@@ -58,6 +69,9 @@ impl Default for HubOptions {
             maximum_receive_message_bytes: Some(32 * 1024),
             stream_buffer_capacity: 10,
             maximum_parallel_invocations: 1,
+            calls_per_connection: 100,
+            client_results_per_connection: 100,
+            client_result_timeout: Duration::from_secs(30),
             detailed_errors: false,
             stateful_reconnect_buffer_bytes: 100_000,
             streams_per_connection: 100,

@@ -5,82 +5,136 @@ use std::sync::Arc;
 
 use hubward_backplane::{Body, ClientResultOutcome, Frames, Topic};
 use hubward_hub::{BoxFuture, ClientResultError, EncodeCall, RawClientResult, SendError};
-use hubward_proto::{EncodeError, Frame, Protocol};
+use hubward_proto::{Frame, Protocol};
 use hubward_types::{ConnectionId, NodeId};
 use scopeguard::{ScopeGuard, guard};
+use tokio::time::timeout;
 
 use crate::cluster::pending::Settled;
-use crate::connection::handle::{ConnectionHandle, Reply};
+use crate::connection::handle::{ConnectionHandle, NotExpected, Reply};
 use crate::context::backplane_failed;
 use crate::delivery::encoded::ReceivedFrames;
 use crate::engine::Engine;
+use crate::invocation::suspended::SuspendedCall;
 
-/// Invokes a method of a client of any node.
+/// Invokes a method of a client of any node. `caller` is the connection and the call that waits for the result, if any.
 pub(crate) fn invoke(
     engine: &Arc<Engine>,
     connection: &ConnectionId,
     call: &dyn EncodeCall,
+    caller: Option<(&ConnectionId, u64)>,
 ) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>> {
-    let invocation_id = engine.next_invocation_id();
-    if let Some(local) = engine.index.connection(connection) {
-        return match call.encode(local.protocol, Some(&invocation_id)) {
-            Ok(frame) => Box::pin(invoke_local(local, invocation_id, frame)),
-            Err(source) => not_encoded(call, source),
-        };
-    }
-    let name = connection.to_string();
-    if engine.context.other_nodes().is_none() {
-        return Box::pin(async { Err(ClientResultError::NotFound(name)) });
-    }
-    match encode_all(call, &invocation_id) {
-        Ok(frames) => Box::pin(invoke_remote(engine.clone(), connection.clone(), invocation_id, frames)),
-        Err(source) => not_encoded(call, source),
-    }
+    let invocation = match encode(engine, connection, call) {
+        Ok(invocation) => invocation,
+        Err(error) => return Box::pin(async { Err(error) }),
+    };
+    let caller = caller.and_then(|(caller, call)| Some((engine.index.connection(caller)?, call)));
+    Box::pin(wait(engine.clone(), connection.clone(), caller, invocation))
 }
 
-/// Encodes for every protocol: which one the client of another node speaks is not known here.
-fn encode_all(call: &dyn EncodeCall, invocation_id: &str) -> Result<Frames, EncodeError> {
-    let encode = |protocol| call.encode(protocol, Some(invocation_id)).map(|frame| frame.websocket().clone());
-    Ok(Frames { json: Some(encode(Protocol::Json)?), messagepack: Some(encode(Protocol::MessagePack)?) })
+/// An invocation of a client, encoded.
+struct Invocation {
+    id: String,
+    to: Recipient,
 }
 
-fn not_encoded(
+enum Recipient {
+    Local(Arc<ConnectionHandle>, Frame),
+    /// Of another node: which protocol the client speaks is not known here.
+    Remote(Frames),
+}
+
+fn encode(
+    engine: &Engine,
+    connection: &ConnectionId,
     call: &dyn EncodeCall,
-    source: EncodeError,
-) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>> {
-    let method = call.method().to_owned();
-    Box::pin(async { Err(ClientResultError::Send(SendError::Encode { method, source })) })
+) -> Result<Invocation, ClientResultError> {
+    let id = engine.next_invocation_id();
+    let encode = |protocol| {
+        call.encode(protocol, Some(&id)).map_err(|source| {
+            let method = call.method().to_owned();
+            ClientResultError::Send(SendError::Encode { method, source })
+        })
+    };
+    let to = match engine.index.connection(connection) {
+        Some(local) => {
+            let frame = encode(local.protocol)?;
+            Recipient::Local(local, frame)
+        }
+        None if engine.context.other_nodes().is_none() => {
+            return Err(ClientResultError::NotFound(connection.to_string()));
+        }
+        None => {
+            let bytes = |protocol| encode(protocol).map(|frame| Some(frame.websocket().clone()));
+            Recipient::Remote(Frames {
+                json: bytes(Protocol::Json)?,
+                messagepack: bytes(Protocol::MessagePack)?,
+            })
+        }
+    };
+    Ok(Invocation { id, to })
 }
 
-async fn invoke_local(
-    connection: Arc<ConnectionHandle>,
-    invocation_id: String,
-    frame: Frame,
+/// Sends an invocation and waits for its result, within the hub's timeout. The call that waits has no permit meanwhile.
+async fn wait(
+    engine: Arc<Engine>,
+    connection: ConnectionId,
+    caller: Option<(Arc<ConnectionHandle>, u64)>,
+    invocation: Invocation,
 ) -> Result<RawClientResult, ClientResultError> {
-    match wait_for_result(&connection, invocation_id, frame).await {
-        None => Err(ClientResultError::Disconnected(connection.id.to_string())),
-        Some(Reply::Value(protocol, bytes)) => Ok(RawClientResult::new(protocol, bytes)),
-        Some(Reply::Void) => Ok(RawClientResult::without_result()),
-        Some(Reply::Error(error)) => Err(ClientResultError::Failed(error)),
+    let options = &engine.definition.options;
+    let suspended = match caller {
+        None => None,
+        Some((caller, call)) => {
+            let suspended = SuspendedCall::new(caller, call, options.client_results_per_connection);
+            Some(suspended.ok_or_else(|| ClientResultError::TooMany(connection.to_string()))?)
+        }
+    };
+    let Invocation { id, to } = invocation;
+    let result = async {
+        match to {
+            Recipient::Local(local, frame) => {
+                decode(wait_for_result(&engine, &local, id, frame).await, connection.to_string())
+            }
+            Recipient::Remote(frames) => invoke_remote(&engine, &connection, id, frames).await,
+        }
+    };
+    let result = timeout(options.client_result_timeout, result).await;
+    if let Some(suspended) = suspended {
+        suspended.resume().await;
     }
+    result.unwrap_or_else(|_| Err(ClientResultError::TimedOut(connection.to_string())))
 }
 
-/// Sends an invocation and waits for its completion; `None` where the connection closed first. A caller that stops
-/// waiting removes its entry, so that a late completion is ignored.
+/// Sends an invocation to a client of this node and waits for its completion. A caller that stops waiting removes its
+/// entry, so that a late completion is ignored.
 async fn wait_for_result(
+    engine: &Engine,
     connection: &ConnectionHandle,
     invocation_id: String,
     frame: Frame,
-) -> Option<Reply> {
-    let result = connection.expect_result(invocation_id.clone())?;
+) -> ClientResultOutcome {
+    let limit = engine.definition.options.client_results_per_connection;
+    let result = match connection.expect_result(invocation_id.clone(), limit) {
+        Ok(result) => result,
+        Err(NotExpected::Gone) => return ClientResultOutcome::Disconnected,
+        Err(NotExpected::TooMany) => return ClientResultOutcome::TooMany,
+    };
     let _forget = guard((), |()| connection.forget_result(&invocation_id));
     connection.mailbox.push(frame);
-    result.await.ok()
+    match result.await {
+        Err(_) => ClientResultOutcome::Disconnected,
+        Ok(Reply::Void) => ClientResultOutcome::Void,
+        Ok(Reply::Error(error)) => ClientResultOutcome::Error(error),
+        Ok(Reply::Value(protocol, bytes)) => {
+            ClientResultOutcome::Result { protocol: protocol.index() as u8, bytes: bytes.into() }
+        }
+    }
 }
 
 async fn invoke_remote(
-    engine: Arc<Engine>,
-    connection: ConnectionId,
+    engine: &Engine,
+    connection: &ConnectionId,
     invocation_id: String,
     frames: Frames,
 ) -> Result<RawClientResult, ClientResultError> {
@@ -88,7 +142,7 @@ async fn invoke_remote(
     let context = &engine.context;
     let Some(backplane) = context.other_nodes() else { return Err(ClientResultError::NotFound(name)) };
     let found =
-        context.owners.find(&context.store, engine.name(), &connection).await.map_err(backplane_failed)?;
+        context.owners.find(&context.store, engine.name(), connection).await.map_err(backplane_failed)?;
     let Some(node) = found.filter(|node| *node != context.id) else {
         return Err(ClientResultError::NotFound(name));
     };
@@ -107,7 +161,7 @@ async fn invoke_remote(
     match settled {
         Settled::Reply(outcome) => {
             if outcome == ClientResultOutcome::NotFound {
-                context.owners.forget(engine.name(), &connection);
+                context.owners.forget(engine.name(), connection);
             }
             decode(outcome, name)
         }
@@ -121,15 +175,15 @@ fn decode(outcome: ClientResultOutcome, name: String) -> Result<RawClientResult,
         ClientResultOutcome::Result { protocol, bytes } => {
             let protocol = Protocol::ALL.into_iter().find(|known| known.index() == usize::from(protocol));
             protocol
-                .map(|protocol| RawClientResult::new(protocol, bytes.to_vec()))
+                .map(|protocol| RawClientResult::new(protocol, bytes.into()))
                 .ok_or(ClientResultError::Disconnected(name))
         }
         ClientResultOutcome::Void => Ok(RawClientResult::without_result()),
         ClientResultOutcome::Error(error) => Err(ClientResultError::Failed(error)),
         ClientResultOutcome::NotFound => Err(ClientResultError::NotFound(name)),
-        ClientResultOutcome::Disconnected | ClientResultOutcome::Cancelled => {
-            Err(ClientResultError::Disconnected(name))
-        }
+        ClientResultOutcome::Disconnected => Err(ClientResultError::Disconnected(name)),
+        ClientResultOutcome::TooMany => Err(ClientResultError::TooMany(name)),
+        ClientResultOutcome::TimedOut => Err(ClientResultError::TimedOut(name)),
     }
 }
 
@@ -154,16 +208,14 @@ pub(crate) async fn invoke_forwarded(
         let frame = frames.get(connection.protocol)?.clone();
         Some((connection, frame))
     });
+    // The node that waits may be gone, and then cancels nothing.
+    let limit = engine.definition.options.client_result_timeout;
     let outcome = match found {
         None => ClientResultOutcome::NotFound,
-        Some((connection, frame)) => match wait_for_result(&connection, invocation_id, frame).await {
-            None => ClientResultOutcome::Disconnected,
-            Some(Reply::Void) => ClientResultOutcome::Void,
-            Some(Reply::Error(error)) => ClientResultOutcome::Error(error),
-            Some(Reply::Value(protocol, bytes)) => {
-                ClientResultOutcome::Result { protocol: protocol.index() as u8, bytes: bytes.into() }
-            }
-        },
+        Some((connection, frame)) => {
+            let result = wait_for_result(engine, &connection, invocation_id, frame);
+            timeout(limit, result).await.unwrap_or(ClientResultOutcome::TimedOut)
+        }
     };
     engine.context.notify(reply_to, Body::ClientResult { id, outcome });
 }

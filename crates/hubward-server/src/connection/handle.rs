@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use hubward_hub::{HubConnection, Items, Request};
@@ -54,6 +54,17 @@ pub(crate) struct ConnectionHandle {
     /// The groups that are delivered to it, and the changes of them that wait.
     pub(crate) groups: ConnectionGroups,
     pending_results: Mutex<Option<Box<PendingResults>>>,
+    /// How many client results the calls of this connection wait for.
+    awaited_results: AtomicUsize,
+}
+
+/// Why a client result is not waited for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotExpected {
+    /// The client has gone.
+    Gone,
+    /// As many as allowed are waited for.
+    TooMany,
 }
 
 /// Who waits for the client's result, by invocation id.
@@ -85,6 +96,7 @@ impl ConnectionHandle {
             user_subscribed: AtomicBool::new(false),
             groups: ConnectionGroups::default(),
             pending_results: Mutex::default(),
+            awaited_results: AtomicUsize::new(0),
         }
     }
 
@@ -138,17 +150,36 @@ impl ConnectionHandle {
         }
     }
 
-    /// Registers that the result of invocation `id` is waited for; `None` where the client has gone.
-    pub(crate) fn expect_result(&self, id: String) -> Option<oneshot::Receiver<Reply>> {
+    /// Registers that the result of invocation `id` is waited for, one of at most `limit`.
+    pub(crate) fn expect_result(
+        &self,
+        id: String,
+        limit: usize,
+    ) -> Result<oneshot::Receiver<Reply>, NotExpected> {
         let (tx, rx) = oneshot::channel();
         let mut pending = self.pending_results.lock();
         // Checked under the lock: `set_client_gone` sets the flag before it empties the map, so either it sees this
         // entry or the flag is seen here.
         if self.client_gone.load(Ordering::SeqCst) {
-            return None;
+            return Err(NotExpected::Gone);
         }
-        pending.get_or_insert_default().insert(id, tx);
-        Some(rx)
+        let pending = pending.get_or_insert_default();
+        if pending.len() >= limit {
+            return Err(NotExpected::TooMany);
+        }
+        pending.insert(id, tx);
+        Ok(rx)
+    }
+
+    /// Notes that a call of this connection waits for a client result; false where `limit` do.
+    pub(crate) fn begin_waiting(&self, limit: usize) -> bool {
+        let one_more = |waiting: usize| (waiting < limit).then_some(waiting + 1);
+        self.awaited_results.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// Notes that a call of this connection waits for a client result no more.
+    pub(crate) fn end_waiting(&self) {
+        self.awaited_results.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Stops waiting for the result of invocation `id`.
@@ -215,10 +246,6 @@ impl HubConnection for ConnectionHandle {
 
     fn abort(&self) {
         self.close(CloseReason::Aborted);
-    }
-
-    fn release_permit(&self, call: u64) {
-        self.mailbox.complete(None, Some(ControlMessage::ReleasePermit(call)));
     }
 
     fn accepts_client_results(&self) -> bool {

@@ -12,6 +12,7 @@ use super::handle::Reply;
 use super::{ConnectionTask, read_buffer};
 use crate::invocation::dispatch::Dispatch;
 use crate::invocation::failures::{self, HubPart};
+use crate::invocation::permits::CallLimits;
 
 /// How much is received, and not read, while reading is paused: as much as SignalR's pipes hold before they pause.
 const PAUSED_BYTES: usize = 64 * 1024;
@@ -31,8 +32,8 @@ impl ConnectionTask {
             self.report_upload(passed_on);
             busy = true;
         }
-        let permits = self.engine.definition.options.maximum_parallel_invocations;
-        if let Some(call) = self.waiting_call.take_if(|_| self.calls.has_permit(permits)) {
+        let limits = CallLimits::of(&self.engine.definition.options);
+        if let Some(call) = self.waiting_call.take_if(|_| self.calls.permits.may_start(limits)) {
             busy = true;
             self.with_dispatch(|dispatch| dispatch.run(cx, call));
         }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use hubward_proto::Frame;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use super::close_reason::CloseReason;
 use super::wake_batch;
@@ -15,8 +16,12 @@ use super::wake_batch;
 /// What another task notifies the connection's task of.
 #[derive(Debug)]
 pub(crate) enum ControlMessage {
-    /// A call has finished, or waits for a client result: the next call may have its permit.
-    ReleasePermit(u64),
+    /// A call has ended: the next one may have its permit.
+    CallEnded(u64),
+    /// A call waits for a client result, and has no permit meanwhile.
+    CallSuspended(u64),
+    /// A call waits for a client result no more. It goes on when the sender has sent, or goes on already.
+    CallResumes(u64, Option<oneshot::Sender<()>>),
     /// A stream, or a call that could be cancelled, has finished.
     InvocationFinished(String),
     /// The connection has to close.
@@ -170,8 +175,11 @@ impl Mailbox {
         let mut state = self.state.lock();
         state.closed = true;
         state.frames = VecDeque::new();
+        // Whoever waits for what it has sent here goes on.
+        let controls = std::mem::take(&mut state.controls);
         let waiting = std::mem::take(&mut state.waiting_for_room);
         drop(state);
+        drop(controls);
         waiting.into_iter().for_each(wake_batch::wake);
     }
 

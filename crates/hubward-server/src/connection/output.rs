@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::ConnectionTask;
 use super::close_reason::CloseReason;
 use super::mailbox::ControlMessage;
+use crate::invocation::permits::CallLimits;
 
 impl ConnectionTask {
     /// Queues the session's own messages, such as the handshake response, before anything that is sent later.
@@ -34,12 +35,15 @@ impl ConnectionTask {
         let mut controls = std::mem::take(&mut self.controls);
         for control in controls.drain(..) {
             match control {
-                ControlMessage::ReleasePermit(call) => self.calls.release_permit(call),
+                ControlMessage::CallEnded(call) => self.calls.permits.ended(call),
+                ControlMessage::CallSuspended(call) => self.calls.permits.suspend(call),
+                ControlMessage::CallResumes(call, granted) => self.calls.permits.resume(call, granted),
                 ControlMessage::InvocationFinished(id) => self.calls.finished(&id),
                 ControlMessage::Close(reason) => return Err(reason),
             }
         }
         self.controls = controls;
+        self.calls.permits.grant(CallLimits::of(&self.engine.definition.options));
         Ok(busy)
     }
 

@@ -12,6 +12,7 @@ use hubward_proto::{Invocation, Protocol, encode};
 use tokio_util::sync::CancellationToken;
 
 use super::failures::{self, HubPart};
+use super::permits::CallLimits;
 use super::responder::Responder;
 use super::running::RunningCalls;
 use super::{error_text, filters, panics};
@@ -55,8 +56,7 @@ impl Dispatch<'_> {
         streaming: bool,
     ) -> Option<BoundCall> {
         let bound = self.bind(invocation, streaming)?;
-        let permits = self.engine.definition.options.maximum_parallel_invocations;
-        if bound.needs_permit() && !self.calls.has_permit(permits) {
+        if bound.needs_permit() && !self.calls.permits.may_start(self.limits()) {
             return Some(bound);
         }
         self.run(cx, bound);
@@ -138,6 +138,10 @@ impl Dispatch<'_> {
         self.fail(id, &error_text::not_bound(target, detailed.then_some(detail.as_str())));
     }
 
+    fn limits(&self) -> CallLimits {
+        CallLimits::of(&self.engine.definition.options)
+    }
+
     /// Drops what belongs to a call that does not run: values of the hub's own types.
     fn discard(&self, entry: &MethodEntry, call: impl Sized) {
         if let Err(panic) = panics::catch(|| drop(call)) {
@@ -172,6 +176,10 @@ impl Dispatch<'_> {
         }
         if let Some((taken, _)) = bound.uploads.iter().find(|(id, _)| self.calls.is_uploading(id)) {
             return Err(error_text::stream_id_in_use(name, taken));
+        }
+        let limits = self.limits();
+        if bound.needs_permit() && self.calls.permits.is_full(limits) {
+            return Err(error_text::too_many_calls(name, limits.total));
         }
         let limit = self.engine.definition.options.streams_per_connection;
         let wanted = usize::from(bound.streaming) + sent;
@@ -219,7 +227,7 @@ impl Dispatch<'_> {
             Poll::Ready(outcome) => responder.respond(outcome, None),
             Poll::Pending => {
                 if holds_permit {
-                    self.calls.hold_permit(call);
+                    self.calls.permits.hold(call);
                 }
                 let tasks = self.engine.context.tasks.clone();
                 tasks.spawn(async move {

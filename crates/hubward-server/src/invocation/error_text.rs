@@ -50,6 +50,10 @@ pub(crate) fn too_many_streams(method: &str, limit: usize) -> String {
     hub_exception(method, &format!("A connection may have {limit} streams at once."))
 }
 
+pub(crate) fn too_many_calls(method: &str, limit: usize) -> String {
+    hub_exception(method, &format!("A connection may have {limit} calls at once."))
+}
+
 pub(crate) fn invocation_id_in_use(id: &str) -> String {
     format!("Invocation ID '{id}' is already in use.")
 }

@@ -44,7 +44,7 @@ impl Responder {
         if let (Some(id), Some(_)) = (&self.id, &self.cancellation) {
             self.handle.mailbox.complete(None, Some(ControlMessage::InvocationFinished(id.clone())));
         }
-        self.handle.mailbox.complete(frame, permit.map(ControlMessage::ReleasePermit));
+        self.handle.mailbox.complete(frame, permit.map(ControlMessage::CallEnded));
     }
 
     /// Logs a failure, and returns the completion with what the client may know of it.

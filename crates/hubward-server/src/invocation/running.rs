@@ -1,21 +1,20 @@
-//! The calls of one connection that are running: who holds a permit, which streams and uploads are open.
+//! The calls of one connection that are running: their permits, and which streams and uploads are open.
 
 use std::collections::HashMap;
 use std::task::{Context, Poll};
 
 use hubward_hub::{HubError, UploadSink};
 use hubward_proto::{Protocol, RawValue};
-use smallvec::SmallVec;
 use tokio_util::sync::CancellationToken;
 
 use super::panics;
+use super::permits::Permits;
 
 /// Running calls. What few connections need is boxed, so that an idle one stays small.
 #[derive(Default)]
 pub(crate) struct RunningCalls {
     next: u64,
-    /// Calls that hold a permit.
-    holding: SmallVec<[u64; 2]>,
+    pub(crate) permits: Permits,
     streams: Option<Box<Streams>>,
 }
 
@@ -45,18 +44,6 @@ impl RunningCalls {
     pub(crate) fn next(&mut self) -> u64 {
         self.next += 1;
         self.next
-    }
-
-    pub(crate) fn has_permit(&self, limit: usize) -> bool {
-        self.holding.len() < limit.max(1)
-    }
-
-    pub(crate) fn hold_permit(&mut self, call: u64) {
-        self.holding.push(call);
-    }
-
-    pub(crate) fn release_permit(&mut self, call: u64) {
-        self.holding.retain(|held| *held != call);
     }
 
     /// Streams and uploads that are open.
@@ -95,8 +82,9 @@ impl RunningCalls {
         }
     }
 
-    /// Cancels all calls and drops all uploads, because the connection closes.
+    /// Cancels all calls and drops all uploads, because the connection closes. No call waits for a permit any more.
     pub(crate) fn cancel_all(&mut self) {
+        self.permits.close();
         if let Some(streams) = self.streams.take() {
             streams.running.values().for_each(CancellationToken::cancel);
         }

@@ -125,9 +125,9 @@ async fn a_client_that_no_node_has_is_not_found() {
 async fn an_invocation_that_cannot_be_encoded_is_not_sent() {
     let Owner { caller, owner, connection } = start().await;
     let call = TestCall::failing_in(&[Protocol::Json]);
-    let here = invoke(&owner.engine, &connection.id, &call).await;
+    let here = invoke(&owner.engine, &connection.id, &call, None).await;
     assert!(matches!(here, Err(ClientResultError::Send(SendError::Encode { method, .. })) if method == "M"));
-    let elsewhere = invoke(&caller.engine, &connection.id, &call).await;
+    let elsewhere = invoke(&caller.engine, &connection.id, &call, None).await;
     assert!(
         matches!(elsewhere, Err(ClientResultError::Send(SendError::Encode { method, .. })) if method == "M")
     );
@@ -222,4 +222,37 @@ async fn a_result_in_a_protocol_that_is_not_known_counts_as_disconnected() {
     let backplane = owner.engine.context.backplane.as_ref().unwrap();
     backplane.publish(vec![Topic::Node(caller.node.id().clone())], envelope).await.unwrap();
     assert!(matches!(in_time(result).await, Err(ClientResultError::Disconnected(id)) if id == "c1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_of_another_node_has_as_much_time_and_nothing_is_left_behind_there() {
+    let Owner { caller, owner, connection } = start().await;
+    let result = invoke_c1(&caller.engine);
+    assert!(matches!(in_time(result).await, Err(ClientResultError::TimedOut(id)) if id == "c1"));
+    settle().await;
+    assert_eq!((owner.engine.forwarded.len(), connection.pending_results()), (0, 0));
+    // Also where the node that waits is gone.
+    let mut result = invoke_c1(&caller.engine);
+    assert!((&mut result).now_or_never().is_none());
+    settle().await;
+    caller.backplane.publishing.set_failing(true);
+    drop(result);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((owner.engine.forwarded.len(), connection.pending_results()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_results_of_a_client_of_another_node_are_waited_for_than_the_limit() {
+    let Owner { caller, owner: _owner, connection } = start().await;
+    let limit = hubward_hub::HubOptions::default().client_results_per_connection;
+    let results = (0..=limit).map(|_| invoke_c1(&caller.engine));
+    let results = in_time_all(results).await;
+    let too_many = results.iter().filter(|result| matches!(result, Err(ClientResultError::TooMany(_))));
+    assert_eq!((too_many.count(), take_frames(&connection).len()), (1, limit));
+}
+
+async fn in_time_all(
+    results: impl Iterator<Item = ClientResult<i32>>,
+) -> Vec<Result<i32, ClientResultError>> {
+    futures_util::future::join_all(results.map(in_time)).await
 }

@@ -21,9 +21,9 @@ fn outcome(mut result: oneshot::Receiver<Reply>) -> String {
 #[test]
 fn a_client_result_reaches_the_one_that_waits_for_its_invocation() {
     let handle = handle("c1");
-    let first = handle.expect_result("1".to_owned()).unwrap();
-    let second = handle.expect_result("2".to_owned()).unwrap();
-    let third = handle.expect_result("3".to_owned()).unwrap();
+    let first = handle.expect_result("1".to_owned(), 100).unwrap();
+    let second = handle.expect_result("2".to_owned(), 100).unwrap();
+    let third = handle.expect_result("3".to_owned(), 100).unwrap();
     assert!(handle.resolve_result("2", || Reply::Value(Protocol::Json, b"7".to_vec())));
     assert!(handle.resolve_result("1", || Reply::Void));
     assert!(handle.resolve_result("3", || Reply::Error("no idea".to_owned())));
@@ -38,14 +38,14 @@ fn a_client_result_that_nobody_waits_for_is_not_even_copied() {
     let handle = handle("c1");
     let unwanted = || -> Reply { panic!("nobody wants it") };
     assert!(!handle.resolve_result("1", unwanted));
-    let _other = handle.expect_result("other".to_owned());
+    let _other = handle.expect_result("other".to_owned(), 100);
     assert!(!handle.resolve_result("1", unwanted));
 }
 
 #[test]
 fn a_result_comes_once() {
     let handle = handle("c1");
-    let _result = handle.expect_result("1".to_owned()).unwrap();
+    let _result = handle.expect_result("1".to_owned(), 100).unwrap();
     assert!(handle.resolve_result("1", || Reply::Void));
     assert!(!handle.resolve_result("1", || Reply::Void));
 }
@@ -53,7 +53,7 @@ fn a_result_comes_once() {
 #[test]
 fn a_forgotten_result_finds_nobody() {
     let handle = handle("c1");
-    let _result = handle.expect_result("1".to_owned()).unwrap();
+    let _result = handle.expect_result("1".to_owned(), 100).unwrap();
     handle.forget_result("1");
     handle.forget_result("never expected");
     assert!(!handle.resolve_result("1", || Reply::Void));
@@ -63,7 +63,7 @@ fn a_forgotten_result_finds_nobody() {
 fn a_client_that_goes_notifies_all_that_wait_for_it() {
     let handle = handle("c1");
     let token = handle.connection_closed();
-    let result = handle.expect_result("1".to_owned()).unwrap();
+    let result = handle.expect_result("1".to_owned(), 100).unwrap();
     assert!(!token.is_cancelled());
     handle.set_client_gone();
     assert!(token.is_cancelled());
@@ -75,7 +75,7 @@ fn a_client_that_goes_notifies_all_that_wait_for_it() {
 fn no_result_is_waited_for_and_the_token_is_cancelled_once_the_client_has_gone() {
     let handle = handle("c1");
     handle.set_client_gone();
-    assert!(handle.expect_result("1".to_owned()).is_none());
+    assert!(handle.expect_result("1".to_owned(), 100).is_err());
     assert!(handle.connection_closed().is_cancelled());
 }
 

@@ -113,7 +113,7 @@ fn a_mailbox_that_is_emptied_again_and_again_never_fills() {
 fn a_completion_is_taken_by_a_full_mailbox() {
     let mailbox = mailbox(1, 10);
     mailbox.push(frame());
-    mailbox.complete(Some(frame()), Some(ControlMessage::ReleasePermit(1)));
+    mailbox.complete(Some(frame()), Some(ControlMessage::CallEnded(1)));
     let (frames, controls) = take(&mailbox);
     assert_eq!((frames, controls.len()), (2, 1));
 }
@@ -124,7 +124,7 @@ fn what_comes_before_a_closing_control_message_is_taken_and_what_comes_after_is_
     mailbox.push(frame());
     mailbox.close_with(ControlMessage::Close(CloseReason::Aborted));
     mailbox.push(frame());
-    mailbox.complete(Some(frame()), Some(ControlMessage::ReleasePermit(1)));
+    mailbox.complete(Some(frame()), Some(ControlMessage::CallEnded(1)));
     let (frames, controls) = take(&mailbox);
     assert_eq!(frames, 1);
     assert!(matches!(controls[..], [ControlMessage::Close(CloseReason::Aborted)]));
@@ -140,7 +140,7 @@ fn what_follows_the_first_reason_to_close_does_not_pile_up() {
         for mailbox in [&aborted, &slow] {
             mailbox.close_with(ControlMessage::Close(CloseReason::Aborted));
             mailbox.complete(None, Some(ControlMessage::Close(CloseReason::Shutdown)));
-            mailbox.complete(None, Some(ControlMessage::ReleasePermit(1)));
+            mailbox.complete(None, Some(ControlMessage::CallEnded(1)));
         }
     }
     assert!(matches!(take(&aborted).1[..], [ControlMessage::Close(CloseReason::Aborted)]));
@@ -162,7 +162,7 @@ fn whatever_comes_wakes_the_reader_that_found_nothing_once() {
     let puts: [(&str, Act); 4] = [
         ("a message", |mailbox| mailbox.push(frame())),
         ("a completion", |mailbox| mailbox.complete(Some(frame()), None)),
-        ("a control message", |mailbox| mailbox.complete(None, Some(ControlMessage::ReleasePermit(1)))),
+        ("a control message", |mailbox| mailbox.complete(None, Some(ControlMessage::CallEnded(1)))),
         ("a close", |mailbox| mailbox.close_with(ControlMessage::Close(CloseReason::Aborted))),
     ];
     for (what, put) in puts {
@@ -193,10 +193,10 @@ fn control_messages_are_taken_alone_while_messages_cannot_be_written() {
     let (woken, waker) = Woken::waker();
     let mailbox = mailbox(10, 1 << 20);
     mailbox.push(frame());
-    mailbox.complete(Some(frame()), Some(ControlMessage::ReleasePermit(1)));
+    mailbox.complete(Some(frame()), Some(ControlMessage::CallEnded(1)));
     let mut controls = Vec::new();
     mailbox.take_controls(&mut controls, &waker);
-    assert!(matches!(controls[..], [ControlMessage::ReleasePermit(1)]));
+    assert!(matches!(controls[..], [ControlMessage::CallEnded(1)]));
     mailbox.push(frame());
     assert_eq!(woken.take(), 1);
     let (frames, controls) = take(&mailbox);
