@@ -23,7 +23,7 @@ pub trait HubEngine: Send + Sync + 'static {
     /// Returns the id of the node that this runs on.
     fn node(&self) -> &NodeId;
     /// Sends a call to each recipient: those of this node have it queued when this returns, and other nodes get it when
-    /// [`Sending`] is awaited.
+    /// [`Sending`] is awaited, which is the sender's backpressure as well.
     fn send(&self, target: &Target, call: &dyn EncodeCall) -> Sending;
     /// Invokes a method of one client, on whichever node it is, and waits for the client result. `caller` is the
     /// connection and the number of the call that waits, if any: it has no permit meanwhile.

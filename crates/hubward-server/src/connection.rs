@@ -3,6 +3,7 @@
 pub(crate) mod close_reason;
 mod closing;
 pub(crate) mod config;
+mod deadlines;
 pub(crate) mod groups;
 pub(crate) mod handle;
 mod input;
@@ -10,13 +11,15 @@ pub(crate) mod mailbox;
 mod opening;
 mod output;
 mod read_buffer;
+mod turn;
+mod unread;
 pub(crate) mod wake_batch;
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
@@ -30,14 +33,20 @@ use self::close_reason::CloseReason;
 use self::config::ConnectionConfig;
 use self::handle::{ConnectionHandle, OpeningRequest};
 use self::mailbox::ControlMessage;
+use self::turn::Turn;
+use self::unread::Unread;
 use self::wake_batch::WakeBatch;
 use crate::engine::Engine;
 use crate::invocation::dispatch::BoundCall;
 use crate::invocation::panics;
 use crate::invocation::running::RunningCalls;
 
-/// Rounds of work in one poll. A busy connection then yields, so that the other tasks of the worker get their turn.
+/// Rounds of work in one poll, of which each moves on what the one before has brought: what is read is answered, and what
+/// is answered is written.
 const ROUNDS_PER_POLL: usize = 32;
+
+/// Rounds after which the time is looked at; most polls have two.
+const ROUNDS_PER_LOOK: usize = 4;
 
 /// A connection's task.
 pub(crate) struct ConnectionTask {
@@ -56,12 +65,20 @@ pub(crate) struct ConnectionTask {
     /// A call that waits for a permit; reading pauses meanwhile.
     waiting_call: Option<BoundCall>,
     calls: RunningCalls,
-    /// Input that is not a whole message yet, or was not read while reading was paused.
-    unread: Vec<u8>,
-    /// Whether reading paused before it came to the end of `unread`.
+    /// Input that is not a whole message yet, or has not been read.
+    unread: Unread,
+    /// Whether reading stopped before it came to the end of `unread`, so that there may be whole messages in it.
+    has_unread: bool,
+    /// Whether reading is paused, which the session knows.
     paused: bool,
+    /// What is left of this poll.
+    turn: Turn,
     /// Messages on their way to the pipe.
     outgoing: VecDeque<Frame>,
+    /// Whether the pipe did not take all that was written.
+    blocked: bool,
+    /// Since when the client takes nothing, where its mailbox was full then.
+    stalled_since: Option<Instant>,
     controls: Vec<ControlMessage>,
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` is set to end.
@@ -101,9 +118,13 @@ impl ConnectionTask {
             connecting: None,
             waiting_call: None,
             calls: RunningCalls::default(),
-            unread: Vec::new(),
+            unread: Unread::default(),
+            has_unread: false,
             paused: false,
+            turn: Turn::begin(),
             outgoing: VecDeque::new(),
+            blocked: false,
+            stalled_since: None,
             controls: Vec::new(),
             sleep: Box::pin(tokio::time::sleep_until(alarm)),
             alarm,
@@ -152,15 +173,43 @@ impl ConnectionTask {
 
     fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let _batch = WakeBatch::open();
-        for _ in 0..ROUNDS_PER_POLL {
-            match self.poll_round(cx) {
-                Ok(true) => {}
-                Ok(false) => return self.poll_deadlines(cx),
-                Err(reason) => return Poll::Ready(reason),
+        self.turn = Turn::begin();
+        match self.serve_turn(cx) {
+            Ok(()) => Poll::Pending,
+            Err(reason) => Poll::Ready(reason),
+        }
+    }
+
+    /// Does what there is to do, within the bounds of one poll. However much that is, each poll looks at the deadlines.
+    fn serve_turn(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        let mut is_due = self.is_deadline_due();
+        if is_due {
+            self.check_token()?;
+        }
+        for round in 1..=ROUNDS_PER_POLL {
+            let busy = self.poll_round(cx)?;
+            if is_due {
+                self.handle_deadlines()?;
+                is_due = false;
+            } else if !busy {
+                if self.poll_alarm(cx).is_pending() {
+                    return Ok(());
+                }
+                self.turn = Turn::begin();
+                self.check_token()?;
+                is_due = true;
+            } else {
+                if round % ROUNDS_PER_LOOK == 0 {
+                    self.turn.look();
+                }
+                if self.turn.is_over() {
+                    break;
+                }
             }
         }
+        self.set_alarm();
         cx.waker().wake_by_ref();
-        Poll::Pending
+        Ok(())
     }
 
     /// One round of whatever there is to do; false where nothing is.
@@ -171,6 +220,8 @@ impl ConnectionTask {
         busy |= self.poll_connecting(cx)?;
         busy |= self.poll_mailbox(cx)?;
         busy |= self.poll_output(cx)?;
+        // What was written or taken may have made room for answers.
+        busy |= self.paused && self.may_read();
         Ok(busy)
     }
 
@@ -187,50 +238,10 @@ impl ConnectionTask {
         }
         // What was on its way to the old pipe is kept in the session's replay buffer, and is sent again from there.
         self.outgoing.clear();
+        (self.blocked, self.stalled_since) = (false, None);
         self.discard_input();
         self.session.reconnected(now);
         true
-    }
-
-    /// Sets the alarm to the nearest deadline when there is nothing else to do, and handles deadlines that have passed.
-    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        loop {
-            let session = self.session.poll_timeout().map(Instant::from_std);
-            let pipe = self.pipe.as_ref().and_then(Pipe::deadline);
-            let nearest = [session, pipe, self.expires].into_iter().flatten().min();
-            if let Some(nearest) = nearest.filter(|nearest| *nearest < self.alarm) {
-                self.alarm = nearest;
-                self.sleep.as_mut().reset(nearest);
-            }
-            ready!(self.sleep.as_mut().poll(cx));
-            // Where the deadline has moved into the future, the alarm finds nothing to do. That costs less than to
-            // move the alarm with each message.
-            let now = Instant::now();
-            self.alarm = now + NEVER;
-            self.sleep.as_mut().reset(self.alarm);
-            if let Err(reason) = self.handle_deadlines(now) {
-                return Poll::Ready(reason);
-            }
-            match self.poll_round(cx) {
-                Ok(true) => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Ok(false) => {}
-                Err(reason) => return Poll::Ready(reason),
-            }
-        }
-    }
-
-    fn handle_deadlines(&mut self, now: Instant) -> Result<(), CloseReason> {
-        if self.expires.is_some_and(|expires| expires <= now) {
-            return Err(CloseReason::TokenExpired);
-        }
-        if let Some(Err(error)) = self.pipe.as_mut().map(|pipe| pipe.handle_deadline(now)) {
-            self.write_failed(error)?;
-        }
-        self.session.handle_timeout(now.into_std())?;
-        Ok(())
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn handle_of(id: &str, principal: Principal, protocol: Protocol) -> A
 /// Takes what waits in a connection's mailbox: the messages as JSON text, and the control messages.
 pub(crate) fn take_mail(handle: &ConnectionHandle) -> (Vec<String>, Vec<ControlMessage>) {
     let (mut frames, mut controls) = (VecDeque::new(), Vec::new());
-    handle.mailbox.take(&mut frames, &mut controls, None);
+    handle.mailbox.take(usize::MAX, &mut frames, &mut controls, None);
     (frames.iter().map(text).collect(), controls)
 }
 
@@ -89,7 +89,7 @@ fn text(frame: &Frame) -> String {
 /// Takes the messages that wait in a connection's mailbox, whatever its protocol.
 pub(crate) fn take_frames(handle: &ConnectionHandle) -> Vec<Frame> {
     let mut frames = VecDeque::new();
-    handle.mailbox.take(&mut frames, &mut Vec::new(), None);
+    handle.mailbox.take(usize::MAX, &mut frames, &mut Vec::new(), None);
     frames.into()
 }
 

@@ -27,8 +27,9 @@ impl Recipients {
 
     /// Calls a method of each recipient. Arguments are a tuple, also where there is one: `(argument,)`.
     ///
-    /// It never waits for a recipient: those of this node have the message queued when `send` returns, and awaiting
-    /// publishes it to the other nodes. A client that does not read is closed as a slow consumer.
+    /// Those of this node have the message queued when `send` returns, and awaiting publishes it to the other nodes.
+    /// Awaiting also waits for room where there is one recipient, a connection of this node; of several it waits for
+    /// none: see [`Sending`]. A client that does not read is closed as a slow consumer.
     ///
     /// ```
     /// # use hubward_hub::{HubContext, HubError};

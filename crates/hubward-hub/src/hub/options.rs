@@ -48,9 +48,13 @@ pub struct HubOptions {
     pub groups_per_connection: usize,
     /// Cap: the longest name of a group, in bytes. Default 256: room for any sensible name. Joining a longer one fails.
     pub group_name_bytes: usize,
-    /// Cap: messages that wait for one client before it is closed as a slow consumer. Default 10,000.
+    /// Cap: messages that wait for one client, answers to its calls included, before it is closed as a slow consumer.
+    /// From a quarter on, whoever can wait does: streams, awaited sends to it alone, and the reading of its calls. While
+    /// the client goes on reading, or its connection has not had its turn on a processor, up to four times as many are
+    /// accepted. Default 10,000.
     pub mailbox_messages: usize,
-    /// Cap: bytes that wait for one client before it is closed as a slow consumer. Default 4 MiB.
+    /// Cap: bytes that wait for one client, as [`mailbox_messages`](Self::mailbox_messages) bounds their number; one
+    /// message may exceed it. Default 4 MiB.
     pub mailbox_bytes: usize,
     /// Time that another node has to confirm a change of a connection's groups. Default 5 s.
     pub confirmation_timeout: Duration,

@@ -94,7 +94,7 @@ impl ConnectionTask {
                 self.outgoing.clear();
             } else if self.session.can_send() {
                 let mut waiting = VecDeque::new();
-                handle.mailbox.take(&mut waiting, &mut Vec::new(), None);
+                handle.mailbox.take(usize::MAX, &mut waiting, &mut Vec::new(), None);
                 self.outgoing.append(&mut waiting);
             }
             handle.set_closed();

@@ -33,6 +33,7 @@ impl ConnectionConfig {
                 stateful: stateful.then(|| StatefulConfig {
                     buffer_bytes: options.stateful_reconnect_buffer_bytes,
                     reconnect_timeout: transports.disconnect_timeout,
+                    minimum_drain_bytes_per_second: transports.minimum_drain_bytes_per_second,
                     ..StatefulConfig::default()
                 }),
                 ..SessionConfig::default()
@@ -102,7 +103,11 @@ mod tests {
             stateful_reconnect_buffer_bytes: 4,
             ..HubOptions::default()
         };
-        let transports = TransportOptions { disconnect_timeout: seconds(5), ..TransportOptions::default() };
+        let transports = TransportOptions {
+            disconnect_timeout: seconds(5),
+            minimum_drain_bytes_per_second: 6,
+            ..TransportOptions::default()
+        };
         let config = ConnectionConfig::new(&options, &transports);
         for (transport, stateful) in
             ALL.map(|transport| (transport, false)).into_iter().chain([(ALL[0], true)])
@@ -115,6 +120,7 @@ mod tests {
         }
         let stateful = config.session(Transport::WebSockets, true).stateful.clone().unwrap();
         assert_eq!((stateful.buffer_bytes, stateful.reconnect_timeout), (4, seconds(5)));
+        assert_eq!(stateful.minimum_drain_bytes_per_second, 6);
     }
 
     #[test]

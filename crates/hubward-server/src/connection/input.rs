@@ -5,10 +5,11 @@ use std::task::{Context, Poll};
 use hubward_hub::HubError;
 use hubward_proto::{CompletionResult, Event};
 use hubward_transport::{Received, Transport, TransportEnd};
-use tokio::time::Instant;
 
 use super::close_reason::CloseReason;
 use super::handle::Reply;
+use super::mailbox::Fill;
+use super::unread::Unread;
 use super::{ConnectionTask, read_buffer};
 use crate::invocation::dispatch::Dispatch;
 use crate::invocation::failures::{self, HubPart};
@@ -18,10 +19,14 @@ use crate::invocation::permits::CallLimits;
 const PAUSED_BYTES: usize = 64 * 1024;
 
 impl ConnectionTask {
-    /// Whether messages may be read: not while `on_connected` runs, a call waits for its permit, or an upload waits for
-    /// room. That is the client's backpressure.
-    fn may_read(&self) -> bool {
-        self.connecting.is_none() && self.waiting_call.is_none() && !self.calls.holds_item()
+    /// Whether messages may be read: not while `on_connected` runs, a call waits for its permit, an upload waits for room,
+    /// or the client does not take what it is sent. That is the client's backpressure, and bounds the answers that wait.
+    pub(super) fn may_read(&self) -> bool {
+        self.connecting.is_none()
+            && self.waiting_call.is_none()
+            && !self.blocked
+            && !self.calls.holds_item()
+            && self.fill() == Fill::Room
     }
 
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -38,32 +43,59 @@ impl ConnectionTask {
             self.with_dispatch(|dispatch| dispatch.run(cx, call));
         }
         if !self.may_read() {
+            self.pause(true);
             return Ok(busy | self.receive_while_paused(cx)?);
         }
-        // What was left when reading paused is read before more is received.
-        let paused = std::mem::take(&mut self.paused);
-        if paused {
-            self.session.set_reading_paused(Instant::now().into_std(), false);
+        self.pause(false);
+        if self.unread.is_empty() {
+            return self.receive_and_read(cx).map(|read| busy | read);
         }
-        read_buffer::with(|input| {
-            input.append(&mut self.unread);
+        // What was left is read before more is received.
+        let mut end = None;
+        if !std::mem::take(&mut self.has_unread) {
             let received = match &mut self.pipe {
-                _ if paused => Poll::Ready(Received::Data),
+                Some(pipe) => pipe.poll_receive(cx, self.unread.end()),
+                None => Poll::Pending,
+            };
+            match received {
+                Poll::Pending => return Ok(busy),
+                Poll::Ready(Received::Data) => {}
+                Poll::Ready(Received::End(reached)) => end = Some(reached),
+            }
+        }
+        let mut unread = std::mem::take(&mut self.unread);
+        let used = self.read(cx, unread.bytes())?;
+        unread.consume(used);
+        self.unread = unread;
+        end.map_or(Ok(true), |end| self.transport_ended(end))
+    }
+
+    /// Receives into a buffer of the thread and reads. Only what is left is kept.
+    fn receive_and_read(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        read_buffer::with(|input| {
+            let received = match &mut self.pipe {
                 Some(pipe) => pipe.poll_receive(cx, input),
                 None => Poll::Pending,
             };
             let end = match received {
-                Poll::Pending => {
-                    self.unread.extend_from_slice(input);
-                    return Ok(busy);
-                }
+                Poll::Pending => return Ok(false),
                 Poll::Ready(Received::Data) => None,
                 Poll::Ready(Received::End(end)) => Some(end),
             };
             let used = self.read(cx, input)?;
-            self.unread.extend_from_slice(input.get(used..).unwrap_or_default());
+            if used < input.len() {
+                self.unread = Unread::of(input.get(used..).unwrap_or_default());
+            }
             end.map_or(Ok(true), |end| self.transport_ended(end))
         })
+    }
+
+    /// Pauses reading, or goes on. A client's silence does not count while nothing is read.
+    fn pause(&mut self, paused: bool) {
+        if self.paused != paused {
+            self.paused = paused;
+            self.session.set_reading_paused(self.turn.now().into_std(), paused);
+        }
     }
 
     fn transport_ended(&mut self, end: TransportEnd) -> Result<bool, CloseReason> {
@@ -77,14 +109,17 @@ impl ConnectionTask {
         }
     }
 
-    /// While reading is paused for a call or an upload, bytes are still received, up to a bound: otherwise nobody would
-    /// notice that the client has gone, and a call that waits for just that would wait forever.
+    /// While reading is paused, bytes are still received, up to a bound: otherwise nobody would notice that the client has
+    /// gone, and a call that waits for just that would wait forever. A stateful client's acknowledgements are looked for
+    /// in them, since they may be what output waits for.
     fn receive_while_paused(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
-        while self.connecting.is_none() && self.unread.len() < PAUSED_BYTES {
+        let receives = self.connecting.is_none() || self.session.is_stateful();
+        let mut received = false;
+        while receives && self.unread.len() < PAUSED_BYTES {
             let Some(pipe) = &mut self.pipe else { break };
-            match pipe.poll_receive(cx, &mut self.unread) {
+            match pipe.poll_receive(cx, self.unread.end()) {
                 Poll::Pending => break,
-                Poll::Ready(Received::Data) => {}
+                Poll::Ready(Received::Data) => received = true,
                 Poll::Ready(Received::End(TransportEnd::Closed { .. })) => {
                     // What it sent before it closed is still read, in its turn.
                     if let Some(handle) = &self.handle {
@@ -98,30 +133,39 @@ impl ConnectionTask {
                 Poll::Ready(Received::End(TransportEnd::Lost)) => return self.transport_lost(),
             }
         }
+        if received {
+            self.has_unread = true;
+            let used = self.session.look_ahead(self.turn.now().into_std(), self.unread.bytes())?;
+            self.unread.consume(used);
+        }
         Ok(false)
     }
 
     /// Drops what was not read. It was not acknowledged either: a stateful client sends it again on the next transport.
     pub(super) fn discard_input(&mut self) {
-        self.unread.clear();
+        self.unread = Unread::default();
+        self.has_unread = false;
     }
 
-    /// Reads messages from the front of `input` until there is no whole one left, or reading has to pause.
+    /// Reads messages from the front of `input` until there is no whole one left, reading has to pause, or the turn is
+    /// over. Checked after each message, since a call may be answered at once.
     fn read(&mut self, cx: &mut Context<'_>, input: &[u8]) -> Result<usize, CloseReason> {
-        let now = Instant::now().into_std();
+        // Nothing is done for a client whose token has expired, however much it has sent before.
+        self.check_token()?;
+        let now = self.turn.now().into_std();
         let mut used = 0;
-        while self.may_read() {
+        while self.may_read() && !self.turn.is_over() {
             let progress = self.session.handle_input(now, input.get(used..).unwrap_or_default())?;
             if progress.consumed == 0 && progress.event.is_none() {
                 return Ok(used);
             }
             used += progress.consumed;
+            self.turn.note_message();
             if let Some(event) = progress.event {
                 self.handle_event(cx, event)?;
             }
         }
-        self.paused = true;
-        self.session.set_reading_paused(now, true);
+        self.has_unread = used < input.len();
         Ok(used)
     }
 
@@ -142,6 +186,7 @@ impl ConnectionTask {
             Event::Invocation { call, streaming } => {
                 self.waiting_call =
                     self.with_dispatch(|dispatch| dispatch.invoke(cx, call, streaming)).flatten();
+                self.turn.note_call();
             }
             Event::StreamItem(item) => {
                 let passed_on = self.calls.upload_item(cx, &item.invocation_id, item.item);

@@ -1,14 +1,21 @@
 //! What waits for one connection's task: messages to be written, and control messages of other tasks.
 //!
-//! Bounded in messages and bytes. A full mailbox takes nothing more and closes its connection as a slow consumer;
-//! whoever sends never waits. Streams, which can wait, wait for room first: that is their backpressure.
+//! Bounded in messages and bytes, in three steps:
+//!
+//! * From a quarter on, whoever can wait does: streams, sends to this connection alone, and the reading of the client's
+//!   own calls, so that answers are bounded too.
+//! * At the limit, a message closes the connection as a slow consumer if its client is known to take nothing: the task
+//!   had its turn, and could not write. Otherwise the mailbox goes on taking messages, because it is not the client that
+//!   is slow: the task has not had its turn, or the client is reading.
+//! * At [`HARD_LIMIT`] times the limit, any message closes it.
 
 use std::collections::VecDeque;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Waker;
 
 use hubward_proto::Frame;
-use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{Notify, oneshot};
 
 use super::close_reason::CloseReason;
 use super::wake_batch;
@@ -35,9 +42,25 @@ pub(crate) struct MailboxLimits {
     pub(crate) bytes: usize,
 }
 
-/// Streams pause while more than one part in this many of the mailbox is taken, so that they never make their own
-/// client a slow consumer.
-const STREAM_SHARE: usize = 4;
+/// How full a mailbox is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub(crate) enum Fill {
+    /// There is room for whoever can wait for it.
+    Room,
+    /// More than one part in [`WAITING_SHARE`] is taken: whoever can wait does.
+    Crowded,
+    /// The limit is reached.
+    Full,
+}
+
+/// Whoever can wait does while more than one part in this many of the mailbox is taken, and so never makes the client a
+/// slow consumer.
+const WAITING_SHARE: usize = 4;
+
+/// How many times the limit is taken while nobody knows that the client does not read: enough for what others send
+/// before a task has its turn, and still a bound.
+const HARD_LIMIT: usize = 4;
 
 /// Capacity for messages that an idle mailbox keeps; more is freed.
 const KEPT_MESSAGES: usize = 16;
@@ -45,6 +68,12 @@ const KEPT_MESSAGES: usize = 16;
 pub(crate) struct Mailbox {
     state: Mutex<State>,
     limits: MailboxLimits,
+    /// One part in [`WAITING_SHARE`] of `limits`.
+    share: MailboxLimits,
+    /// A [`Fill`], so that it costs no lock.
+    fill: AtomicU8,
+    /// Notifies those that wait for room or for the task's turn.
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -58,55 +87,91 @@ struct State {
     bytes_taken: usize,
     closed: bool,
     reader: Option<Waker>,
-    waiting_for_room: Vec<Waker>,
+    /// Whether it was full already when a message was taken.
+    overfull: bool,
+    /// Whether it has become full, and the task has not had its turn since.
+    turn_due: bool,
+    /// Whether the task had its turn while it was full, and its client takes nothing.
+    stalled: bool,
+    /// Whether somebody waits to be notified.
+    awaited: bool,
 }
 
 impl Mailbox {
     pub(crate) fn new(limits: MailboxLimits) -> Self {
-        Self { state: Mutex::default(), limits }
+        // Where there is no room for one message, nothing could ever be sent.
+        let part = |parts: usize| MailboxLimits {
+            messages: (limits.messages / parts).max(1),
+            bytes: (limits.bytes / parts).max(1),
+        };
+        let (share, limits) = (part(WAITING_SHARE), part(1));
+        Self { state: Mutex::default(), limits, share, fill: AtomicU8::new(0), changed: Notify::new() }
     }
 
-    /// Puts a message in. One that does not fit closes the mailbox and the connection: a slow consumer.
-    pub(crate) fn push(&self, frame: Frame) {
+    /// Puts a message in, and returns how full the mailbox is then. One that does not fit closes the mailbox and the
+    /// connection: a slow consumer.
+    pub(crate) fn push(&self, frame: Frame) -> Fill {
         let mut state = self.state.lock();
+        if state.closed {
+            return Fill::Room;
+        }
+        let messages = state.frames.len() + state.messages_taken + 1;
+        if messages < self.share.messages && state.bytes + frame.len() < self.share.bytes {
+            // Nearly always: there was room before, and there still is.
+            state.bytes += frame.len();
+            state.frames.push_back(frame);
+            let reader = state.reader.take();
+            drop(state);
+            reader.into_iter().for_each(wake_batch::wake);
+            return Fill::Room;
+        }
+        self.push_crowded(state, frame)
+    }
+
+    fn push_crowded(&self, mut state: MutexGuard<'_, State>, frame: Frame) -> Fill {
+        if self.reaches(&state, 1) {
+            if state.stalled || self.reaches(&state, HARD_LIMIT) {
+                self.close_slow(state);
+                return Fill::Room;
+            }
+            state.overfull = true;
+        }
+        let fill = self.put(&mut state, frame);
+        state.turn_due |= fill == Fill::Full;
+        let reader = state.reader.take();
+        drop(state);
+        wake_reader(reader, fill);
+        fill
+    }
+
+    /// Puts in the completion of a call, and a control message. Completions are bounded by the calls that are read, and
+    /// none are while the mailbox is crowded; so only the hard limit closes.
+    pub(crate) fn complete(&self, frame: Option<Frame>, control: Option<ControlMessage>) {
+        let mut state = self.state.lock();
+        // A closed mailbox has its reason, and nothing after it is handled: what a hub method goes on to notify its
+        // connection of would only pile up.
         if state.closed {
             return;
         }
-        let bytes = state.bytes + frame.len();
-        let messages = state.frames.len() + state.messages_taken;
-        // One message alone always fits, however large: a consumer is slow only where messages pile up.
-        if messages >= self.limits.messages || (messages > 0 && bytes > self.limits.bytes) {
-            state.closed = true;
-            state.controls.push(ControlMessage::Close(CloseReason::SlowConsumer));
-        } else {
-            state.bytes = bytes;
-            state.frames.push_back(frame);
+        state.controls.extend(control);
+        let mut fill = Fill::Room;
+        if let Some(frame) = frame {
+            if self.reaches(&state, HARD_LIMIT) {
+                self.close_slow(state);
+                return;
+            }
+            fill = self.put(&mut state, frame);
         }
         let reader = state.reader.take();
         drop(state);
-        reader.into_iter().for_each(wake_batch::wake);
+        wake_reader(reader, fill);
     }
 
-    /// Puts in the completion of a call, which is bounded by the calls that are running, and a control message.
-    pub(crate) fn complete(&self, frame: Option<Frame>, control: Option<ControlMessage>) {
-        let mut state = self.state.lock();
-        if let Some(frame) = frame.filter(|_| !state.closed) {
-            state.bytes += frame.len();
-            state.frames.push_back(frame);
-        }
-        // A closed mailbox has its reason, and nothing after it is handled: what a hub method goes on to notify its
-        // connection of would only pile up.
-        let closed = state.closed;
-        state.controls.extend(control.filter(|_| !closed));
-        let reader = state.reader.take();
-        drop(state);
-        reader.into_iter().for_each(wake_batch::wake);
-    }
-
-    /// Takes all that is there into the empty `frames` and `controls`. `reader` is woken when more comes; without
-    /// one, nobody is.
+    /// Takes what is there into the empty `frames` and `controls`: messages until they fill `room` bytes. `reader` is
+    /// woken when more comes; without one, nobody is.
     pub(crate) fn take(
         &self,
+        room: usize,
         frames: &mut VecDeque<Frame>,
         controls: &mut Vec<ControlMessage>,
         reader: Option<&Waker>,
@@ -114,10 +179,9 @@ impl Mailbox {
         debug_assert!(frames.is_empty() && controls.is_empty());
         let mut state = self.state.lock();
         state.bytes -= state.bytes_taken;
-        std::mem::swap(&mut state.frames, frames);
-        std::mem::swap(&mut state.controls, controls);
-        state.bytes_taken = state.bytes;
+        state.bytes_taken = state.take_frames(room, frames);
         state.messages_taken = frames.len();
+        std::mem::swap(&mut state.controls, controls);
         if frames.is_empty() && frames.capacity() > KEPT_MESSAGES {
             *frames = VecDeque::new();
         }
@@ -128,13 +192,9 @@ impl Mailbox {
             },
             None => state.reader = None,
         }
-        let waiting = if state.waiting_for_room.is_empty() || !self.has_room(&state) {
-            Vec::new()
-        } else {
-            std::mem::take(&mut state.waiting_for_room)
-        };
-        drop(state);
-        waiting.into_iter().for_each(wake_batch::wake);
+        (state.stalled, state.overfull) = (false, false);
+        self.note_fill(&state);
+        self.end_turn(state);
     }
 
     /// Takes control messages only, while messages cannot be written.
@@ -143,16 +203,56 @@ impl Mailbox {
         let mut state = self.state.lock();
         std::mem::swap(&mut state.controls, controls);
         state.reader = Some(reader.clone());
+        self.end_turn(state);
     }
 
-    /// Waits until a stream may put its next item in; false when the mailbox is closed.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<bool> {
+    /// Notes whether the task, in its turn, found that the client takes nothing. Where messages were taken beyond the limit
+    /// meanwhile, that closes the connection as a slow consumer.
+    pub(crate) fn set_stalled(&self, stalled: bool) {
         let mut state = self.state.lock();
-        if state.closed || self.has_room(&state) {
-            return Poll::Ready(!state.closed);
+        state.stalled = stalled;
+        if stalled && state.overfull {
+            self.close_slow(state);
         }
-        state.waiting_for_room.push(cx.waker().clone());
-        Poll::Pending
+    }
+
+    /// How full it is, as its own task sees it: others may change it at any time.
+    pub(crate) fn fill(&self) -> Fill {
+        match self.fill.load(Ordering::Relaxed) {
+            0 => Fill::Room,
+            1 => Fill::Crowded,
+            _ => Fill::Full,
+        }
+    }
+
+    /// How many messages wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().frames.len()
+    }
+
+    /// Waits until there is room for whoever can wait for it; false when the mailbox is closed.
+    pub(crate) async fn room(&self) -> bool {
+        self.until(|mailbox, state| mailbox.fill_of(state) == Fill::Room).await
+    }
+
+    /// Waits until the task of a full mailbox has had its turn. That is a matter of scheduling: no client can prolong it.
+    pub(crate) async fn turn(&self) {
+        self.until(|_, state| !state.turn_due).await;
+    }
+
+    async fn until(&self, reached: impl Fn(&Self, &State) -> bool) -> bool {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut state = self.state.lock();
+                if state.closed || reached(self, &state) {
+                    return !state.closed;
+                }
+                state.awaited = true;
+            }
+            changed.await;
+        }
     }
 
     /// Puts in a control message after which no message is taken any more. Those before it stay. A closed mailbox stays
@@ -165,9 +265,9 @@ impl Mailbox {
         state.closed = true;
         state.controls.push(control);
         let reader = state.reader.take();
-        let waiting = std::mem::take(&mut state.waiting_for_room);
         drop(state);
-        reader.into_iter().chain(waiting).for_each(wake_batch::wake);
+        reader.into_iter().for_each(wake_batch::wake);
+        self.changed.notify_waiters();
     }
 
     /// Takes nothing more, and drops the messages that wait.
@@ -177,15 +277,86 @@ impl Mailbox {
         state.frames = VecDeque::new();
         // Whoever waits for what it has sent here goes on.
         let controls = std::mem::take(&mut state.controls);
-        let waiting = std::mem::take(&mut state.waiting_for_room);
         drop(state);
         drop(controls);
-        waiting.into_iter().for_each(wake_batch::wake);
+        self.changed.notify_waiters();
     }
 
-    fn has_room(&self, state: &State) -> bool {
-        state.frames.len() < self.limits.messages / STREAM_SHARE
-            && state.bytes < self.limits.bytes / STREAM_SHARE
+    fn close_slow(&self, state: MutexGuard<'_, State>) {
+        drop(state);
+        self.close_with(ControlMessage::Close(CloseReason::SlowConsumer));
+    }
+
+    fn put(&self, state: &mut State, frame: Frame) -> Fill {
+        state.bytes += frame.len();
+        state.frames.push_back(frame);
+        self.note_fill(state)
+    }
+
+    fn note_fill(&self, state: &State) -> Fill {
+        let fill = self.fill_of(state);
+        if fill != self.fill() {
+            self.fill.store(fill as u8, Ordering::Relaxed);
+        }
+        fill
+    }
+
+    fn fill_of(&self, state: &State) -> Fill {
+        if self.reaches(state, 1) {
+            Fill::Full
+        } else if state.frames.len() >= self.share.messages || state.bytes >= self.share.bytes {
+            Fill::Crowded
+        } else {
+            Fill::Room
+        }
+    }
+
+    /// Whether so many times the limit are there. Before the limit one message always fits, however large: a consumer is
+    /// slow only where messages pile up.
+    fn reaches(&self, state: &State, times: usize) -> bool {
+        let messages = state.frames.len() + state.messages_taken;
+        let limit = |limit: usize| limit.saturating_mul(times);
+        messages >= limit(self.limits.messages) || state.bytes >= limit(self.limits.bytes)
+    }
+
+    /// Notifies those that waited for this turn of the task, or for the room that it made.
+    fn end_turn(&self, mut state: MutexGuard<'_, State>) {
+        let was_due = std::mem::take(&mut state.turn_due);
+        let notifies = state.awaited && (was_due || self.fill_of(&state) == Fill::Room);
+        state.awaited &= !notifies;
+        drop(state);
+        if notifies {
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+impl State {
+    /// Takes messages until they fill `room` bytes; returns how many bytes they have.
+    fn take_frames(&mut self, mut room: usize, frames: &mut VecDeque<Frame>) -> usize {
+        if room == usize::MAX {
+            std::mem::swap(&mut self.frames, frames);
+            return self.bytes;
+        }
+        let mut bytes = 0;
+        while room > 0 {
+            let Some(frame) = self.frames.pop_front() else { break };
+            room = room.saturating_sub(frame.message().len());
+            bytes += frame.len();
+            frames.push_back(frame);
+        }
+        if self.frames.is_empty() && self.frames.capacity() > KEPT_MESSAGES {
+            self.frames = VecDeque::new();
+        }
+        bytes
+    }
+}
+
+/// Wakes the task: soon, where its mailbox fills.
+fn wake_reader(reader: Option<Waker>, fill: Fill) {
+    reader.into_iter().for_each(wake_batch::wake);
+    if fill != Fill::Room {
+        wake_batch::hurry();
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::ConnectionTask;
 use super::close_reason::CloseReason;
-use super::mailbox::ControlMessage;
+use super::mailbox::{ControlMessage, Fill};
 use crate::invocation::permits::CallLimits;
 
 impl ConnectionTask {
@@ -22,8 +22,9 @@ impl ConnectionTask {
         let before = self.outgoing.len();
         self.queue_session_output();
         let Some(handle) = &self.handle else { return Ok(self.outgoing.len() > before) };
-        if self.outgoing.is_empty() && self.session.can_send() {
-            handle.mailbox.take(&mut self.outgoing, &mut self.controls, Some(cx.waker()));
+        let room = self.session.send_room();
+        if self.outgoing.is_empty() && !self.blocked && room > 0 {
+            handle.mailbox.take(room, &mut self.outgoing, &mut self.controls, Some(cx.waker()));
             for frame in &self.outgoing {
                 self.session.record(frame);
             }
@@ -50,14 +51,27 @@ impl ConnectionTask {
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let Some(pipe) = &mut self.pipe else {
             self.outgoing.clear();
+            if self.fill() == Fill::Full {
+                // Without a transport nothing is taken.
+                self.set_stalled(true);
+            }
             return Ok(false);
         };
-        let busy = !self.outgoing.is_empty();
+        let busy = !self.outgoing.is_empty() || self.blocked;
         // Also without frames: the pipe may still hold bytes that the kernel had no room for.
         match pipe.poll_write(cx, &mut self.outgoing) {
-            Poll::Ready(Ok(())) => Ok(busy),
+            Poll::Ready(Ok(())) => {
+                (self.blocked, self.stalled_since) = (false, None);
+                Ok(busy)
+            }
             Poll::Ready(Err(error)) => self.write_failed(error),
-            Poll::Pending => Ok(false),
+            Poll::Pending => {
+                self.blocked = true;
+                if self.stalled_since.is_some() && pipe.blocked_since() != self.stalled_since {
+                    self.set_stalled(false);
+                }
+                Ok(false)
+            }
         }
     }
 
@@ -75,6 +89,7 @@ impl ConnectionTask {
         if self.session.disconnected(Instant::now().into_std()) {
             self.pipe = None;
             self.outgoing.clear();
+            self.blocked = false;
             self.discard_input();
             return Ok(true);
         }

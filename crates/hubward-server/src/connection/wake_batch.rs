@@ -3,17 +3,20 @@
 //! Why: a task that is woken by the first of sixteen messages runs at once on another worker and writes that one alone,
 //! in a system call of its own; woken after the sixteenth, it writes all in one. So whoever produces several messages
 //! (a broadcast, a poll that handles several calls, an envelope for many) opens a batch, and wakers collect in this
-//! thread until it closes.
+//! thread until it closes. A batch in which a mailbox fills is in a hurry: it wakes at the next place where that is safe.
 
 use std::cell::RefCell;
 use std::task::Waker;
 
 thread_local! {
-    static BATCH: RefCell<Open> = const { RefCell::new(Open { depth: 0, wakers: Vec::new() }) };
+    static BATCH: RefCell<Open> =
+        const { RefCell::new(Open { depth: 0, hurries: false, wakers: Vec::new() }) };
 }
 
 struct Open {
     depth: usize,
+    /// Whether somebody who waits to be woken has much to do already.
+    hurries: bool,
     wakers: Vec<Waker>,
 }
 
@@ -27,7 +30,7 @@ pub(crate) struct WakeBatch {
 }
 
 impl WakeBatch {
-    /// Opens a batch. Batches nest; closing the outermost wakes.
+    /// Opens a batch. Batches nest; closing the outermost wakes, and closing any does where there is hurry.
     pub(crate) fn open() -> Self {
         BATCH.with_borrow_mut(|batch| batch.depth += 1);
         Self { _not_send: std::marker::PhantomData }
@@ -38,7 +41,9 @@ impl Drop for WakeBatch {
     fn drop(&mut self) {
         let mut wakers = BATCH.with_borrow_mut(|batch| {
             batch.depth -= 1;
-            if batch.depth == 0 { std::mem::take(&mut batch.wakers) } else { Vec::new() }
+            let wakes = batch.depth == 0 || batch.hurries;
+            batch.hurries &= batch.depth > 0;
+            if wakes { std::mem::take(&mut batch.wakers) } else { Vec::new() }
         });
         if wakers.is_empty() {
             return;
@@ -55,6 +60,17 @@ impl Drop for WakeBatch {
             });
         }
     }
+}
+
+/// Lets those that wait in this thread's batch start soon: a mailbox fills. They are not woken here, where locks may be
+/// held, but when the next batch closes.
+pub(crate) fn hurry() {
+    BATCH.with_borrow_mut(|batch| batch.hurries = batch.depth > 0);
+}
+
+/// Whether a mailbox has filled since this thread's outermost batch was opened.
+pub(crate) fn hurries() -> bool {
+    BATCH.with_borrow(|batch| batch.hurries)
 }
 
 /// Wakes now, or when this thread's batch closes.
@@ -124,6 +140,22 @@ mod tests {
         assert_eq!(counter.count(), 1);
         wake(waker);
         assert_eq!(counter.count(), 2);
+    }
+
+    #[test]
+    fn in_a_hurry_wakers_wait_for_the_innermost_batch_only() {
+        let (counter, waker) = Counter::waker();
+        hurry();
+        assert!(!hurries(), "there is no batch");
+        let outermost = WakeBatch::open();
+        let inner = WakeBatch::open();
+        wake(waker.clone());
+        hurry();
+        assert_eq!((counter.count(), hurries()), (0, true));
+        drop(inner);
+        assert_eq!((counter.count(), hurries()), (1, true));
+        drop(outermost);
+        assert_eq!((counter.count(), hurries()), (1, false));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The router: which connections and which topics a message is for. Everything that maps a target to local
 //! connections, a target to topics, or a topic to local connections is here.
 //!
-//! Fan-out never awaits a recipient: local ones have the message in their mailbox when a send returns, and other nodes
-//! get one envelope per topic.
+//! Local recipients have the message in their mailbox when a send returns, and other nodes get one envelope per topic.
+//! Fan-out never awaits a recipient; awaiting a send to one connection waits for room in its mailbox (`backpressure.rs`).
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -16,6 +16,7 @@ use crate::cluster::outbox::Parcel;
 use crate::cluster::send::send_to;
 use crate::connection::handle::ConnectionHandle;
 use crate::connection::wake_batch::WakeBatch;
+use crate::delivery::backpressure::Backpressure;
 use crate::delivery::encoded::{LazyFrames, ReceivedFrames};
 use crate::delivery::exclusions::Exclusions;
 use crate::engine::Engine;
@@ -23,7 +24,8 @@ use crate::engine::Engine;
 /// Sends a call to all of `target`: to connections of this node at once, to other nodes in the order of the calls.
 pub(crate) fn send(engine: &Arc<Engine>, target: &Target, call: &dyn EncodeCall) -> Sending {
     let frames = LazyFrames::new(call);
-    deliver(engine, target, &frames);
+    let backpressure = Backpressure::of(target);
+    deliver(engine, target, &frames, &backpressure);
     let elsewhere = engine.context.other_nodes().map(|backplane| (backplane, elsewhere(engine, target)));
     let elsewhere = elsewhere.filter(|(_, elsewhere)| !elsewhere.is_empty());
     let elsewhere = elsewhere.map(|(backplane, elsewhere)| (backplane, elsewhere, frames.all()));
@@ -31,14 +33,15 @@ pub(crate) fn send(engine: &Arc<Engine>, target: &Target, call: &dyn EncodeCall)
     if let Err(error) = frames.finish() {
         return Sending::done(Err(error));
     }
-    match elsewhere {
+    let sending = match elsewhere {
         None => Sending::done(Ok(())),
         Some((backplane, Elsewhere::Topics(topics), frames)) => {
             let body = Body::Deliver { frames, except: target_exclusions(target).to_vec() };
             engine.outbox.publish(backplane, Parcel { topics, envelope: engine.context.envelope(body) })
         }
         Some((backplane, Elsewhere::Connections(ids), frames)) => send_to(engine, backplane, ids, frames),
-    }
+    };
+    backpressure.apply(sending)
 }
 
 /// Delivers what another node sent to connections of this one.
@@ -76,13 +79,14 @@ pub(crate) fn for_topic(engine: &Engine, topic: &Topic, visit: impl FnMut(&Arc<C
 
 /// Puts a call into the mailboxes of the target's local connections. Connections and users that are named twice get it
 /// once, members of two named groups twice, as in ASP.NET Core.
-fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>) {
+fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>, backpressure: &Backpressure) {
     let index = &engine.index;
     let _batch = WakeBatch::open();
     let except = Exclusions::new(target_exclusions(target));
     let push = |connection: &Arc<ConnectionHandle>| {
         if let Some(frame) = frames.get(connection.protocol) {
-            connection.mailbox.push(frame.clone());
+            let fill = connection.mailbox.push(frame.clone());
+            backpressure.note(connection, fill);
         }
     };
     let push_unless_excluded = |connection: &Arc<ConnectionHandle>| {

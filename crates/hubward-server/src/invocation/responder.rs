@@ -75,7 +75,7 @@ impl Responder {
             match item {
                 None => break None,
                 Some(Ok(Ok(frame))) => {
-                    if !std::future::poll_fn(|cx| self.handle.mailbox.poll_room(cx)).await {
+                    if !self.handle.mailbox.room().await {
                         return;
                     }
                     self.handle.mailbox.push(frame);

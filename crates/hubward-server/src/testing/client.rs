@@ -208,20 +208,36 @@ impl TestClient {
         tokio::time::timeout(TEST_TIMEOUT, self.receive()).await.expect("nothing comes")
     }
 
-    async fn receive(&mut self) -> Next {
+    /// Reads at most so many bytes from the socket, as a client on a slow line does, and keeps them. False at its end.
+    pub(crate) async fn read_some(&mut self, bytes: usize) -> bool {
+        let mut some = vec![0; bytes];
+        let read = self.io.read(&mut some).await.unwrap();
+        self.buffer.extend_from_slice(&some[..read]);
+        read > 0
+    }
+
+    /// Takes what has been read whole already.
+    pub(crate) fn take_next(&mut self) -> Option<Next> {
         loop {
             if let Some(end) = self.received.iter().position(|byte| *byte == RECORD_SEPARATOR) {
                 let record: Vec<u8> = self.received.drain(..=end).collect();
-                return Next::Message(serde_json::from_slice(&record[..end]).unwrap());
+                return Some(Next::Message(serde_json::from_slice(&record[..end]).unwrap()));
             }
-            match frame::take(&mut self.buffer) {
-                Some((frame::CLOSE, code)) => return Next::Closed(u16::from_be_bytes([code[0], code[1]])),
-                Some((_, payload)) => self.received.extend(payload),
-                None if self.io.read_buf(&mut self.buffer).await.unwrap() > 0 => {}
-                None => {
-                    assert!(self.buffer.is_empty(), "the socket ended inside a frame: {:?}", self.buffer);
-                    return Next::Lost;
-                }
+            match frame::take(&mut self.buffer)? {
+                (frame::CLOSE, code) => return Some(Next::Closed(u16::from_be_bytes([code[0], code[1]]))),
+                (_, payload) => self.received.extend(payload),
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Next {
+        loop {
+            if let Some(next) = self.take_next() {
+                return next;
+            }
+            if self.io.read_buf(&mut self.buffer).await.unwrap() == 0 {
+                assert!(self.buffer.is_empty(), "the socket ended inside a frame: {:?}", self.buffer);
+                return Next::Lost;
             }
         }
     }

@@ -11,10 +11,11 @@ use serde_json::json;
 use tokio::time::Instant;
 use tracing::Level;
 
+use crate::connection::deadlines::STALL_TIME;
 use crate::engine::Engine;
 use crate::testing::client::{Next, TestClient};
 use crate::testing::log::CapturedLog;
-use crate::testing::{Journal, engine, until_ended, until_idle};
+use crate::testing::{Journal, engine, pass, until_ended, until_idle};
 
 /// More than the in-memory socket takes: writing is blocked until the client reads.
 const BLOCKING_BYTES: usize = 100 * 1024;
@@ -186,7 +187,7 @@ async fn a_slow_consumer_gets_its_close_message_without_what_it_has_not_read() {
     for _ in 0..11 {
         broadcast(&engine, "Waits", 1).await;
     }
-    until_idle().await;
+    pass(2 * STALL_TIME).await;
     assert_eq!(client.message().await["target"], "Blocks");
     let close = json!({ "type": 7, "error": "Connection closed with an error.", "allowReconnect": true });
     client.expect_close(close).await;

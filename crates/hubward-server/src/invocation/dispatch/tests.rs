@@ -68,7 +68,7 @@ impl Caller {
     /// Takes the completions that wait for the client: ids and results.
     fn completions(&self) -> Vec<(String, Result<Value, String>)> {
         let (mut frames, limits) = (std::collections::VecDeque::new(), Limits::default());
-        self.handle.mailbox.take(&mut frames, &mut Vec::new(), None);
+        self.handle.mailbox.take(usize::MAX, &mut frames, &mut Vec::new(), None);
         let completion = |frame: hubward_proto::Frame| {
             let protocol = self.handle.protocol;
             let (record, _) = split(protocol, frame.message(), &limits).unwrap().unwrap();
