@@ -108,6 +108,11 @@ impl Http {
         }
     }
 
+    /// Returns the socket, and what was received and not yet read.
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.socket, self.buffer)
+    }
+
     /// Closes the socket's writing half.
     pub async fn finish_writing(&mut self) {
         let _ = self.socket.shutdown().await;

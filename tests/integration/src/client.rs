@@ -183,6 +183,11 @@ impl TestClient {
         self.ended().await
     }
 
+    /// Returns the WebSocket, for a test that reads and writes at the same time.
+    pub fn into_http(self) -> Http {
+        self.http
+    }
+
     async fn find(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut looked_at = 0;
         loop {

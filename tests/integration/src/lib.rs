@@ -5,6 +5,7 @@ mod client;
 mod connect;
 mod events;
 mod node;
+mod process;
 mod random;
 
 pub use client::{Ended, Gone, TestClient};
@@ -14,4 +15,5 @@ pub use hubward_testing::{
     Http, Response, TIMEOUT, UPGRADE, eventually, frame, header_lines, request, within,
 };
 pub use node::{TestNode, cluster, echo_bytes, issuer, resident_bytes, token};
+pub use process::{NodeProcess, announce, parent_ended};
 pub use random::Random;
