@@ -115,6 +115,8 @@ pub fn session(data: &[u8]) {
                     input.drain(..consumed);
                 }
             }
+            9 => session.note_unread(now, &input, true),
+            10 => session.note_unread(now, &input, false),
             6 => session.close(None, true),
             7 => assert!(
                 session.poll_timeout().is_none_or(|deadline| deadline < now + Duration::from_secs(31))

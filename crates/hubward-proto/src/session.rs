@@ -33,7 +33,8 @@ use crate::protocol::Protocol;
 /// * Bytes that arrive are kept in one buffer. [`handle_input`](Self::handle_input) is called with all of it, what it
 ///   consumed is dropped from the front, and it is called again until it consumes nothing.
 /// * After each call all of [`poll_output`](Self::poll_output) is written, before anything that is sent later.
-/// * While the owner reads nothing, because it cannot write, it calls [`look_ahead`](Self::look_ahead) with what comes.
+/// * While the owner reads nothing, because it cannot write, it calls [`look_ahead`](Self::look_ahead) with what comes,
+///   and [`note_unread`](Self::note_unread) before `handle_timeout`.
 /// * A frame is sent only while [`can_send`](Self::can_send), and is given to [`record`](Self::record) just before.
 /// * [`handle_timeout`](Self::handle_timeout) is called when the time of [`poll_timeout`](Self::poll_timeout) has come.
 ///   The deadline may have moved meanwhile; then nothing happens, and the next one is later.
@@ -80,6 +81,8 @@ pub struct Session {
     timers: TimerTable,
     /// How many bytes at the front of the input are known to hold no end of a record.
     searched: usize,
+    /// How many these were when the peer's silence was last found too long but for them.
+    seen: u32,
     /// The last output: the response to a handshake that failed, or a Close. Boxed because it exists only at the end.
     final_frame: Option<Box<Frame>>,
     /// Boxed because most sessions do without.
@@ -135,6 +138,7 @@ impl Session {
             silent_since: now,
             timers,
             searched: 0,
+            seen: 0,
             final_frame: None,
             stateful: None,
         }
@@ -306,7 +310,7 @@ impl Session {
         let Some((record, consumed)) = split_from(self.protocol, input, self.searched, limits)? else {
             return Ok(self.incomplete(input));
         };
-        self.searched = 0;
+        (self.searched, self.seen) = (0, 0);
         self.silent_since = now;
         if let Some(stateful) = &mut self.stateful {
             stateful.ahead.consumed(consumed);
@@ -373,6 +377,6 @@ impl Session {
     fn forget_transport(&mut self) {
         self.timers.stop_all();
         self.ping_due = false;
-        self.searched = 0;
+        (self.searched, self.seen) = (0, 0);
     }
 }

@@ -195,9 +195,8 @@ impl ConnectionTask {
                 if self.poll_alarm(cx).is_pending() {
                     return Ok(());
                 }
-                self.turn = Turn::begin();
-                self.check_token()?;
-                is_due = true;
+                // The next poll handles it, with a whole budget to read and write before.
+                break;
             } else {
                 if round % ROUNDS_PER_LOOK == 0 {
                     self.turn.look();

@@ -18,7 +18,8 @@ pub struct HubOptions {
     pub handshake_timeout: Duration,
     /// Time between the server's pings. Default 15 s; clients expect to receive something within 30 s.
     pub keep_alive_interval: Duration,
-    /// Time without a message or ping from the client after which its connection is closed. Default 30 s.
+    /// Time without a message or ping from the client after which its connection is closed; it counts from the client's
+    /// first ping on. A message that takes longer prolongs it while it comes at 1,024 bytes a second. Default 30 s.
     pub client_timeout: Duration,
     /// The largest message from a client, in bytes. Default 32 KiB; `None` is no limit.
     pub maximum_receive_message_bytes: Option<usize>,

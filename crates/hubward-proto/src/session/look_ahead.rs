@@ -32,6 +32,23 @@ impl Session {
         Ok(consumed)
     }
 
+    /// Looks whether a peer whose input is not read, because it takes nothing, is silent: it is not if there is a whole
+    /// message, or if the owner keeps as much as it can, and so receives no more. To be called before
+    /// [`handle_timeout`](Self::handle_timeout).
+    pub fn note_unread(&mut self, now: Instant, input: &[u8], receives_more: bool) {
+        if self.phase != Phase::Connected {
+            return;
+        }
+        let looked_at = self.stateful.as_ref().is_some_and(|stateful| stateful.ahead.bytes > 0);
+        let whole =
+            looked_at || split_from(self.protocol, input, self.searched, &self.config.limits) != Ok(None);
+        if whole || !receives_more {
+            self.silent_since = now;
+        } else {
+            self.searched = input.len();
+        }
+    }
+
     /// Handles the message at the front if it is not for the owner, and returns its length.
     fn drop_own_message(&mut self, now: Instant, input: &[u8]) -> Result<usize, SessionError> {
         if self.stateful.as_ref().is_some_and(|stateful| stateful.ahead.bytes > 0) {

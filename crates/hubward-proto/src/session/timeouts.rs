@@ -2,7 +2,7 @@
 //! checked lazily: a message does not move it, but only notes when it came; when the timer expires, it checks whether
 //! the deadline still holds.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::agreement;
 use super::event::SessionError;
@@ -10,6 +10,10 @@ use super::timer::Timer;
 use super::{Phase, Role, Session};
 use crate::encode;
 use crate::protocol::Protocol;
+
+/// How many bytes a second a peer has to send of a message that takes longer than its timeout: as slow as a line can be
+/// that is used, and too fast for a trickle that is to hold a connection.
+const LEAST_BYTES_PER_SECOND: u64 = 1024;
 
 impl Session {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called. It is cheap, and few messages change it.
@@ -40,14 +44,7 @@ impl Session {
                 self.ping_due = true;
                 self.start_ping_timer(now);
             }
-            Timer::Silence => {
-                let since = if self.reading_paused { now } else { self.silent_since };
-                self.start_silence_timer(since);
-                if self.timers.is_due(Timer::Silence, now) {
-                    self.timers.stop(Timer::Silence);
-                    return Err(SessionError::ClientTimeout);
-                }
-            }
+            Timer::Silence => return self.check_silence(now),
             Timer::Ack => {
                 if let Some(stateful) = &mut self.stateful {
                     stateful.handle_ack_timer();
@@ -63,11 +60,38 @@ impl Session {
     }
 
     /// Notes whether the owner has paused reading because the hub is busy. The peer's silence does not count meanwhile,
-    /// since nothing is read; afterwards it counts from the start.
+    /// since nothing is read; afterwards it counts from the start. Where the owner reads nothing because the peer takes
+    /// nothing, its silence counts: see [`note_unread`](Self::note_unread).
     pub fn set_reading_paused(&mut self, now: Instant, paused: bool) {
         if std::mem::replace(&mut self.reading_paused, paused) {
             self.silent_since = now;
         }
+    }
+
+    /// Returns whether the owner has paused reading because the hub is busy.
+    pub fn is_reading_paused(&self) -> bool {
+        self.reading_paused
+    }
+
+    /// Fails where the peer has been silent for too long. What has come of a message that is not whole prolongs the time
+    /// by what it takes at the least rate, as long as more of it comes.
+    fn check_silence(&mut self, now: Instant) -> Result<(), SessionError> {
+        let since = if self.reading_paused { now } else { self.silent_since };
+        let Some(timeout) = self.config.client_timeout else { return Ok(()) };
+        let mut deadline = since.checked_add(timeout);
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            let come = u32::try_from(self.searched).unwrap_or(u32::MAX);
+            if std::mem::replace(&mut self.seen, come) < come {
+                let micros = u64::from(come) * 1_000_000 / LEAST_BYTES_PER_SECOND;
+                let prolonged = deadline.and_then(|at| at.checked_add(Duration::from_micros(micros)));
+                deadline = prolonged.into_iter().chain(now.checked_add(timeout)).min();
+            }
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Err(SessionError::ClientTimeout);
+            }
+        }
+        self.timers.set(Timer::Silence, deadline);
+        Ok(())
     }
 
     /// Starts the keep-alive of a connection that has just been established.

@@ -55,6 +55,7 @@ impl ConnectionTask {
         if let Some(Err(error)) = self.pipe.as_mut().map(|pipe| pipe.handle_deadline(now)) {
             self.write_failed(error)?;
         }
+        self.note_unread(now);
         self.session.handle_timeout(now.into_std())?;
         if self.stalls_at().is_some_and(|at| at <= now) {
             self.set_stalled(true);

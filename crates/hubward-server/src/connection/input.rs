@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use hubward_hub::HubError;
 use hubward_proto::{CompletionResult, Event};
 use hubward_transport::{Received, Transport, TransportEnd};
+use tokio::time::Instant;
 
 use super::close_reason::CloseReason;
 use super::handle::Reply;
@@ -19,14 +20,15 @@ use crate::invocation::permits::CallLimits;
 const PAUSED_BYTES: usize = 64 * 1024;
 
 impl ConnectionTask {
-    /// Whether messages may be read: not while `on_connected` runs, a call waits for its permit, an upload waits for room,
-    /// or the client does not take what it is sent. That is the client's backpressure, and bounds the answers that wait.
+    /// Whether messages may be read: not while the hub is busy, or the client does not take what it is sent. That is the
+    /// client's backpressure, and bounds the answers that wait.
     pub(super) fn may_read(&self) -> bool {
-        self.connecting.is_none()
-            && self.waiting_call.is_none()
-            && !self.blocked
-            && !self.calls.holds_item()
-            && self.fill() == Fill::Room
+        !self.is_hub_busy() && !self.blocked && self.fill() == Fill::Room
+    }
+
+    /// Whether `on_connected` runs, a call waits for its permit, or an upload waits for room.
+    fn is_hub_busy(&self) -> bool {
+        self.connecting.is_some() || self.waiting_call.is_some() || self.calls.holds_item()
     }
 
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -90,11 +92,21 @@ impl ConnectionTask {
         })
     }
 
-    /// Pauses reading, or goes on. A client's silence does not count while nothing is read.
+    /// Pauses reading, or goes on. A client's silence does not count while the hub is busy. It counts where it is the
+    /// client that takes nothing, except that it is not silent where it has sent what is not read.
     fn pause(&mut self, paused: bool) {
-        if self.paused != paused {
-            self.paused = paused;
-            self.session.set_reading_paused(self.turn.now().into_std(), paused);
+        self.paused = paused;
+        let busy = paused && self.is_hub_busy();
+        if self.session.is_reading_paused() != busy {
+            self.session.set_reading_paused(self.turn.now().into_std(), busy);
+        }
+    }
+
+    /// Looks for signs of life in what was received while reading is paused.
+    pub(super) fn note_unread(&mut self, now: Instant) {
+        if self.paused {
+            let receives_more = self.unread.len() < PAUSED_BYTES;
+            self.session.note_unread(now.into_std(), self.unread.bytes(), receives_more);
         }
     }
 

@@ -226,6 +226,8 @@ async fn a_socket_that_stalls_after_a_close_frame_leaves_nothing() {
 async fn a_frame_that_trickles_is_no_sign_of_life() {
     let node = node();
     let mut wire = Wire::open(&node.client("/alive")).await;
+    // A client's silence counts from its first ping on.
+    wire.send(&json!({ "type": 6 })).await;
     let frame = text(&call("1", "Length", &json!(["x".repeat(10_000)])));
     let mut ticks = tokio::time::interval(TRICKLE);
     let end = async {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{End, Pair, SECOND, Side};
-use crate::{Protocol, Session, SessionConfig, SessionError, encode, testing};
+use crate::{Limits, Protocol, Session, SessionConfig, SessionError, encode, testing};
 
 /// A server after its handshake, and the time.
 fn server(config: SessionConfig) -> (End, Instant) {
@@ -98,6 +98,62 @@ fn silence_does_not_count_while_the_hub_is_busy() {
     server.session.set_reading_paused(done, false);
     assert_eq!(server.session.handle_timeout(done + 29 * SECOND), Ok(()));
     assert_eq!(server.session.handle_timeout(done + 30 * SECOND), Err(SessionError::ClientTimeout));
+}
+
+#[test]
+fn a_message_that_takes_longer_than_the_timeout_has_to_come_at_the_least_rate_and_to_go_on() {
+    // So many bytes in each of so many seconds, and how long that lives.
+    for (bytes, seconds, lives) in
+        [(1, 300, 31), (800, 300, 138), (1024, 20, 50), (1100, 300, 300), (100_000, 1, 60)]
+    {
+        let config = SessionConfig { keep_alive_interval: None, ..SessionConfig::default() };
+        let config = SessionConfig { limits: Limits { message_bytes: None, ..config.limits }, ..config };
+        let (mut server, now) = server(config);
+        receive(&mut server, now, encode::ping(Protocol::Json).message());
+        let lived = (1..300).find(|second| {
+            if *second <= seconds {
+                receive(&mut server, now + *second * SECOND, &vec![b' '; bytes]);
+            }
+            server.session.handle_timeout(now + *second * SECOND).is_err()
+        });
+        assert_eq!(lived.unwrap_or(300), lives, "{bytes} bytes in each of {seconds} seconds");
+    }
+}
+
+#[test]
+fn each_message_has_its_own_time_however_slow_the_one_before_was() {
+    let (mut server, now) = server(SessionConfig { keep_alive_interval: None, ..SessionConfig::default() });
+    let ping = encode::ping(Protocol::Json);
+    receive(&mut server, now, ping.message());
+    let part = vec![b' '; 5000];
+    for start in [1, 101, 201].map(|second| now + second * SECOND) {
+        receive(&mut server, start, &part);
+        server.session.handle_timeout(start + 29 * SECOND).unwrap();
+        receive(&mut server, start + 30 * SECOND, &part);
+        server.session.handle_timeout(start + 30 * SECOND).unwrap();
+        receive(&mut server, start + 31 * SECOND, ping.message());
+        for second in 60..100 {
+            receive(&mut server, start + second * SECOND, ping.message());
+            server.session.handle_timeout(start + second * SECOND).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_not_read_yet_is_a_sign_of_life_where_it_is_a_message() {
+    let ping = encode::ping(Protocol::Json).message().to_vec();
+    let cases =
+        [(&ping[..], true, true), (&ping[..5], true, false), (&ping[..5], false, true), (b"", true, false)];
+    for (unread, receives_more, alive) in cases {
+        let (mut server, now) =
+            server(SessionConfig { keep_alive_interval: None, ..SessionConfig::default() });
+        receive(&mut server, now, &ping);
+        let lives = (1..=40).all(|second| {
+            server.session.note_unread(now + second * SECOND, unread, receives_more);
+            server.session.handle_timeout(now + second * SECOND).is_ok()
+        });
+        assert_eq!(lives, alive, "{unread:?} {receives_more}");
+    }
 }
 
 #[test]

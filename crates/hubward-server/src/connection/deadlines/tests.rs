@@ -8,12 +8,12 @@ use hubward_hub::{Disconnected, Hub, HubOptions};
 use hubward_transport::TransportOptions;
 use hubward_types::Principal;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::STALL_TIME;
 use crate::engine::Engine;
 use crate::testing::client::{Next, TestClient};
-use crate::testing::{Journal, engine, pass, until_ended};
+use crate::testing::{Journal, engine, pass, until_ended, until_idle};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -114,4 +114,74 @@ async fn a_client_that_reads_nothing_is_slow_only_past_the_limit_and_after_it_ha
     assert_eq!(time, STALL_TIME + close_timeout, "it has its time to read the Close message");
     let (time, end) = flood(1000).await;
     assert_eq!((time, end), (close_timeout, vec!["SlowConsumer".to_owned()]), "past the hard limit at once");
+}
+
+/// How a client writes that is made to wait for its output.
+#[derive(Clone, Copy, PartialEq)]
+enum Writes {
+    /// One ping, then nothing more.
+    OnePing,
+    Pings,
+    /// One call that is larger than what is received while nothing is read, at so many bytes a second.
+    LargeCall(usize),
+}
+
+/// Sends a client more than its socket holds, again and again, which it reads after so many seconds. Returns how long
+/// it lives with a client timeout of four seconds, up to a minute, and why it ends.
+async fn kept_waiting(reads_after: u32, writes: Writes) -> (Duration, Vec<String>) {
+    let journal = Journal::default();
+    let options = HubOptions {
+        client_timeout: 4 * SECOND,
+        maximum_receive_message_bytes: None,
+        ..HubOptions::default()
+    };
+    let engine = engine(hub(&journal).options(options));
+    let mut client = TestClient::connect(&engine, "c1").await;
+    let start = Instant::now();
+    client.send(&json!({ "type": 6 })).await;
+    for second in 1.. {
+        if second % reads_after == 1 % reads_after {
+            engine.handle().all().send("Large", ("x".repeat(100_000),)).await.unwrap();
+            until_idle().await;
+        }
+        match writes {
+            Writes::OnePing => {}
+            Writes::Pings => client.send(&json!({ "type": 6 })).await,
+            Writes::LargeCall(bytes) => client.send_bytes(&vec![b' '; bytes]).await,
+        }
+        sleep_until(start + second * SECOND).await;
+        if engine.connection_count() == 0 || start.elapsed() >= 60 * SECOND {
+            break;
+        }
+        if second % reads_after == 0 {
+            while timeout(SECOND / 10, client.read_some(1 << 20)).await == Ok(true) {}
+        }
+    }
+    (start.elapsed(), journal.take())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_silent_times_out_however_often_its_output_is_blocked() {
+    for reads_after in [1, 2, 8] {
+        let (time, end) = kept_waiting(reads_after, Writes::OnePing).await;
+        assert!(time <= 10 * SECOND && end == ["ClientTimeout"], "{reads_after}: {time:?} {end:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_messages_are_not_read_because_its_output_is_blocked_is_not_silent() {
+    for writes in [Writes::Pings, Writes::LargeCall(7_000), Writes::LargeCall(3_000)] {
+        for reads_after in [1, 2, 8] {
+            let (time, end) = kept_waiting(reads_after, writes).await;
+            assert!(time >= 60 * SECOND && end.is_empty(), "{reads_after}: {time:?} {end:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickle_of_one_message_is_no_sign_of_life_whether_or_not_output_is_blocked() {
+    for reads_after in [1, 8] {
+        let (time, end) = kept_waiting(reads_after, Writes::LargeCall(100)).await;
+        assert!(time <= 10 * SECOND && end == ["ClientTimeout"], "{reads_after}: {time:?} {end:?}");
+    }
 }
