@@ -27,7 +27,8 @@ pub struct TransportOptions {
     pub allow_stateful_reconnects: bool,
     /// The oldest negotiate version that is accepted. Default: 0.
     pub minimum_protocol_version: i32,
-    /// How long a negotiated connection token may stay unused, and a POST without its GET. Default: 15 s.
+    /// How long a negotiated connection token may stay unused, and a POST without its GET; at most an hour, since used
+    /// tokens are remembered until then. Default: 15 s.
     pub connect_timeout: Duration,
     /// How long a connection lives without a transport: a stateful one that was lost, or a long-polling one between
     /// two polls. Default: 15 s.

@@ -20,8 +20,9 @@ use crate::transport::Transport;
 /// The newest version of negotiate, in which the connection token is not the public id.
 const VERSION: i32 = 1;
 
-/// How long a token may be used that may be used for ever: a time that every system can represent.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// How long a token may be used, whatever the connect timeout: used ones are remembered until then, so that there has to
+/// be a bound, and a client that connects later than this negotiates anew.
+const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 
 /// What the id inside a token of version 0 begins with, where the token itself is the public id. No random id has it.
 const VERSION_0_MARK: &str = "~";
@@ -78,7 +79,7 @@ pub(crate) fn negotiate(admitted: &Admitted<'_>, parts: &Parts) -> Result<Respon
         identity: Identity::of(principal),
         stateful,
         issued_at: *now,
-        expires_at: *now + options.connect_timeout.min(NEVER),
+        expires_at: *now + options.connect_timeout.min(LONGEST_LIFE),
     };
     let token = manager.keys().seal(&claims);
     Ok(serialized(&NegotiateResponse {

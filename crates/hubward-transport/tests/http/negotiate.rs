@@ -1,5 +1,7 @@
 //! Negotiate's responses.
 
+use std::time::Duration;
+
 use crate::support::{PATH, Server, options, unchanged};
 
 #[tokio::test]
@@ -63,6 +65,15 @@ async fn errors_have_status_200() {
         assert_eq!(response.status, 200);
         assert_eq!(response.text(), format!("{{\"error\":\"{error}\"}}"));
     }
+}
+
+#[tokio::test]
+async fn no_token_is_valid_for_more_than_an_hour() {
+    let server = Server::echo(options(|options| options.connect_timeout = Duration::MAX)).await;
+    let target = server.negotiated().await;
+    let claims = server.manager.keys().open(target.split_once("id=").unwrap().1).unwrap();
+    let life = claims.expires_at.duration_since(claims.issued_at).unwrap();
+    assert!(life <= Duration::from_secs(3600), "{life:?}");
 }
 
 #[tokio::test]
