@@ -101,6 +101,7 @@ macro_rules! group_store_suite {
             opening_returns_the_groups_of_the_user,
             a_connection_is_opened_once_also_after_its_end,
             a_claim_ends,
+            an_open_connection_is_opened_by_nobody_else_once_its_claim_has_ended,
             one_of_many_that_open_a_connection_at_once_has_it,
             what_comes_late_from_a_former_owner_changes_nothing,
             what_was_never_opened_joins_nothing,
@@ -164,6 +165,8 @@ macro_rules! node_registry_suite {
             a_node_that_is_taken_for_dead_records_nothing,
             a_node_restores_what_it_holds_before_or_after_it_was_swept,
             a_connection_that_another_node_has_meanwhile_is_not_restored,
+            a_restored_connection_is_opened_by_nobody_else_also_after_its_end,
+            a_connection_whose_id_another_node_has_claimed_is_not_restored,
             restoring_is_bounded,
         }
         $crate::suite_tests! { $fixture, node_registry::cancelling,

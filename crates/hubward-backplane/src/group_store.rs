@@ -35,8 +35,9 @@ pub const MAX_RESTORED_AT_ONCE: usize = 100;
 /// it: a late effect of it does not undo what a later call recorded.
 pub trait GroupStore: Send + Sync + 'static {
     /// Records a connection that opens: its owner and its user; and returns what connecting needs. The first call for a
-    /// connection id claims it, for as long as its token could be used again, also beyond the connection's end. The same
-    /// owner may repeat the call while the connection is open, such as when the first one's reply was lost.
+    /// connection id claims it, for as long as its token could be used again, also beyond the connection's end, and as
+    /// long as it is open. The same owner may repeat the call while the connection is open, such as when the first one's
+    /// reply was lost.
     ///
     /// # Errors
     ///
@@ -97,9 +98,10 @@ pub trait GroupStore: Send + Sync + 'static {
         owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Puts back connections that a node holds, after it was taken for dead and has announced itself anew, or after the
-    /// record was lost. Those that another node has opened or taken over meanwhile stay as they are, and are returned:
-    /// the caller has lost them. At most [`MAX_RESTORED_AT_ONCE`] at a time.
+    /// Puts back connections that a node holds, and claims their ids again, after it was taken for dead and has announced
+    /// itself anew, or after the record was lost. Those that another node has opened or taken over meanwhile stay as they
+    /// are, and are returned, as are those whose id another node has claimed: the caller has lost them. At most
+    /// [`MAX_RESTORED_AT_ONCE`] at a time.
     ///
     /// # Errors
     ///
@@ -266,6 +268,8 @@ pub struct HeldConnection {
     pub user: Option<UserId>,
     /// Its groups.
     pub groups: Vec<GroupName>,
+    /// For how long its id is still claimed: as long as its token could be used again.
+    pub claim: Duration,
 }
 
 /// Whom a change of a user's membership concerns.

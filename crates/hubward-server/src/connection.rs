@@ -106,7 +106,8 @@ impl ConnectionTask {
             .filter(|_| config.close_on_authentication_expiration)
             .map(|at| now + at.duration_since(SystemTime::now()).unwrap_or_default().min(NEVER));
         let alarm = now + NEVER;
-        let request = OpeningRequest { info: request, transport };
+        let request =
+            OpeningRequest { info: request, transport, token_expires_at: registration.token_expires_at() };
         Self {
             hub: engine.clone().facade(),
             session: Session::server(config.session(transport, stateful), now.into_std()),

@@ -5,6 +5,7 @@
 //! the backplane's three traits.
 
 mod acceptor;
+mod claims;
 mod cluster;
 mod connection;
 mod context;
@@ -19,6 +20,7 @@ mod node;
 mod testing;
 
 pub use acceptor::HubAcceptor;
+pub use claims::{HubClaims, RawClaims};
 pub use context::{NodeContext, NodeStores};
 pub use engine::{Engine, UnknownPolicy, required_policies};
 pub use node::{Node, StartError};

@@ -5,6 +5,7 @@ pub(crate) mod changes;
 pub(crate) mod connection;
 pub(crate) mod expiries;
 pub(crate) mod lifecycle;
+pub(crate) mod opening;
 pub(crate) mod outage;
 pub(crate) mod queries;
 pub(crate) mod record;

@@ -69,7 +69,7 @@ pub(crate) fn handle_of(id: &str, principal: Principal, protocol: Protocol) -> A
         id.into(),
         principal,
         protocol,
-        OpeningRequest { info: testing::request(), transport: Transport::WebSockets },
+        OpeningRequest { info: testing::request(), transport: Transport::WebSockets, token_expires_at: None },
         Mailbox::new(MailboxLimits { messages: 1000, bytes: 1 << 20 }),
     ))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hubward_auth::{Authenticator, Cors, Policy};
 use hubward_types::HubName;
 
+use crate::connections::claims::ConnectionClaims;
 use crate::connections::connection::Acceptor;
 use crate::connections::manager::ConnectionManager;
 use crate::options::TransportOptions;
@@ -14,6 +15,7 @@ pub struct Endpoint {
     pub(crate) path: String,
     pub(crate) hub: HubName,
     pub(crate) acceptor: Arc<dyn Acceptor>,
+    pub(crate) claims: Option<Arc<dyn ConnectionClaims>>,
     pub(crate) manager: Arc<ConnectionManager>,
     pub(crate) options: Arc<TransportOptions>,
     pub(crate) authenticator: Authenticator,
@@ -34,12 +36,20 @@ impl Endpoint {
             path: path.into(),
             hub: hub.into(),
             acceptor,
+            claims: None,
             manager,
             options: Arc::default(),
             authenticator: Authenticator::none(),
             policies: Vec::new(),
             cors: Cors::none(),
         }
+    }
+
+    /// Sets where all nodes of a cluster find out whether a connection token was used before. Default: `None`, for a node
+    /// whose tokens no other node opens.
+    pub fn claims(mut self, claims: Option<Arc<dyn ConnectionClaims>>) -> Self {
+        self.claims = claims;
+        self
     }
 
     /// Sets limits, timeouts and switches.

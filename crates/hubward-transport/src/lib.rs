@@ -37,6 +37,7 @@ pub mod raw;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use connections::claims::{Claim, Claimed, ConnectionClaims, OpeningConnection};
 pub use connections::connection::{Acceptor, Connection};
 pub use connections::manager::ConnectionManager;
 pub use connections::registration::Registration;

@@ -7,7 +7,7 @@ use hubward_types::{ConnectionId, HubName, Principal};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::pipe::websocket::{Io, WebSocketPipe};
-use crate::{Connection, ConnectionManager, Registration, RequestInfo, Transport, TransportOptions};
+use crate::{Claim, Connection, ConnectionManager, Registration, RequestInfo, Transport, TransportOptions};
 
 /// Opens a WebSocket connection over `io`, as if its request had been accepted. The other end of `io` speaks WebSocket
 /// frames as a client does.
@@ -29,6 +29,12 @@ pub fn web_socket(
         pipe: WebSocketPipe::new(Io::Other(Box::new(io)), Bytes::new(), options).into(),
         registration: Registration::unnamed(manager),
     }
+}
+
+/// Opens a connection with what was claimed for it.
+pub fn claimed(mut connection: Connection, claim: Option<Claim>) -> Connection {
+    connection.registration.open(claim);
+    connection
 }
 
 /// Makes the [`RequestInfo`] of a request without query, headers or address.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, GroupStore, NodeRegistry};
 use hubward_hub::{Hub, HubBuildError, HubHandle};
-use hubward_server::{Engine, HubAcceptor, Node, NodeContext, NodeStores, StartError, UnknownPolicy};
+use hubward_server::{
+    Engine, HubAcceptor, HubClaims, Node, NodeContext, NodeStores, RawClaims, StartError, UnknownPolicy,
+};
 use hubward_transport::{Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
@@ -271,6 +273,7 @@ impl Builder {
                 Arc::new(HubAcceptor::new(engine.clone(), &options)),
                 connections.clone(),
             )
+            .claims(HubClaims::shared(&engine))
             .options(options)
             .authenticator(self.authenticator.clone())
             .policies(required)
@@ -282,7 +285,9 @@ impl Builder {
             check_path(&path)?;
             let name = HubName::from(path.clone());
             let required = hubward_server::required_policies(&name, &policies, &self.policies)?;
+            let claims = RawClaims::shared(&context, name.clone());
             let endpoint = Endpoint::new(path, name, handler, connections.clone())
+                .claims(claims)
                 .options(options)
                 .authenticator(self.authenticator.clone())
                 .policies(required)

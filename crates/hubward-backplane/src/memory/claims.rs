@@ -12,7 +12,7 @@ type Key = (HubName, ConnectionId);
 const REMOVED_AT_ONCE: usize = 16;
 
 #[derive(Default)]
-pub(super) struct ConnectionClaims(Mutex<State>);
+pub(super) struct ClaimedIds(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -27,7 +27,7 @@ struct Claim {
     until: Option<Instant>,
 }
 
-impl ConnectionClaims {
+impl ClaimedIds {
     /// Claims a connection id until `until`; `None`: for ever.
     ///
     /// # Errors
@@ -42,18 +42,33 @@ impl ConnectionClaims {
     ) -> Result<(), NodeId> {
         let mut state = self.0.lock();
         state.remove_ended(now);
-        if let Some(claim) = state.by_key.get(key) {
-            // One that has ended may not have had its turn to be removed.
-            if claim.until.is_none_or(|until| until > now) {
-                return Err(claim.by.clone());
-            }
-            let ended = claim.until;
-            ended.map(|at| state.ending.remove(&(at, key.clone())));
+        if let Some(claim) = state.claim_of(key, now) {
+            return Err(claim.by.clone());
         }
-        if let Some(at) = until {
-            state.ending.insert((at, key.clone()));
-        }
-        state.by_key.insert(key.clone(), Claim { by: by.clone(), until });
+        state.set(key, Claim { by: by.clone(), until });
+        Ok(())
+    }
+
+    /// Claims a connection id that the same node may have claimed before: until the later of both times.
+    ///
+    /// # Errors
+    ///
+    /// Another node that claimed it before.
+    pub(super) fn claim_again(
+        &self,
+        key: &Key,
+        by: &NodeId,
+        now: Instant,
+        until: Option<Instant>,
+    ) -> Result<(), NodeId> {
+        let mut state = self.0.lock();
+        state.remove_ended(now);
+        let until = match state.claim_of(key, now) {
+            Some(claim) if claim.by != *by => return Err(claim.by.clone()),
+            Some(claim) => claim.until.zip(until).map(|(before, until)| before.max(until)),
+            None => until,
+        };
+        state.set(key, Claim { by: by.clone(), until });
         Ok(())
     }
 
@@ -63,6 +78,23 @@ impl ConnectionClaims {
 }
 
 impl State {
+    /// The claim of an id. One that has ended may not have had its turn to be removed.
+    fn claim_of(&self, key: &Key, now: Instant) -> Option<&Claim> {
+        self.by_key.get(key).filter(|claim| claim.until.is_none_or(|until| until > now))
+    }
+
+    fn set(&mut self, key: &Key, claim: Claim) {
+        if let Some(at) = claim.until {
+            self.ending.insert((at, key.clone()));
+        }
+        let until = claim.until;
+        if let Some(Claim { until: Some(before), .. }) = self.by_key.insert(key.clone(), claim)
+            && until != Some(before)
+        {
+            self.ending.remove(&(before, key.clone()));
+        }
+    }
+
     fn remove_ended(&mut self, now: Instant) {
         for _ in 0..REMOVED_AT_ONCE {
             if self.ending.first().is_none_or(|(at, _)| *at > now) {

@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, ready};
 use hubward_types::{ConnectionId, GroupName, HubName, UserId};
 use tokio::time::Instant;
 
-use super::claims::ConnectionClaims;
+use super::claims::ClaimedIds;
 use super::indexes::{Indexes, User, nodes_of};
 use super::nodes::Nodes;
 use crate::group_store::{
@@ -35,7 +35,7 @@ pub struct InMemoryStore {
 
 struct State {
     indexes: Indexes,
-    claims: ConnectionClaims,
+    claims: ClaimedIds,
     nodes: Nodes,
 }
 
@@ -47,7 +47,7 @@ impl InMemoryStore {
 
     /// Makes a store whose nodes count as dead this long after their last heartbeat.
     pub fn with_lease(lease: Duration) -> Self {
-        let (indexes, claims) = (Indexes::default(), ConnectionClaims::default());
+        let (indexes, claims) = (Indexes::default(), ClaimedIds::default());
         Self { state: Arc::new(State { indexes, claims, nodes: Nodes::new(lease) }) }
     }
 
@@ -97,20 +97,9 @@ impl GroupStore for InMemoryStore {
         &self,
         opening: OpenConnection,
     ) -> BoxFuture<'_, Result<OpenedConnection, StoreError>> {
-        let OpenConnection { hub, connection, user, owner, claim } = opening;
-        self.record(&owner.clone(), |state| {
-            let (key, now) = ((hub.clone(), connection), Instant::now());
-            if let Err(by) = state.claims.claim(&key, &owner.node, now, now.checked_add(claim)) {
-                let repeated =
-                    state.indexes.connections.get(&key).is_some_and(|record| record.owner == owner);
-                if !repeated {
-                    return Err(StoreError::Claimed { by });
-                }
-            } else {
-                state.indexes.open(key, user.clone(), owner);
-            }
-            Ok(OpenedConnection::new(user.map(|user| groups_of(state, &hub, &user)).unwrap_or_default()))
-        })
+        let owner = opening.owner.clone();
+        let opened = self.state.nodes.while_alive_among(&owner, |lives| open(&self.state, opening, lives));
+        ready(opened.unwrap_or(Err(StoreError::Fenced))).boxed()
     }
 
     fn owner(
@@ -170,8 +159,13 @@ impl GroupStore for InMemoryStore {
         let mut lost = Vec::new();
         for held in connections {
             let key = (held.hub.clone(), held.connection.clone());
-            let State { indexes, nodes, .. } = &*self.state;
-            match nodes.while_alive_among(owner, |lives| indexes.restore(owner, held, lives)) {
+            let State { indexes, claims, nodes } = &*self.state;
+            let restored = nodes.while_alive_among(owner, |lives| {
+                let now = Instant::now();
+                let claimed = claims.claim_again(&key, &owner.node, now, now.checked_add(held.claim));
+                claimed.is_ok() && indexes.restore(owner, held, lives)
+            });
+            match restored {
                 None => return ready(Err(StoreError::Fenced)).boxed(),
                 Some(true) => {}
                 Some(false) => lost.push(key),
@@ -330,6 +324,29 @@ impl NodeRegistry for InMemoryStore {
         }
         ready(Ok(Sweep { removed, finished: false })).boxed()
     }
+}
+
+/// Records a connection for an owner whose life goes on.
+fn open(
+    state: &State,
+    opening: OpenConnection,
+    lives: impl Fn(&Owner) -> bool,
+) -> Result<OpenedConnection, StoreError> {
+    let OpenConnection { hub, connection, user, owner, claim } = opening;
+    let (key, now) = ((hub.clone(), connection), Instant::now());
+    let holder = state.indexes.connections.get(&key).map(|record| record.owner.clone());
+    match holder.filter(|holder| lives(holder)) {
+        // The call is repeated.
+        Some(holder) if holder == owner => {}
+        // Whether or not its token could still be used.
+        Some(holder) => return Err(StoreError::Claimed { by: holder.node }),
+        None => {
+            let claimed = state.claims.claim(&key, &owner.node, now, now.checked_add(claim));
+            claimed.map_err(|by| StoreError::Claimed { by })?;
+            state.indexes.open(key, user.clone(), owner);
+        }
+    }
+    Ok(OpenedConnection::new(user.map(|user| groups_of(state, &hub, &user)).unwrap_or_default()))
 }
 
 /// The groups of a user that have not expired.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use hubward_hub::{HubConnection, Items, Request};
 use hubward_proto::Protocol;
@@ -103,6 +104,11 @@ impl ConnectionHandle {
     /// The id that logs may show. Under negotiate version 0 the public id is the connection token, so logs get another.
     pub(crate) fn logged_id(&self) -> &ConnectionId {
         &self.logged_id
+    }
+
+    /// Until when the token that opened the connection could be used again; `None` where there was none.
+    pub(crate) fn token_expires_at(&self) -> Option<SystemTime> {
+        self.request.token_expires_at
     }
 
     /// Notes that the client's messages are read from now on, completions among them.
@@ -258,6 +264,8 @@ impl HubConnection for ConnectionHandle {
 pub(crate) struct OpeningRequest {
     pub(crate) info: Arc<RequestInfo>,
     pub(crate) transport: Transport,
+    /// Until when its connection token could be used again; `None` where it had none.
+    pub(crate) token_expires_at: Option<SystemTime>,
 }
 
 impl Request for OpeningRequest {

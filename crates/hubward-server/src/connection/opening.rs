@@ -13,7 +13,7 @@ use super::{ConnectionTask, Opened};
 use crate::engine::Engine;
 use crate::invocation::failures::{self, HubPart};
 use crate::invocation::{lifecycle, panics};
-use crate::membership::{self, lifecycle::NotOpened};
+use crate::membership::{self, lifecycle::NotOpened, opening::Opening};
 
 impl ConnectionTask {
     pub(super) fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -53,18 +53,20 @@ impl ConnectionTask {
             handle.start_reading();
             return;
         }
-        self.connecting = Some(Box::pin(connected(engine, handle, hub)));
+        let opening = self.registration.take_claim();
+        self.connecting = Some(Box::pin(connected(engine, handle, hub, opening)));
     }
 }
 
-/// Records a connection, subscribes for it, and runs `on_connected`.
+/// Records a connection and subscribes for it, where that was not done before, and runs `on_connected`.
 async fn connected(
     engine: Arc<Engine>,
     handle: Arc<ConnectionHandle>,
     hub: Arc<dyn HubEngine>,
+    opening: Option<Box<Opening>>,
 ) -> Result<(), CloseReason> {
     let opening = panics::catch_panic(async {
-        match membership::lifecycle::connected(&engine, &handle).await {
+        match membership::lifecycle::connected(&engine, &handle, opening).await {
             Ok(()) => {}
             Err(NotOpened::Refused(error)) => return Err(error.into()),
             Err(NotOpened::Outage) => return Ok(Err(CloseReason::Outage)),

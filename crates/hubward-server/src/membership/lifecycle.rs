@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use hubward_backplane::{OpenedConnection, Topic};
+use hubward_backplane::{StoreError, Topic};
 use hubward_hub::GroupError;
 
+use super::opening::{Opening, OpeningOutcome};
 use super::outage::{self, Failed, in_time};
-use super::record::open;
+use super::user::Membership;
 use super::users::ChangingUser;
 use super::{changes, recording, store_failed, user};
 use crate::connection::groups::GroupChange;
@@ -30,41 +31,40 @@ pub(crate) enum NotOpened {
     Outage,
 }
 
-/// Records a connection that has opened, subscribes to what other nodes publish for its user, and delivers the groups of
-/// its user. What cannot be done because the store or the backplane cannot be reached is done later, unless the hub
-/// refuses connections then.
+/// Takes over what was done for a connection that has opened, or does it now: records it, and subscribes to what other
+/// nodes publish for its user. Then delivers the groups of its user. What cannot be done because the store or the backplane
+/// cannot be reached is done later, unless the hub refuses connections then.
 pub(crate) async fn connected(
     engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
+    opening: Option<Box<Opening>>,
 ) -> Result<(), NotOpened> {
-    let (hub, context, user) = (engine.name(), &engine.context, connection.principal.user_id());
-    // From before the groups are read: a change that is announced meanwhile makes them out of date.
-    let changing = user.map(|user| engine.users.enter(user));
-    let subscribe = async {
-        let Some(user) = user.filter(|_| context.backplane.is_some()) else { return Ok(()) };
-        let subscribing = context.subscriptions.add_one(Topic::User(hub.clone(), user.clone()));
-        in_time(subscribing).await?;
-        connection.set_user_subscribed(true);
-        Ok(())
-    };
-    let opening = async {
+    let opened = async {
         // Also where it panics: the connection's end waits for its turn.
         scopeguard::defer! { changes::release(engine, connection) }
-        in_time(open(engine, connection)).await
+        let opening = match opening {
+            Some(opening) => *opening,
+            None => {
+                let (id, user) = (connection.id.clone(), connection.principal.user_id().cloned());
+                Opening::begin(engine, id, user, connection.token_expires_at()).await?
+            }
+        };
+        Ok(opening.hand_over(connection))
     };
-    let (opened, subscribed) = tokio::join!(opening, subscribe);
-    let mut failed = subscribed.err();
-    match opened {
-        Ok(opened) => failed = deliver_groups(engine, connection, changing, opened).await.err().or(failed),
-        Err(error) => failed = Some(error),
+    let (outcome, in_another_life) =
+        opened.await.map_err(|by| NotOpened::Refused(store_failed(StoreError::Claimed { by })))?;
+    let OpeningOutcome { changing, groups, mut failed } = outcome;
+    if let Some(groups) = groups {
+        failed = deliver_groups(engine, connection, changing, groups).await.err().or(failed);
     }
-    match failed {
-        None => {
-            outage::might_have_ended(engine);
-            Ok(())
-        }
-        Some(failed) => not_opened(engine, connection, failed),
+    if let Some(failed) = failed {
+        return not_opened(engine, connection, failed);
     }
+    match in_another_life {
+        true => recording::restore_one(engine, connection),
+        false => outage::might_have_ended(engine),
+    }
+    Ok(())
 }
 
 /// Delivers the groups of a connection's user, as they were read when it opened or, if they have changed meanwhile, as they
@@ -72,10 +72,9 @@ pub(crate) async fn connected(
 async fn deliver_groups(
     engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
-    changing: Option<ChangingUser<'_>>,
-    opened: OpenedConnection,
+    changing: Option<ChangingUser>,
+    groups: Vec<Membership>,
 ) -> Result<(), Failed> {
-    let groups = user::timed_groups(opened.groups);
     let (Some(user), Some(changing)) = (connection.principal.user_id(), changing) else { return Ok(()) };
     let _turn = changing.turn().await;
     let groups = match changing.is_outdated() {

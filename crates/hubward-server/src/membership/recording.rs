@@ -36,6 +36,11 @@ pub(crate) fn record_later(engine: &Arc<Engine>, connection: &Arc<ConnectionHand
     start(engine, [(connection.clone(), Unrecorded::Opened)]);
 }
 
+/// Records a connection again that was recorded in an earlier life of the node.
+pub(crate) fn restore_one(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
+    start(engine, [(connection.clone(), Unrecorded::Held)]);
+}
+
 /// Records all connections of a hub in the node's new life.
 pub(crate) fn restore(engine: &Arc<Engine>) {
     let mut connections = Vec::new();
@@ -166,7 +171,8 @@ async fn claim(
     engine: Arc<Engine>,
     connection: Arc<ConnectionHandle>,
 ) -> Result<(Arc<ConnectionHandle>, Claimed), StoreError> {
-    let claimed = match open(&engine, &connection).await {
+    let (id, user) = (&connection.id, connection.principal.user_id());
+    let claimed = match open(&engine, id, user, connection.token_expires_at()).await {
         Ok(_) => Claimed::Now,
         // By an attempt of an earlier life of this node.
         Err(StoreError::Claimed { by }) if by == engine.context.id => Claimed::Before,

@@ -17,8 +17,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Removes later what the store has of a connection and should not: all of it once it has closed, and before that the
 /// groups that it has not joined.
 pub(crate) fn retry(engine: &Arc<Engine>, connection: &ConnectionId) {
+    // Without a runtime, nothing of the node goes on: a connection may be dropped after it.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     if engine.removals.push(connection) {
-        engine.context.tasks.spawn(retry_all(Arc::downgrade(engine)));
+        engine.context.tasks.spawn_on(retry_all(Arc::downgrade(engine)), &runtime);
     }
 }
 

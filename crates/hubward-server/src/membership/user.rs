@@ -27,7 +27,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// A group that a user is in, and when that has to be read again; `None` where it does not expire.
-type Membership = (GroupName, Option<Instant>);
+pub(crate) type Membership = (GroupName, Option<Instant>);
 
 /// Reads whether a user is a member of a group, and delivers to the user's connections of this node accordingly. Fails
 /// closed: what cannot be read is not delivered, and is read again later.
@@ -86,6 +86,8 @@ async fn stop(engine: &Arc<Engine>, user: &UserId, group: &GroupName) {
 /// reads.
 pub(crate) fn read_again(engine: Arc<Engine>) -> impl Future<Output = ()> + Send + use<> {
     let (shutdown, weak) = (engine.context.shutdown.clone(), Arc::downgrade(&engine));
+    // Those of connections that open now are not in the index yet.
+    engine.users.announce_all();
     let mut users = engine.index.users();
     drop(engine);
     async move {

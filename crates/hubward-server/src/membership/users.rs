@@ -9,7 +9,9 @@ use tokio::sync::{Mutex, MutexGuard};
 
 /// Users of whom something changes. An entry lasts as long as somebody uses it.
 #[derive(Default)]
-pub(crate) struct Users(DashMap<UserId, Arc<Entry>>);
+pub(crate) struct Users(Arc<UserEntries>);
+
+type UserEntries = DashMap<UserId, Arc<Entry>>;
 
 #[derive(Default)]
 struct Entry {
@@ -22,8 +24,8 @@ struct Entry {
 }
 
 /// A user of whom something changes, or may.
-pub(crate) struct ChangingUser<'a> {
-    users: &'a Users,
+pub(crate) struct ChangingUser {
+    users: Arc<UserEntries>,
     user: UserId,
     entry: Arc<Entry>,
     /// How many changes had been announced when this began.
@@ -31,12 +33,17 @@ pub(crate) struct ChangingUser<'a> {
 }
 
 impl Users {
-    pub(crate) fn enter(&self, user: &UserId) -> ChangingUser<'_> {
+    pub(crate) fn enter(&self, user: &UserId) -> ChangingUser {
         let entry = self.0.entry(user.clone()).or_default();
         entry.uses.fetch_add(1, Ordering::Relaxed);
         let entry = entry.clone();
         let seen = entry.changes.load(Ordering::SeqCst);
-        ChangingUser { users: self, user: user.clone(), entry, seen }
+        ChangingUser { users: self.0.clone(), user: user.clone(), entry, seen }
+    }
+
+    /// Notes that changes of any user may have been missed: what was read from the store before may be out of date.
+    pub(crate) fn announce_all(&self) {
+        self.0.iter().for_each(|entry| _ = entry.changes.fetch_add(1, Ordering::SeqCst));
     }
 
     #[cfg(test)]
@@ -45,7 +52,7 @@ impl Users {
     }
 }
 
-impl ChangingUser<'_> {
+impl ChangingUser {
     /// Notes that a change was announced: what was read from the store before may be out of date.
     pub(crate) fn announce(&self) {
         self.entry.changes.fetch_add(1, Ordering::SeqCst);
@@ -67,9 +74,9 @@ impl ChangingUser<'_> {
     }
 }
 
-impl Drop for ChangingUser<'_> {
+impl Drop for ChangingUser {
     fn drop(&mut self) {
-        self.users.0.remove_if(&self.user, |_, entry| entry.uses.fetch_sub(1, Ordering::Relaxed) == 1);
+        self.users.remove_if(&self.user, |_, entry| entry.uses.fetch_sub(1, Ordering::Relaxed) == 1);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hubward_auth::KeyRing;
 use hubward_testing::frame::{self, masked};
-use hubward_transport::{Acceptor, Connection, ConnectionManager, TransportOptions, testing};
+use hubward_transport::{Acceptor, Claim, Connection, ConnectionManager, TransportOptions, testing};
 use hubward_types::Principal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
@@ -50,13 +50,19 @@ impl TestClient {
         principal: Principal,
         options: TransportOptions,
     ) -> Self {
-        Self::open_as(engine, id, principal, options, false)
+        Self::open_as(engine, id, principal, options, false, None)
+    }
+
+    /// Opens a connection of a user for which a token was claimed; the handshake is not done yet.
+    pub(crate) fn open_claimed(engine: &Arc<Engine>, id: &str, user: &str, claim: Option<Claim>) -> Self {
+        let principal = Principal::builder().user_id(user).build();
+        Self::open_as(engine, id, principal, TransportOptions::default(), false, claim)
     }
 
     /// Opens an anonymous connection for which stateful reconnect was negotiated, and does the handshake.
     pub(crate) async fn connect_stateful(engine: &Arc<Engine>, id: &str) -> Self {
         let options = TransportOptions::default();
-        let mut client = Self::open_as(engine, id, Principal::anonymous(), options, true);
+        let mut client = Self::open_as(engine, id, Principal::anonymous(), options, true, None);
         client.send(&json!({ "protocol": "json", "version": 2 })).await;
         assert_eq!(client.next().await, Next::Message(json!({})));
         client
@@ -68,9 +74,10 @@ impl TestClient {
         principal: Principal,
         options: TransportOptions,
         stateful: bool,
+        claim: Option<Claim>,
     ) -> Self {
         let (io, server) = tokio::io::duplex(SOCKET_BYTES);
-        let manager = Self::accept_as(engine, server, id, principal, options, stateful);
+        let manager = Self::accept_as(engine, server, id, principal, options, stateful, claim);
         Self { io, buffer: Vec::new(), received: Vec::new(), manager }
     }
 
@@ -80,7 +87,7 @@ impl TestClient {
         socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         id: &str,
     ) {
-        Self::accept_as(engine, socket, id, Principal::anonymous(), TransportOptions::default(), false);
+        Self::accept_as(engine, socket, id, Principal::anonymous(), TransportOptions::default(), false, None);
     }
 
     fn accept_as(
@@ -90,6 +97,7 @@ impl TestClient {
         principal: Principal,
         options: TransportOptions,
         stateful: bool,
+        claim: Option<Claim>,
     ) -> Weak<ConnectionManager> {
         let context = &engine.context;
         let manager = ConnectionManager::new(
@@ -102,7 +110,7 @@ impl TestClient {
         let acceptor = HubAcceptor::new(engine.clone(), &options);
         let hub = engine.name().clone();
         let connection = testing::web_socket(socket, id, hub, principal, manager, Arc::new(options));
-        acceptor.accept(Connection { stateful, ..connection });
+        acceptor.accept(testing::claimed(Connection { stateful, ..connection }, claim));
         weak
     }
 

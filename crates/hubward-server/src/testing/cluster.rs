@@ -74,7 +74,7 @@ impl TestNode {
 
     /// The second half: it is recorded, and gets the groups of its user.
     pub(crate) async fn entered(&self, connection: &Arc<ConnectionHandle>) {
-        membership::lifecycle::connected(&self.engine, connection).await.unwrap();
+        membership::lifecycle::connected(&self.engine, connection, None).await.unwrap();
     }
 
     /// Closes a connection as its task does. It fails where that has to wait for what a test holds up.

@@ -19,8 +19,8 @@ pub(crate) fn open(keys: &KeyRing, hub: &HubName, token: &str) -> Result<Connect
 
 /// Decides whether a connection that this node does not know may begin here.
 ///
-/// A WebSocket may begin on any node, since all of it stays on that node. The other transports are many requests,
-/// which all nodes route to the node that the token names.
+/// A WebSocket may begin on any node, since all of it stays on that node, if no other node has claimed its token. The
+/// other transports are many requests, which all nodes route to the node that the token names.
 pub(crate) fn may_begin_here(
     node_id: &NodeId,
     claims: &ConnectionTokenClaims,

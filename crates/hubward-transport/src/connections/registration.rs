@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 
+use super::claims::Claim;
 use super::resume::Resume;
 use crate::connections::manager::ConnectionManager;
 use crate::pipe::Pipe;
@@ -20,6 +21,7 @@ pub struct Registration {
     id: Option<ConnectionId>,
     token_expires_at: SystemTime,
     resume: Option<Arc<Resume>>,
+    claim: Option<Claim>,
 }
 
 impl Registration {
@@ -30,12 +32,43 @@ impl Registration {
         claims: &ConnectionTokenClaims,
         resume: Option<Arc<Resume>>,
     ) -> Self {
-        Self { manager, id: Some(claims.connection_id.clone()), token_expires_at: claims.expires_at, resume }
+        Self {
+            manager,
+            id: Some(claims.connection_id.clone()),
+            token_expires_at: claims.expires_at,
+            resume,
+            claim: None,
+        }
     }
 
     /// Makes the registration of a connection that was opened without a token.
     pub(crate) fn unnamed(manager: Arc<ConnectionManager>) -> Self {
-        Self { manager, id: None, token_expires_at: SystemTime::UNIX_EPOCH, resume: None }
+        Self { manager, id: None, token_expires_at: SystemTime::UNIX_EPOCH, resume: None, claim: None }
+    }
+
+    /// Opens the connection, with what was claimed for it. Until then it cannot be resumed.
+    pub(crate) fn open(&mut self, claim: Option<Claim>) {
+        self.claim = claim;
+        if let Some(resume) = &self.resume {
+            resume.allow();
+        }
+    }
+
+    /// Takes what was [claimed](crate::ConnectionClaims) for the connection, if it is a `T`. What is not taken is dropped
+    /// with the registration.
+    pub fn take_claim<T: 'static>(&mut self) -> Option<Box<T>> {
+        match self.claim.take()?.downcast() {
+            Ok(claim) => Some(claim),
+            Err(other) => {
+                self.claim = Some(other);
+                None
+            }
+        }
+    }
+
+    /// Returns until when the connection token could be used again; `None` where there was none.
+    pub fn token_expires_at(&self) -> Option<SystemTime> {
+        self.id.as_ref().map(|_| self.token_expires_at)
     }
 
     /// Is ready when the client has opened another WebSocket to resume this connection. The new pipe takes over at

@@ -1,8 +1,10 @@
 //! Which connections live on this node, by the id inside their token. Negotiating leaves nothing here. A connection
 //! that has ended leaves its id until its token has expired, so that no token opens two connections; these are at
-//! most as many as were opened within one connect timeout.
+//! most as many as were opened within one connect timeout. What the other nodes have opened is known to
+//! [`ConnectionClaims`](super::claims::ConnectionClaims).
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -14,7 +16,7 @@ use hubward_types::{ConnectionId, NodeId};
 use parking_lot::Mutex;
 
 use super::ownership;
-use super::resume::Resume;
+use super::resume::{Permission, Resume};
 use crate::pipe::inbox::Inbox;
 use crate::pipe::long_polling::PollChannel;
 use crate::pipe::received::TransportEnd;
@@ -30,8 +32,8 @@ const SWEPT_AT_ONCE: usize = 16;
 #[derive(Default)]
 pub(crate) struct Registry {
     slots: DashMap<ConnectionId, Slot>,
-    /// The ids of unused slots, with when to remove them.
-    expiring: Mutex<VecDeque<(SystemTime, ConnectionId)>>,
+    /// The ids of unused slots, with when to remove them, the earliest first.
+    expiring: Mutex<BinaryHeap<Reverse<(SystemTime, ConnectionId)>>>,
     /// How many slots are [`Slot::Waiting`].
     waiting: AtomicUsize,
 }
@@ -126,8 +128,10 @@ impl Registry {
             (Slot::WebSocket(None), Transport::WebSockets)
             | (Slot::ServerSentEvents(_), Transport::ServerSentEvents) => Err(Refusal::AlreadyActive),
             (Slot::WebSocket(Some(resume)), Transport::WebSockets) => {
-                if resume.is_forbidden() {
-                    return Err(Refusal::UnknownId);
+                match resume.permission() {
+                    Permission::Allowed => {}
+                    Permission::NotYet => return Err(Refusal::AlreadyActive),
+                    Permission::Forbidden => return Err(Refusal::UnknownId),
                 }
                 request.check_user()?;
                 Ok(Found::Resumed(resume.clone()))
@@ -202,21 +206,20 @@ impl Registry {
     }
 
     fn expire_at(&self, at: SystemTime, id: &ConnectionId) {
-        self.expiring.lock().push_back((at, id.clone()));
+        self.expiring.lock().push(Reverse((at, id.clone())));
     }
 
-    /// Removes unused slots whose token has expired. Tokens of one endpoint expire in the order in which they were
-    /// made; where endpoints differ in their timeout, a slot may stay until those before it have expired.
+    /// Removes unused slots whose token has expired.
     fn sweep(&self, now: SystemTime) {
         for _ in 0..SWEPT_AT_ONCE {
             let id = {
                 let mut expiring = self.expiring.lock();
-                match expiring.front() {
-                    Some((at, _)) if *at <= now => expiring.pop_front(),
+                match expiring.peek() {
+                    Some(Reverse((at, _))) if *at <= now => expiring.pop(),
                     _ => None,
                 }
             };
-            let Some((_, id)) = id else { return };
+            let Some(Reverse((_, id))) = id else { return };
             let unused = |_: &ConnectionId, slot: &Slot| matches!(slot, Slot::Ended | Slot::Waiting(_));
             if let Some((_, Slot::Waiting(inbox))) = self.slots.remove_if(&id, unused) {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);

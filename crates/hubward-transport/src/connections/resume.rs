@@ -14,20 +14,38 @@ pub(crate) struct Resume {
 
 #[derive(Default)]
 struct State {
-    forbidden: bool,
+    permission: Permission,
     pipe: Option<Pipe>,
     owner: WakerSlot,
 }
 
+/// Whether the connection may be resumed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Permission {
+    /// It has yet to open.
+    #[default]
+    NotYet,
+    Allowed,
+    Forbidden,
+}
+
 impl Resume {
-    pub(crate) fn is_forbidden(&self) -> bool {
-        self.state.lock().forbidden
+    pub(crate) fn permission(&self) -> Permission {
+        self.state.lock().permission
+    }
+
+    /// Allows resuming, unless it is forbidden already.
+    pub(crate) fn allow(&self) {
+        let mut state = self.state.lock();
+        if state.permission == Permission::NotYet {
+            state.permission = Permission::Allowed;
+        }
     }
 
     /// Forbids resuming: no pipe is accepted any more, and one that waits is dropped.
     pub(crate) fn forbid(&self) {
         let mut state = self.state.lock();
-        state.forbidden = true;
+        state.permission = Permission::Forbidden;
         state.owner.clear();
         let waiting = state.pipe.take();
         // Dropping a pipe closes its socket: not inside the lock.
@@ -38,7 +56,7 @@ impl Resume {
     /// Hands a pipe over; the newest wins. Where resuming is forbidden by now, the pipe is dropped.
     pub(crate) fn offer(&self, pipe: Pipe) {
         let mut state = self.state.lock();
-        if state.forbidden {
+        if state.permission == Permission::Forbidden {
             return;
         }
         let older = state.pipe.replace(pipe);

@@ -1,5 +1,6 @@
 //! GET: opens a connection on the transport that the request is for, or polls one that is open.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -12,6 +13,7 @@ use super::admission::{Admitted, connection_token};
 use super::negotiate::public_id;
 use super::response;
 use super::upgrade::{self, Handshake, is_for_web_socket};
+use crate::connections::claims::{Claimed, OpeningConnection};
 use crate::connections::connection::Connection;
 use crate::connections::registration::Registration;
 use crate::connections::registry::{Found, NewTransport};
@@ -35,11 +37,11 @@ pub(crate) async fn get(admitted: Admitted<'_>, parts: Parts) -> Result<Response
     let transport = requested_transport(&parts.headers);
     admitted.log.transport = Some(transport);
     match transport {
-        Transport::WebSockets => web_socket(admitted, parts),
-        Transport::ServerSentEvents => server_sent_events(admitted, &parts),
+        Transport::WebSockets => web_socket(admitted, parts).await,
+        Transport::ServerSentEvents => server_sent_events(admitted, &parts).await,
         Transport::LongPolling => {
             let timeout = admitted.endpoint.options.poll_timeout;
-            let Some(channel) = long_polling(admitted, &parts)? else {
+            let Some(channel) = long_polling(admitted, &parts).await? else {
                 return Ok(response::octets(Vec::new()));
             };
             // A poll takes long: only what it needs is kept for it.
@@ -71,7 +73,7 @@ fn requested_transport(headers: &HeaderMap) -> Transport {
     }
 }
 
-fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Response, Refusal> {
+async fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Response, Refusal> {
     let Endpoint { manager, options, acceptor, cors, .. } = &**admitted.endpoint;
     if !cors.allows_websocket(&parts.headers) {
         return Err(Refusal::OriginNotAllowed);
@@ -83,7 +85,7 @@ fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Response, 
             let claims = admitted.open_token(&parts)?;
             match find_or_begin(&admitted, &claims, Transport::WebSockets)? {
                 Found::New(NewTransport::WebSocket(resume)) => {
-                    Opening::new(&admitted, &claims, &token, resume)
+                    Opening::claimed(&admitted, &claims, &token, resume).await?
                 }
                 Found::Resumed(resume) => {
                     return Ok(upgrade::resume(manager, handshake, options.clone(), resume));
@@ -96,12 +98,13 @@ fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Response, 
     Ok(upgrade::open(manager, handshake, options.clone(), acceptor.clone(), connect))
 }
 
-fn server_sent_events(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Response, Refusal> {
+async fn server_sent_events(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Response, Refusal> {
     let claims = admitted.open_token(parts)?;
     match find_or_begin(&admitted, &claims, Transport::ServerSentEvents)? {
         Found::New(NewTransport::ServerSentEvents(inbox)) => {
             let (pipe, body) = ServerSentEventsPipe::new(inbox, admitted.endpoint.options.clone());
-            accept(admitted, &claims, parts, pipe.into());
+            let opening = Opening::claimed(&admitted, &claims, &token(parts), None).await?;
+            accept(admitted, opening, parts, pipe.into());
             Ok(response::event_stream(body))
         }
         _ => Err(Refusal::TransportChanged),
@@ -109,13 +112,18 @@ fn server_sent_events(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Respo
 }
 
 /// Opens the connection at its first poll; returns what every later one waits for.
-fn long_polling(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Option<Arc<PollChannel>>, Refusal> {
+async fn long_polling(
+    mut admitted: Admitted<'_>,
+    parts: &Parts,
+) -> Result<Option<Arc<PollChannel>>, Refusal> {
     let claims = admitted.open_token(parts)?;
     match find_or_begin(&admitted, &claims, Transport::LongPolling)? {
         Found::Poll(channel) => Ok(Some(channel)),
         Found::New(NewTransport::LongPolling(channel)) => {
-            let pipe = LongPollingPipe::new(channel, admitted.endpoint.options.clone());
-            accept(admitted, &claims, parts, pipe.into());
+            let mut pipe = LongPollingPipe::new(channel, admitted.endpoint.options.clone());
+            let opening = Opening::claimed(&admitted, &claims, &token(parts), None).await?;
+            pipe.opened();
+            accept(admitted, opening, parts, pipe.into());
             Ok(None)
         }
         _ => Err(Refusal::TransportChanged),
@@ -132,23 +140,39 @@ fn find_or_begin(
     manager.registry().find_or_begin(&request, transport, options.offers(transport))
 }
 
+/// Returns the connection token of a request that has one.
+fn token(parts: &Parts) -> Cow<'_, str> {
+    connection_token(parts).unwrap_or_default()
+}
+
 /// Accepts a connection whose pipe exists already.
-fn accept(admitted: Admitted<'_>, claims: &ConnectionTokenClaims, parts: &Parts, pipe: Pipe) {
+fn accept(admitted: Admitted<'_>, opening: Opening, parts: &Parts, pipe: Pipe) {
     let acceptor = &admitted.endpoint.acceptor;
-    let opening = Opening::new(&admitted, claims, &connection_token(parts).unwrap_or_default(), None);
     acceptor.accept(opening.begin(admitted, parts, pipe.transport())(pipe));
 }
 
 impl Opening {
-    fn new(
+    /// Makes the opening of a connection that the registry has just begun, unless its token was used on another node. If
+    /// it was, or if this is dropped meanwhile, this node does not open the connection either.
+    async fn claimed(
         admitted: &Admitted<'_>,
         claims: &ConnectionTokenClaims,
         token: &str,
         resume: Option<Arc<Resume>>,
-    ) -> Self {
-        let stateful = resume.is_some();
-        let registration = Registration::new(admitted.endpoint.manager.clone(), claims, resume);
-        Self { id: public_id(claims, token), stateful, registration }
+    ) -> Result<Self, Refusal> {
+        let Endpoint { manager, claims: shared, .. } = &**admitted.endpoint;
+        let (id, stateful) = (public_id(claims, token), resume.is_some());
+        let mut registration = Registration::new(manager.clone(), claims, resume);
+        let claim = match shared {
+            None => None,
+            Some(shared) => {
+                let user = admitted.caller.principal.user_id().cloned();
+                let opening = OpeningConnection { id: id.clone(), user, token_expires_at: claims.expires_at };
+                shared.claim(opening).await.map_err(|Claimed| Refusal::UnknownId)?
+            }
+        };
+        registration.open(claim);
+        Ok(Self { id, stateful, registration })
     }
 
     /// Makes the opening of a WebSocket whose client did not negotiate. No later request can name the connection.

@@ -88,6 +88,13 @@ impl LongPollingPipe {
         }
     }
 
+    /// Notes that the connection has opened only now: its client's time to poll again begins.
+    pub(crate) fn opened(&mut self) {
+        let now = Instant::now();
+        self.deadline = now + self.options.disconnect_timeout.min(NEVER);
+        self.channel.state.lock().idle_since = now;
+    }
+
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<Received> {
         self.channel.inbox.poll_receive(cx, input)
     }

@@ -9,6 +9,7 @@
 )]
 
 mod authorization;
+mod claims;
 mod long_polling;
 mod negotiate;
 mod requests;

@@ -37,12 +37,15 @@ async fn token(node: &NodeProcess, path: &str) -> String {
 #[tokio::test]
 async fn a_token_that_is_used_on_one_node_opens_nothing_on_the_other() {
     let node = nodes(2);
-    for (first, second) in USES.into_iter().flat_map(|first| USES.map(|second| (first, second))) {
-        let token = token(&node, "/hub").await;
-        let (opened, status, _socket) = first.at(&node, 0, "/hub", &token).await;
-        assert!(opened, "{first:?} on the first node: {status}");
-        let (opened, status, _other) = second.at(&node, 1, "/hub", &token).await;
-        assert!(!opened, "{first:?} on the one node, then {second:?} on the other: {status}");
+    let both = USES.into_iter().flat_map(|first| USES.map(|second| (first, second)));
+    for (path, (first, second)) in
+        ["/hub", "/raw"].into_iter().flat_map(|path| both.clone().map(move |uses| (path, uses)))
+    {
+        let token = token(&node, path).await;
+        let (opened, status, _socket) = first.at(&node, 0, path, &token).await;
+        assert!(opened, "{path}: {first:?} on the first node: {status}");
+        let (opened, status, _other) = second.at(&node, 1, path, &token).await;
+        assert!(!opened, "{path}: {first:?} on the one node, then {second:?} on the other: {status}");
     }
 }
 

@@ -60,6 +60,18 @@ pub async fn a_claim_ends(new: &NewStores) {
     assert_eq!(store.owner_of("c1").await, Some(store.owner("node-2").await));
 }
 
+pub async fn an_open_connection_is_opened_by_nobody_else_once_its_claim_has_ended(new: &NewStores) {
+    let store = HubStore::new(new);
+    store.open("node-1", "c1", None, Duration::ZERO).await.expect("it is opened");
+    store.try_join("node-1", "ward:7", "c1").await.expect("it is recorded");
+    let refused = store.open("node-2", "c1", None, LONG).await;
+    assert!(matches!(&refused, Err(StoreError::Claimed { by }) if by.as_str() == "node-1"), "{refused:?}");
+    store.open("node-1", "c1", None, LONG).await.expect("its own owner may repeat the call");
+    store.check("ward:7", &[connection("c1")]).await;
+    store.end("c1").await;
+    store.open("node-2", "c1", None, LONG).await.expect("it is opened");
+}
+
 pub async fn one_of_many_that_open_a_connection_at_once_has_it(new: &NewStores) {
     let store = Arc::new(HubStore::new(new));
     for round in 0..50 {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::lives::{SHORT, wait_for_death};
 use super::sweeping::{join, members, open};
-use crate::conformance::stores::{NewStores, announce};
+use crate::conformance::stores::{LONG, NewStores, Stores, announce};
 use crate::group_store::{HeldConnection, MAX_RESTORED_AT_ONCE, Member, OpenConnection, StoreError};
+use crate::owner::Owner;
 
 pub(super) fn held(connection: &str, user: Option<&str>, groups: &[&str]) -> HeldConnection {
     HeldConnection {
@@ -13,7 +14,20 @@ pub(super) fn held(connection: &str, user: Option<&str>, groups: &[&str]) -> Hel
         connection: connection.into(),
         user: user.map(Into::into),
         groups: groups.iter().map(|group| (*group).into()).collect(),
+        claim: Duration::ZERO,
     }
+}
+
+/// Opens a connection whose token may be used for long.
+async fn open_for_long(stores: &Stores, owner: &Owner, connection: &str) -> Result<(), StoreError> {
+    let opening = OpenConnection {
+        hub: "clinical".into(),
+        connection: connection.into(),
+        user: None,
+        owner: owner.clone(),
+        claim: LONG,
+    };
+    stores.groups.open_connection(opening).await.map(|_| ())
 }
 
 pub async fn a_node_that_is_taken_for_dead_records_nothing(new: &NewStores) {
@@ -78,6 +92,33 @@ pub async fn a_connection_that_another_node_has_meanwhile_is_not_restored(new: &
     let lost = stores.groups.restore(&anew, restoring).await.expect("it is restored");
     assert_eq!(lost, [("clinical".into(), "c1".into())]);
     assert_eq!(members(&stores, "ward:7").await, [Member::Connection("c2".into())].into());
+}
+
+pub async fn a_restored_connection_is_opened_by_nobody_else_also_after_its_end(new: &NewStores) {
+    let stores = new(LONG);
+    let (first, second) = (announce(&stores, "node-1").await, announce(&stores, "node-2").await);
+    // As if the record of it had been lost.
+    let restoring = HeldConnection { claim: LONG, ..held("c1", None, &["ward:7"]) };
+    for _ in 0..2 {
+        let lost = stores.groups.restore(&first, vec![restoring.clone()]).await.expect("it is restored");
+        assert!(lost.is_empty());
+    }
+    let refused = open_for_long(&stores, &second, "c1").await;
+    assert!(matches!(&refused, Err(StoreError::Claimed { by }) if by.as_str() == "node-1"), "{refused:?}");
+    stores.groups.end_connection(&"clinical".into(), &"c1".into(), &first).await.expect("it is ended");
+    let refused = open_for_long(&stores, &second, "c1").await;
+    assert!(matches!(&refused, Err(StoreError::Claimed { by }) if by.as_str() == "node-1"), "{refused:?}");
+}
+
+pub async fn a_connection_whose_id_another_node_has_claimed_is_not_restored(new: &NewStores) {
+    let stores = new(LONG);
+    let (first, second) = (announce(&stores, "node-1").await, announce(&stores, "node-2").await);
+    open_for_long(&stores, &second, "c1").await.expect("it is opened");
+    stores.groups.end_connection(&"clinical".into(), &"c1".into(), &second).await.expect("it is ended");
+    let lost =
+        stores.groups.restore(&first, vec![held("c1", None, &["ward:7"])]).await.expect("it is restored");
+    assert_eq!(lost, [("clinical".into(), "c1".into())]);
+    assert!(members(&stores, "ward:7").await.is_empty());
 }
 
 pub async fn restoring_is_bounded(new: &NewStores) {

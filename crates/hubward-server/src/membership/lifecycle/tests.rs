@@ -45,7 +45,7 @@ async fn a_connection_whose_subscription_failed_leaves_none_when_it_closes() {
     let connection = user_handle("c1", "alice");
     node.engine.index.add(&connection);
     node.backplane.subscribing.set_failing(true);
-    connected(&node.engine, &connection).await.unwrap();
+    connected(&node.engine, &connection, None).await.unwrap();
     node.close(&connection).await;
     assert_eq!(node.backplane.take_calls(), ["subscribe user alice", "unsubscribe user alice"]);
 }
@@ -108,7 +108,7 @@ async fn a_store_that_no_other_node_shares_is_not_needed_to_end_a_connection_wit
     let engine = engine(Hub::new("hub"));
     let connection = handle("c1");
     engine.index.add(&connection);
-    connected(&engine, &connection).await.unwrap();
+    connected(&engine, &connection, None).await.unwrap();
     let owner = engine.context.store.owner(engine.name(), &connection.id).await.unwrap();
     assert_eq!(owner, None, "it has no record of the connection");
     disconnected(&engine, &connection).await;

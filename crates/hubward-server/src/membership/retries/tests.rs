@@ -129,8 +129,13 @@ async fn a_late_end_of_a_node_that_was_taken_for_dead_removes_nothing_of_the_nex
     first.join(&connection, "g").await;
     let (hub, id) = (first.engine.name().clone(), connection.id.clone());
     first.store.inner.withdraw(&first.engine.context.owner()).await.unwrap();
-    let held =
-        HeldConnection { hub: hub.clone(), connection: id.clone(), user: None, groups: vec!["g".into()] };
+    let held = HeldConnection {
+        hub: hub.clone(),
+        connection: id.clone(),
+        user: None,
+        groups: vec!["g".into()],
+        claim: Duration::ZERO,
+    };
     let next = second.engine.context.owner();
     assert_eq!(second.store.restore(&next, vec![held]).await.unwrap(), []);
     first.close(&connection).await;

@@ -30,7 +30,11 @@ fn begin(
     now: SystemTime,
 ) -> Result<Registration, Refusal> {
     match find(manager, claims, now, Transport::WebSockets)? {
-        Found::New(NewTransport::WebSocket(resume)) => Ok(Registration::new(manager.clone(), claims, resume)),
+        Found::New(NewTransport::WebSocket(resume)) => {
+            let mut registration = Registration::new(manager.clone(), claims, resume);
+            registration.open(None);
+            Ok(registration)
+        }
         _ => panic!("it is not a new WebSocket"),
     }
 }
@@ -57,6 +61,43 @@ fn an_ended_connection_is_remembered_until_its_token_has_expired() {
 }
 
 #[test]
+fn a_token_that_expires_late_keeps_no_other_in_memory() {
+    let (manager, now) = (manager(), SystemTime::now());
+    let lasting = ConnectionTokenClaims { expires_at: now + 100 * TOKEN_LIFETIME, ..claims(now) };
+    drop(begin(&manager, &lasting, now).unwrap());
+    drop(begin(&manager, &claims(now), now).unwrap());
+    assert_eq!(manager.registry().slots.len(), 2);
+    let later = claims(now + TOKEN_LIFETIME);
+    let registration = begin(&manager, &later, now + TOKEN_LIFETIME).unwrap();
+    assert_eq!(manager.registry().slots.len(), 2, "the lasting one and the newest");
+    drop(registration);
+}
+
+#[test]
+fn a_connection_that_has_yet_to_open_is_not_resumed() {
+    let (manager, now) = (manager(), SystemTime::now());
+    let claims = ConnectionTokenClaims { stateful: true, ..claims(now) };
+    let again = || find(&manager, &claims, now, Transport::WebSockets);
+    let Ok(Found::New(NewTransport::WebSocket(resume))) = again() else { panic!("it is not new") };
+    let mut registration = Registration::new(manager.clone(), &claims, resume);
+    assert_eq!(again().err(), Some(Refusal::AlreadyActive));
+    registration.open(None);
+    assert!(matches!(again(), Ok(Found::Resumed(_))));
+    drop(registration);
+    assert_eq!(again().err(), Some(Refusal::UnknownId));
+}
+
+#[test]
+fn a_claim_is_taken_once_and_only_as_what_it_is() {
+    let (manager, now) = (manager(), SystemTime::now());
+    let mut registration = begin(&manager, &claims(now), now).unwrap();
+    registration.open(Some(Box::new(7_u32)));
+    assert_eq!(registration.take_claim::<String>(), None);
+    assert_eq!(registration.take_claim::<u32>(), Some(Box::new(7)));
+    assert_eq!(registration.take_claim::<u32>(), None);
+}
+
+#[test]
 fn a_connection_that_outlives_its_token_leaves_nothing() {
     let (manager, issued) = (manager(), SystemTime::now() - 2 * TOKEN_LIFETIME);
     drop(begin(&manager, &claims(issued), issued).unwrap());
@@ -79,7 +120,10 @@ fn connections_that_only_post_are_bounded_and_expire() {
 
     let later = now + TOKEN_LIFETIME;
     assert_eq!(post(&first, later).err(), Some(Refusal::UnknownId));
-    assert!(post(&claims(later), later).is_ok());
+    // As many as it takes to remove all that have expired.
+    for _ in 0..=WAITING_CONNECTIONS / SWEPT_AT_ONCE {
+        assert!(post(&claims(later), later).is_ok());
+    }
     let ended = target.inbox.poll_ended(&TestTask::new().cx());
     assert_eq!(ended, Poll::Ready(TransportEnd::Lost), "a POST that still waits is notified");
 }
