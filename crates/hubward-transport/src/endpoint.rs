@@ -8,6 +8,7 @@ use hubward_types::HubName;
 use crate::connections::claims::ConnectionClaims;
 use crate::connections::connection::Acceptor;
 use crate::connections::manager::ConnectionManager;
+use crate::log_limit::LogLimit;
 use crate::options::TransportOptions;
 
 /// A path on which connections are opened. By default it is open to everyone, over all transports.
@@ -21,6 +22,8 @@ pub struct Endpoint {
     pub(crate) authenticator: Authenticator,
     pub(crate) policies: Vec<Policy>,
     pub(crate) cors: Cors,
+    /// How many refusals are logged of each reason, with each error of a bearer token.
+    pub(crate) refusals: LogLimit<(&'static str, Option<&'static str>)>,
 }
 
 impl Endpoint {
@@ -32,6 +35,7 @@ impl Endpoint {
         acceptor: Arc<dyn Acceptor>,
         manager: Arc<ConnectionManager>,
     ) -> Self {
+        let refusals = LogLimit::new(manager.tasks().clone(), manager.draining().clone());
         Self {
             path: path.into(),
             hub: hub.into(),
@@ -42,6 +46,7 @@ impl Endpoint {
             authenticator: Authenticator::none(),
             policies: Vec::new(),
             cors: Cors::none(),
+            refusals,
         }
     }
 

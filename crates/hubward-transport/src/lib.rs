@@ -24,6 +24,7 @@ mod connections;
 mod endpoint;
 mod error;
 mod http;
+mod log_limit;
 mod options;
 mod pipe;
 mod refusal;

@@ -18,8 +18,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
+use connection::Listening;
 use options::ServeOptions;
 use socket::Place;
+
+use crate::log_limit::LogLimit;
 
 /// How long nothing is accepted after an accept failed for want of files or memory: those come back when a connection
 /// ends, and trying at once again would only burn the processor.
@@ -51,28 +54,34 @@ pub async fn serve(listener: TcpListener, router: Router, options: ServeOptions)
     // Connections end when this future does, however it does.
     let shutdown = options.shutdown.child_token();
     let _stop = shutdown.clone().drop_guard();
-    let options = Arc::new(ServeOptions { shutdown, ..options });
-    let router = TowerToHyperService::new(router);
     let (places, tasks) = (Arc::new(AtomicUsize::new(0)), TaskTracker::new());
+    let listening = Arc::new(Listening {
+        router: TowerToHyperService::new(router),
+        refusals: LogLimit::new(tasks.clone(), shutdown.clone()),
+        options: ServeOptions { shutdown: shutdown.clone(), ..options },
+    });
     loop {
         let accepted = tokio::select! {
             biased;
-            () = options.shutdown.cancelled() => break,
+            () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, remote)) => match Place::take(&places, options.max_connections) {
+            Ok((tcp, remote)) => match Place::take(&places, listening.options.max_connections) {
                 Some(place) => {
-                    socket::prepare(&tcp, options.unacknowledged_timeout);
-                    tasks.spawn(connection::serve(tcp, remote, place, router.clone(), options.clone()));
+                    socket::prepare(&tcp, listening.options.unacknowledged_timeout);
+                    tasks.spawn(connection::serve(tcp, remote, place, listening.clone()));
                 }
-                None => refuse(&tcp),
+                None => {
+                    refuse(&tcp);
+                    listening.log_full();
+                }
             },
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "Connections cannot be accepted.");
+                listening.log_failed(&error);
                 tokio::select! {
-                    () = options.shutdown.cancelled() => break,
+                    () = shutdown.cancelled() => break,
                     () = tokio::time::sleep(ACCEPT_PAUSE) => {}
                 }
             }
@@ -90,7 +99,6 @@ fn refuse(tcp: &TcpStream) {
     let _ = tcp.try_write(FULL);
     let mut unread = [0; 4096];
     let _ = tcp.try_read(&mut unread);
-    tracing::debug!("A connection was refused: there are as many as may be.");
 }
 
 /// Whether an accept failed because its client is gone again.

@@ -18,8 +18,11 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hubward_auth::{Authenticator, DevelopmentIssuer, JwtConfig, JwtKey, Policy};
-use hubward_testing::Response;
+use hubward_testing::{Http, Response};
+use hubward_transport::ServeOptions;
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use support::tokens::token_of;
 use support::{Server, bearer, issuer, token};
@@ -136,6 +139,47 @@ async fn a_connection_that_a_refused_token_made_anonymous_is_accepted_with_its_e
     let log = written.take();
     assert!(log.contains("A connection was accepted."), "{log}");
     assert_eq!((field(&log, "token_error"), field(&log, "user")), (Some("malformed"), None), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_refusals_is_a_few_lines_and_their_number() {
+    let (written, _guard) = Written::start();
+    let server = Server::echo(|endpoint| endpoint.policies(vec![Policy::authenticated()])).await;
+    let user = "x".repeat(2000);
+    for _ in 0..1000 {
+        assert_eq!(server.post("/hub/negotiate", user.as_bytes()).await.status, 401);
+    }
+    let mut log = written.take();
+    while !log.contains("More connections were refused.") {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        log.push_str(&written.take());
+    }
+    let lines: Vec<_> = log.lines().collect();
+    assert!(lines.len() < 50, "{log}");
+    assert!(lines.iter().all(|line| line.contains("INFO") && line.contains("no token")), "{log}");
+    assert!(lines.last().is_some_and(|line| line.contains(" refused=")), "{log}");
+}
+
+#[tokio::test]
+async fn who_has_no_place_and_which_host_is_not_listed_is_logged_in_brief() {
+    let (written, _guard) = Written::start();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = ServeOptions { max_connections: 1, hosts: vec!["a".into()], ..ServeOptions::default() };
+    let mut serving = JoinSet::new();
+    serving.spawn(hubward_transport::serve(listener, axum::Router::new(), options));
+    let mut first = Http::connect(address).await;
+    for _ in 0..100 {
+        first.write(format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "x".repeat(20_000)).as_bytes()).await;
+        assert_eq!(first.response().await.status, 400);
+    }
+    for _ in 0..100 {
+        assert_eq!(Http::connect(address).await.head().await.status, 503);
+    }
+    let log = written.take();
+    assert!(log.contains("INFO") && log.contains("its host is not listed"), "{log}");
+    assert!(log.contains("WARN") && log.contains("there are too many. max_connections=1"), "{log}");
+    assert!(log.lines().all(|line| line.len() < 300) && log.lines().count() < 50, "{log}");
 }
 
 /// Collects what is logged.

@@ -47,7 +47,7 @@ pub(crate) async fn admit(
         Err(refusal) => Err(refusal),
     };
     let mut response = served.unwrap_or_else(|refusal| {
-        log.refused(&endpoint.hub, refusal);
+        log.refused(endpoint, refusal);
         refusal.into_response()
     });
     if log.transport == Some(Transport::LongPolling) {

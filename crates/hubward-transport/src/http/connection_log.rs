@@ -1,9 +1,12 @@
-//! The one log line about a request that opened a connection or was refused. No token and no part of one is in it.
+//! The one log line about a request that opened a connection or was refused, unless a flood of refusals is only counted.
+//! No token and no part of one is in it.
 
 use hubward_auth::BearerTokenError;
 use hubward_types::{ConnectionId, HubName, UserId, brief_name};
+use tracing::Level;
 
 use super::caller::Caller;
+use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
 use crate::transport::Transport;
 
@@ -44,30 +47,52 @@ impl ConnectionLog {
         line!(info, self, hub, None::<&str>, "A connection was accepted.");
     }
 
-    /// Logs at INFO who was refused, and at DEBUG what a misbehaving
-    /// client can cause at will.
-    pub(crate) fn refused(&self, hub: &HubName, refusal: Refusal) {
-        let reason = refusal.reason();
-        match refusal {
-            Refusal::Unauthenticated(_)
-            | Refusal::Forbidden
-            | Refusal::OriginNotAllowed
-            | Refusal::UserChanged
-            | Refusal::TooManyWaiting
-            | Refusal::Draining => line!(info, self, hub, reason, "A connection was refused."),
-            Refusal::MethodNotAllowed
-            | Refusal::IdRequired
-            | Refusal::UnknownId
-            | Refusal::TransportDisabled(_)
-            | Refusal::TransportChanged
-            | Refusal::AlreadyActive
-            | Refusal::PostOnWebSocket
-            | Refusal::ConnectionEnded
-            | Refusal::BodyAborted
-            | Refusal::BodyTooLarge
-            | Refusal::NotTerminable
-            | Refusal::WebSocketVersion
-            | Refusal::WebSocketHandshake => line!(debug, self, hub, reason, "A connection was refused."),
+    /// Logs at INFO who was refused, and at DEBUG what a misbehaving client can cause at will. A flood of either is a few
+    /// lines, and their number.
+    pub(crate) fn refused(&self, endpoint: &Endpoint, refusal: Refusal) {
+        let (hub, reason) = (&endpoint.hub, refusal.reason());
+        let token_error = self.token_error.map(BearerTokenError::label);
+        let kind = (reason, token_error);
+        let named = hub.clone();
+        if is_for_operators(refusal) {
+            let rest = move |refused| {
+                tracing::info!(hub = %named, reason, token_error, refused, "More connections were refused.");
+            };
+            if endpoint.refusals.allows(kind, rest) {
+                line!(info, self, hub, reason, "A connection was refused.");
+            }
+        } else if tracing::enabled!(Level::DEBUG) {
+            let rest = move |refused| {
+                tracing::debug!(hub = %named, reason, token_error, refused, "More connections were refused.");
+            };
+            if endpoint.refusals.allows(kind, rest) {
+                line!(debug, self, hub, reason, "A connection was refused.");
+            }
         }
+    }
+}
+
+/// Whether an operator should see that somebody was refused.
+fn is_for_operators(refusal: Refusal) -> bool {
+    match refusal {
+        Refusal::Unauthenticated(_)
+        | Refusal::Forbidden
+        | Refusal::OriginNotAllowed
+        | Refusal::UserChanged
+        | Refusal::TooManyWaiting
+        | Refusal::Draining => true,
+        Refusal::MethodNotAllowed
+        | Refusal::IdRequired
+        | Refusal::UnknownId
+        | Refusal::TransportDisabled(_)
+        | Refusal::TransportChanged
+        | Refusal::AlreadyActive
+        | Refusal::PostOnWebSocket
+        | Refusal::ConnectionEnded
+        | Refusal::BodyAborted
+        | Refusal::BodyTooLarge
+        | Refusal::NotTerminable
+        | Refusal::WebSocketVersion
+        | Refusal::WebSocketHandshake => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::FutureExt;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, header};
+use hubward_types::brief_name;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -26,18 +28,22 @@ use super::deadlines::SocketDeadlines;
 use super::hosts;
 use super::options::ServeOptions;
 use super::socket::{Place, ServedSocket};
+use crate::log_limit::LogLimit;
+
+/// What the connections of a listener share.
+pub(super) struct Listening {
+    pub(super) router: TowerToHyperService<Router>,
+    pub(super) options: ServeOptions,
+    /// How many refusals are logged of each reason.
+    pub(super) refusals: LogLimit<&'static str>,
+}
 
 /// Serves a connection.
-pub(super) async fn serve(
-    tcp: TcpStream,
-    remote: SocketAddr,
-    place: Place,
-    router: TowerToHyperService<Router>,
-    options: Arc<ServeOptions>,
-) {
-    let deadlines = Arc::new(SocketDeadlines::new(&options));
+pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, listening: Arc<Listening>) {
+    let options = &listening.options;
+    let deadlines = Arc::new(SocketDeadlines::new(options));
     let service = service_fn(|request: Request<Incoming>| {
-        let answering = answer(&router, request, remote, deadlines.clone(), &options.hosts);
+        let answering = answer(&listening, request, remote, deadlines.clone());
         async move { Ok::<_, Infallible>(answering.await) }
     });
     let socket = TokioIo::new(ServedSocket::new(tcp, place, deadlines.clone()));
@@ -79,18 +85,20 @@ pub(super) async fn serve(
 
 /// Gives a request to the router, with the address that it came from.
 fn answer(
-    router: &TowerToHyperService<Router>,
+    listening: &Listening,
     request: Request<Incoming>,
     remote: SocketAddr,
     deadlines: Arc<SocketDeadlines>,
-    hosts: &[String],
 ) -> impl Future<Output = Response<ResponseBody>> + use<> {
     deadlines.request_begins();
     let ends = ResponseEnd(deadlines.clone());
-    let allowed = hosts::allows(hosts, request.headers());
+    let allowed = hosts::allows(&listening.options.hosts, request.headers());
+    if !allowed {
+        listening.log_host(request.headers());
+    }
     let mut request = request.map(|incoming| Body::new(RequestBody { incoming, deadlines }));
     request.extensions_mut().insert(ConnectInfo(remote));
-    let answering = allowed.then(|| router.call(request));
+    let answering = allowed.then(|| listening.router.call(request));
     async move {
         let response = match answering {
             Some(answering) => {
@@ -100,5 +108,34 @@ fn answer(
             None => StatusCode::BAD_REQUEST.into_response(),
         };
         response.map(|body| ResponseBody { body, _ends: ends })
+    }
+}
+
+impl Listening {
+    /// Logs that a request names another host.
+    fn log_host(&self, headers: &HeaderMap) {
+        let host = headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let host = host.as_deref().map(brief_name);
+        let rest = |refused| tracing::info!(refused, "More requests named a host that is not listed.");
+        if self.refusals.allows("host", rest) {
+            tracing::info!(host = host.as_deref(), "A request was refused: its host is not listed.");
+        }
+    }
+
+    /// Logs that a connection has no place.
+    pub(super) fn log_full(&self) {
+        let rest = |refused| tracing::warn!(refused, "More connections were refused: there are too many.");
+        if self.refusals.allows("full", rest) {
+            let max_connections = self.options.max_connections;
+            tracing::warn!(max_connections, "A connection was refused: there are too many.");
+        }
+    }
+
+    /// Logs that the system gives no connection.
+    pub(super) fn log_failed(&self, error: &io::Error) {
+        let rest = |failures| tracing::warn!(failures, "Connections could still not be accepted.");
+        if self.refusals.allows("accept", rest) {
+            tracing::warn!(%error, "Connections cannot be accepted.");
+        }
     }
 }

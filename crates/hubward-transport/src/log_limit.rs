@@ -1,0 +1,135 @@
+//! How many log lines clients can cause by being refused: a few of each kind, and then one with the number of the rest.
+//! Only what is refused comes here, so that its lock is on nobody else's way.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The time that a limit is for: short enough that an operator who watches the log learns the number soon.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Lines of one kind in that time: enough to see who is refused and why, and a rate that no log minds.
+const LINES: usize = 10;
+
+/// A limit of log lines for each kind `K`, of which there has to be a fixed number.
+#[derive(Clone)]
+pub(crate) struct LogLimit<K> {
+    windows: Arc<Mutex<HashMap<K, Window>>>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+struct Window {
+    began: Instant,
+    lines: usize,
+    withheld: u64,
+    /// Whether a task waits to log the number of withheld lines.
+    awaited: bool,
+}
+
+impl<K: Clone + Eq + Hash + Send + 'static> LogLimit<K> {
+    /// Makes a limit. The numbers are logged by tasks of the tracker, which end at the shutdown at the latest.
+    pub(crate) fn new(tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+        Self { windows: Arc::default(), tasks, shutdown }
+    }
+
+    /// Returns whether a line may be logged. Where it may not, `summarize` logs how many could not when the time of the
+    /// limit is over, whether or not more come; only the first that is withheld is taken for that.
+    pub(crate) fn allows(&self, kind: K, summarize: impl FnOnce(u64) + Send + 'static) -> bool {
+        let now = Instant::now();
+        let mut windows = self.windows.lock();
+        let window = windows.entry(kind.clone()).or_insert(Window::new(now));
+        if !window.awaited && now.duration_since(window.began) >= WINDOW {
+            *window = Window::new(now);
+        }
+        if window.lines < LINES {
+            window.lines += 1;
+            return true;
+        }
+        window.withheld += 1;
+        if !window.awaited && !self.shutdown.is_cancelled() {
+            window.awaited = true;
+            let until = window.began + WINDOW;
+            drop(windows);
+            self.tasks.spawn(self.clone().summarize_at(until, kind, summarize));
+        }
+        false
+    }
+
+    async fn summarize_at(self, until: Instant, kind: K, summarize: impl FnOnce(u64)) {
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = self.shutdown.cancelled() => {}
+        }
+        let withheld = self.windows.lock().get_mut(&kind).map_or(0, |window| {
+            window.awaited = false;
+            std::mem::take(&mut window.withheld)
+        });
+        summarize(withheld);
+    }
+}
+
+impl Window {
+    fn new(began: Instant) -> Self {
+        Self { began, lines: 0, withheld: 0, awaited: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Limited {
+        limit: LogLimit<&'static str>,
+        summaries: Arc<Mutex<Vec<u64>>>,
+    }
+
+    impl Limited {
+        fn new() -> Self {
+            let limit = LogLimit::new(TaskTracker::new(), CancellationToken::new());
+            Self { limit, summaries: Arc::default() }
+        }
+
+        fn lines(&self, kind: &'static str, attempts: usize) -> usize {
+            let allowed = || {
+                let summaries = self.summaries.clone();
+                self.limit.allows(kind, move |withheld| summaries.lock().push(withheld))
+            };
+            (0..attempts).filter(|_| allowed()).count()
+        }
+
+        fn summaries(&self) -> Vec<u64> {
+            std::mem::take(&mut self.summaries.lock())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rest_of_a_flood_is_one_line_though_nothing_more_comes() {
+        let limited = Limited::new();
+        assert_eq!(limited.lines("a", 1000), LINES);
+        assert_eq!(limited.lines("b", 3), 3, "each kind has its own limit");
+        tokio::time::sleep(2 * WINDOW).await;
+        assert_eq!(limited.summaries(), [1000 - LINES as u64]);
+        assert_eq!(limited.lines("a", 2), 2, "the limit begins anew");
+        tokio::time::sleep(2 * WINDOW).await;
+        assert!(limited.summaries().is_empty(), "nothing was withheld");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_number_is_logged_at_the_shutdown_and_the_limit_holds_after_it() {
+        let limited = Limited::new();
+        limited.lines("a", LINES + 2);
+        limited.limit.shutdown.cancel();
+        limited.limit.tasks.close();
+        limited.limit.tasks.wait().await;
+        assert_eq!(limited.summaries(), [2]);
+        assert_eq!(limited.lines("a", 100), 0);
+        assert!(limited.limit.tasks.is_empty(), "nobody has to wait for a task");
+    }
+}
