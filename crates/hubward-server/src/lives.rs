@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hubward_backplane::{NodeInfo, Owner, RegistryError};
-use hubward_types::HubName;
+use hubward_types::{HubName, brief_display};
 
 use self::others::WeakHubs;
 use crate::context::NodeContext;
@@ -38,7 +38,7 @@ pub(crate) async fn announce(context: &NodeContext, hubs: &[HubName]) -> Result<
 pub(crate) async fn withdraw(context: &NodeContext) {
     let Some(registry) = &context.registry else { return };
     if let Err(error) = registry.withdraw(&context.owner()).await {
-        tracing::warn!(%error, "The node could not be withdrawn; the others take it for dead when its lease has ended.");
+        tracing::warn!(error = %brief_display(&error), "The node could not be withdrawn; the others take it for dead when its lease has ended.");
     }
 }
 
@@ -87,7 +87,7 @@ async fn keep_alive(context: Weak<NodeContext>, interval: Duration, hubs: WeakHu
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
-                    tracing::warn!(%error, "The node's heartbeats cannot be recorded; the others may take it for dead.");
+                    tracing::warn!(error = %brief_display(&error), "The node's heartbeats cannot be recorded; the others may take it for dead.");
                 }
             }
         }

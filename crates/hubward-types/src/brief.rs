@@ -1,6 +1,7 @@
 //! Text of somebody else in a log line, which is as long there as we say.
 
 use std::borrow::Cow;
+use std::fmt::{self, Display, Write};
 
 /// The most bytes of a name in a log line: more than any sensible one has.
 const NAME_BYTES: usize = 64;
@@ -26,6 +27,41 @@ pub fn brief_chain(chain: &str) -> Cow<'_, str> {
     cut(chain, CHAIN_BYTES)
 }
 
+/// Returns what is displayed for a log line: at most 1,024 bytes of it, with `…` where it was cut. It writes no more than
+/// that, however long the text would be.
+pub fn brief_display<T: Display>(text: T) -> impl Display {
+    Brief(text)
+}
+
+struct Brief<T>(T);
+
+impl<T: Display> Display for Brief<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cutting = Cutting { to: f, left: CHAIN_BYTES, written: Ok(()) };
+        let _ = write!(cutting, "{}", self.0);
+        cutting.written
+    }
+}
+
+/// Writes so many bytes, and fails then, so that whoever writes stops.
+struct Cutting<'a, 'b> {
+    to: &'a mut fmt::Formatter<'b>,
+    left: usize,
+    written: fmt::Result,
+}
+
+impl Write for Cutting<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let brief = cut(text, self.left);
+        self.written = self.to.write_str(&brief);
+        self.left = self.left.saturating_sub(text.len());
+        match self.written {
+            Ok(()) if brief.len() == text.len() => Ok(()),
+            _ => Err(fmt::Error),
+        }
+    }
+}
+
 fn cut(text: &str, most_bytes: usize) -> Cow<'_, str> {
     if text.len() <= most_bytes {
         return text.into();
@@ -43,5 +79,20 @@ mod tests {
         assert_eq!(brief_name("alice"), "alice");
         assert_eq!(brief_name(&"a".repeat(64)), "a".repeat(64));
         assert_eq!(brief_name(&format!("a{}", "é".repeat(40))), format!("a{}…", "é".repeat(31)));
+    }
+
+    #[test]
+    fn what_is_displayed_is_cut_and_not_written_further() {
+        struct Endless;
+        impl Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                loop {
+                    f.write_str("é")?;
+                }
+            }
+        }
+        assert_eq!(brief_display("alice").to_string(), "alice");
+        assert_eq!(brief_display(Endless).to_string(), format!("{}…", "é".repeat(512)));
+        assert_eq!(brief_display("x".repeat(1025)).to_string(), format!("{}…", "x".repeat(1024)));
     }
 }

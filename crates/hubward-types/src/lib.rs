@@ -7,7 +7,7 @@ mod principal;
 mod secret;
 mod target;
 
-pub use brief::{brief_chain, brief_error, brief_name};
+pub use brief::{brief_chain, brief_display, brief_error, brief_name};
 pub use id::{ConnectionId, GroupName, HubName, NodeId, UserId};
 pub use principal::{Principal, PrincipalBuilder};
 pub use secret::{AccessToken, ConnectionToken};

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use hubward_proto::RawValue;
+use hubward_types::brief_display;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
@@ -100,7 +101,7 @@ impl<T: DeserializeOwned + Send + 'static> UploadSink for Sink<T> {
         match item.deserialize() {
             Ok(value) => self.items.send_item(Ok(value)).is_ok(),
             Err(error) => {
-                tracing::debug!(%error, "An upload item is not of its stream's type.");
+                tracing::debug!(error = %brief_display(error), "An upload item is not of its stream's type.");
                 self.fail();
                 false
             }

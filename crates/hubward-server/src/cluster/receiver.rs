@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic};
-use hubward_types::{HubName, NodeId};
+use hubward_types::{HubName, NodeId, brief_display, brief_name};
 
 use crate::cluster::remote;
 use crate::connection::wake_batch::WakeBatch;
@@ -45,7 +45,10 @@ impl EnvelopeReceiver {
     fn hub(&self, name: &HubName) -> Option<Arc<Engine>> {
         let engine = self.hubs.get(name).and_then(Weak::upgrade);
         if engine.is_none() {
-            tracing::debug!(hub = %name, "An envelope for a hub that this node does not have was dropped.");
+            tracing::debug!(
+                hub = &*brief_name(name.as_str()),
+                "An envelope for a hub that this node does not have was dropped."
+            );
         }
         engine
     }
@@ -84,10 +87,10 @@ impl Subscriber for EnvelopeReceiver {
                 Ok(envelope) if envelope.sender == context.id => {}
                 Ok(envelope) => self.receive(&context, topic, envelope),
                 Err(error) if error.is_from_a_later_version() => {
-                    tracing::debug!(%error, "An envelope of a later version was skipped.");
+                    tracing::debug!(error = %brief_display(&error), "An envelope of a later version was skipped.");
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "An envelope could not be decoded and was dropped.");
+                    tracing::warn!(error = %brief_display(&error), "An envelope could not be decoded and was dropped.");
                 }
             }
         }

@@ -9,6 +9,7 @@ use hubward_hub::{
     MethodEntry, Outcome, UploadSink,
 };
 use hubward_proto::{Invocation, Protocol, encode};
+use hubward_types::brief_display;
 use tokio_util::sync::CancellationToken;
 
 use super::failures::{self, HubPart};
@@ -132,7 +133,7 @@ impl Dispatch<'_> {
         } else {
             error_text::wrong_argument_count(given, expected)
         };
-        let error = error.map(tracing::field::display);
+        let error = error.map(|error| tracing::field::display(brief_display(error)));
         tracing::debug!(method = %entry.name, error, detail, "A call does not fit its method.");
         let detailed = self.engine.definition.options.detailed_errors;
         self.fail(id, &error_text::not_bound(target, detailed.then_some(detail.as_str())));
@@ -197,7 +198,7 @@ impl Dispatch<'_> {
     /// of its own, which the end of the connection does not cancel.
     pub(crate) fn run(&mut self, cx: &mut Context<'_>, mut bound: BoundCall) {
         if let Err(error) = self.check(&bound) {
-            tracing::debug!(method = %bound.entry.name, %error, "A call was refused.");
+            tracing::debug!(method = %bound.entry.name, error = %brief_display(&error), "A call was refused.");
             self.fail(bound.id.as_deref(), &error);
             let entry = bound.entry.clone();
             self.discard(&entry, bound);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hubward_backplane::{NodeEvent, NodeEvents, NodeRegistry, RegistryError, Sweep};
-use hubward_types::{HubName, NodeId};
+use hubward_types::{HubName, NodeId, brief_display};
 
 use crate::context::NodeContext;
 use crate::engine::Engine;
@@ -103,7 +103,7 @@ pub(super) async fn sweep(context: Weak<NodeContext>, interval: Duration) {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%error, "What dead nodes left cannot be swept.");
+                        tracing::warn!(error = %brief_display(&error), "What dead nodes left cannot be swept.");
                     }
                     break;
                 }

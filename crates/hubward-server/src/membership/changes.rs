@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use futures_util::FutureExt;
 use hubward_backplane::{StoreError, Topic};
 use hubward_hub::GroupError;
-use hubward_types::GroupName;
+use hubward_types::{GroupName, brief_display, brief_name};
 use tokio::sync::oneshot;
 
 use super::retries::retry;
@@ -203,8 +203,8 @@ async fn user_joined(
 }
 
 fn not_delivered(engine: &Engine, connection: &ConnectionHandle, error: &GroupError) {
-    let user = connection.principal.user_id();
-    tracing::warn!(hub = %engine.name(), ?user, %error, "A group of a user is not delivered to a connection.");
+    let user = connection.principal.user_id().map(|user| brief_name(user.as_str()));
+    tracing::warn!(hub = %engine.name(), user = user.as_deref(), error = %brief_display(&error), "A group of a user is not delivered to a connection.");
 }
 
 fn deliver_for(engine: &Engine, connection: &Arc<ConnectionHandle>, group: &GroupName, reasons: Reasons) {
@@ -235,7 +235,7 @@ async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
     }
     let ended = context.store.end_connection(hub, &connection.id, &context.owner()).await;
     if let Err(error) = ended {
-        tracing::warn!(%hub, %error, "A closed connection could not be removed from the store; it is tried again.");
+        tracing::warn!(%hub, error = %brief_display(&error), "A closed connection could not be removed from the store; it is tried again.");
         retry(engine, &connection.id);
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use hubward_backplane::{BackplaneError, StoreError};
+use hubward_types::brief_display;
 
 use crate::engine::Engine;
 
@@ -51,9 +52,10 @@ pub(crate) fn begins(engine: &Engine, failed: &Failed) {
     if !engine.unrecorded.outage_begins() {
         return;
     }
-    let (hub, source) = (engine.name(), failed.source().map(ToString::to_string));
+    let (hub, source) =
+        (engine.name(), failed.source().map(|source| tracing::field::display(brief_display(source))));
     let accepted = engine.definition.options.accept_during_outage;
-    tracing::warn!(%hub, error = %failed, source, accepted, "Connections that open cannot be made known to other nodes.");
+    tracing::warn!(%hub, error = %brief_display(failed), source, accepted, "Connections that open cannot be made known to other nodes.");
 }
 
 /// Logs that connections can be made known to other nodes again.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt, stream};
 use hubward_backplane::{Cause, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, StoreError, Topic};
+use hubward_types::brief_display;
 
 use super::record::{held, open};
 use super::unrecorded::{Unrecorded, UnrecordedConnection};
@@ -100,7 +101,7 @@ async fn record_portions(engine: &Arc<Engine>) -> Portions {
             Ok(()) => portions = Portions::Some,
             Err(cause) => {
                 engine.unrecorded.add(portion);
-                tracing::debug!(hub = %engine.name(), %cause, "Open connections could not be recorded yet.");
+                tracing::debug!(hub = %engine.name(), cause = %brief_display(&cause), "Open connections could not be recorded yet.");
                 return portions;
             }
         }

@@ -187,6 +187,17 @@ async fn a_connection_that_the_rule_refuses_is_left_out_and_its_user_is_a_member
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_log_has_the_beginning_of_a_users_long_name() {
+    let node = TestNode::start(Hub::new("hub").may_join(|_, _| false)).await;
+    let user = "u".repeat(30_000);
+    node.open(&user_handle("c1", &user)).await;
+    let log = CapturedLog::start();
+    add(node.engine.clone(), user.into(), "g".into(), None).await.unwrap();
+    let lines = log.lines(tracing::Level::WARN);
+    assert!(lines.len() == 1 && lines[0].len() < 300, "{lines:.500?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_closes_while_its_users_group_is_subscribed_to_leaves_nothing() {
     let (node, connection) = start(Hub::new("hub")).await;
     node.backplane.subscribing.hold();

@@ -2,6 +2,8 @@
 //!
 //! All of it is captured at TRACE, dependencies included; each test of this binary finds its lines by its hub.
 
+mod brief;
+
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
