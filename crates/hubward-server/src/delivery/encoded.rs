@@ -1,4 +1,4 @@
-//! One call, encoded at most once for each protocol.
+//! One call, encoded at most once for each protocol. Encoding runs hub code (`Serialize`): never while a lock is held.
 
 use std::cell::OnceCell;
 
@@ -18,8 +18,9 @@ impl<'a> LazyFrames<'a> {
         Self { call, encoded: [const { OnceCell::new() }; Protocol::ALL.len()], failed: OnceCell::new() }
     }
 
-    /// Returns the call in a protocol; `None` where it cannot be encoded, which [`LazyFrames::finish`] reports.
-    pub(crate) fn get(&self, protocol: Protocol) -> Option<&Frame> {
+    /// Encodes the call in a protocol, unless that was done. `None` where it cannot be encoded, which
+    /// [`LazyFrames::finish`] reports.
+    pub(crate) fn encode(&self, protocol: Protocol) -> Option<&Frame> {
         let cell = self.encoded.get(protocol.index())?;
         if let Some(frame) = cell.get() {
             return Some(frame);
@@ -37,9 +38,14 @@ impl<'a> LazyFrames<'a> {
         }
     }
 
+    /// Returns the call in a protocol in which it was encoded. It runs no hub code.
+    pub(crate) fn encoded(&self, protocol: Protocol) -> Option<&Frame> {
+        self.encoded.get(protocol.index())?.get()
+    }
+
     /// Returns all encodings, for other nodes.
     pub(crate) fn all(&self) -> Frames {
-        let bytes = |protocol| self.get(protocol).map(|frame| frame.websocket().clone());
+        let bytes = |protocol| self.encode(protocol).map(|frame| frame.websocket().clone());
         Frames { json: bytes(Protocol::Json), messagepack: bytes(Protocol::MessagePack) }
     }
 
@@ -74,8 +80,8 @@ mod tests {
         let call = TestCall::default();
         let frames = LazyFrames::new(&call);
         assert!(call.encoded().is_empty());
-        let first = frames.get(Protocol::MessagePack).unwrap().websocket().as_ptr();
-        assert_eq!(frames.get(Protocol::MessagePack).unwrap().websocket().as_ptr(), first);
+        let first = frames.encode(Protocol::MessagePack).unwrap().websocket().as_ptr();
+        assert_eq!(frames.encode(Protocol::MessagePack).unwrap().websocket().as_ptr(), first);
         assert_eq!(call.encoded(), [Protocol::MessagePack]);
         assert!(frames.finish().is_ok());
     }
@@ -84,10 +90,10 @@ mod tests {
     fn other_nodes_get_every_protocol_and_what_was_encoded_is_not_encoded_again() {
         let call = TestCall::default();
         let frames = LazyFrames::new(&call);
-        frames.get(Protocol::Json);
+        frames.encode(Protocol::Json);
         let received = ReceivedFrames::new(frames.all());
         for protocol in Protocol::ALL {
-            assert_eq!(received.get(protocol), frames.get(protocol));
+            assert_eq!(received.get(protocol), frames.encoded(protocol));
         }
         assert_eq!(call.encoded(), Protocol::ALL);
     }
@@ -96,9 +102,9 @@ mod tests {
     fn a_call_that_could_not_be_encoded_is_not_tried_again_and_is_reported_at_the_end() {
         let call = TestCall::failing_in(&[Protocol::Json]);
         let frames = LazyFrames::new(&call);
-        assert!(frames.get(Protocol::Json).is_none());
-        assert!(frames.get(Protocol::Json).is_none());
-        assert!(frames.get(Protocol::MessagePack).is_none());
+        assert!(frames.encode(Protocol::Json).is_none());
+        assert!(frames.encode(Protocol::Json).is_none());
+        assert!(frames.encode(Protocol::MessagePack).is_none());
         assert_eq!(call.encoded(), [Protocol::Json]);
         let finished = frames.finish();
         assert!(matches!(finished, Err(SendError::Encode { method, .. }) if method == "M"));
@@ -108,7 +114,7 @@ mod tests {
     fn a_protocol_that_nobody_needs_cannot_fail() {
         let call = TestCall::failing_in(&[Protocol::MessagePack]);
         let frames = LazyFrames::new(&call);
-        assert!(frames.get(Protocol::Json).is_some());
+        assert!(frames.encode(Protocol::Json).is_some());
         assert!(frames.finish().is_ok());
     }
 

@@ -6,24 +6,23 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use hubward_types::{ConnectionId, GroupName, UserId};
-use parking_lot::RwLock;
 
 use crate::connection::handle::ConnectionHandle;
-use crate::delivery::members::Members;
+use crate::delivery::members::{Added, Members, Walk};
 
 /// Shards of the list of all connections, so that many connects at once do not wait for one lock.
 const SHARDS: usize = 16;
 
-/// The local connections of a hub.
+/// The local connections of a hub. No lock of its maps is held while a set is walked or waited for.
 pub(crate) struct Index {
     connections: DashMap<ConnectionId, Arc<ConnectionHandle>>,
-    all: [RwLock<Members>; SHARDS],
+    all: [Arc<Members>; SHARDS],
     groups: Sets<GroupName>,
     users: Sets<UserId>,
 }
 
 /// Sets by name. An empty set is removed, so that a name costs nothing when nobody is in it.
-struct Sets<K>(DashMap<K, Arc<RwLock<Members>>>);
+struct Sets<K>(DashMap<K, Arc<Members>>);
 
 impl<K: Eq + Hash + Clone> Sets<K> {
     fn new() -> Self {
@@ -31,22 +30,32 @@ impl<K: Eq + Hash + Clone> Sets<K> {
     }
 
     fn add(&self, name: &K, connection: &Arc<ConnectionHandle>) -> bool {
-        // Under the entry's lock, so that the set cannot be removed as empty meanwhile.
-        self.0.entry(name.clone()).or_default().write().add(connection)
+        loop {
+            let set = self.0.entry(name.clone()).or_default().clone();
+            match set.add(connection) {
+                Added::New => return true,
+                Added::Known => return false,
+                // Somebody is removing it as empty.
+                Added::Closed => self.forget(name, &set),
+            }
+        }
     }
 
     fn remove(&self, name: &K, key: u64) -> bool {
-        let Some(set) = self.0.get(name) else { return false };
-        let removed = set.write().remove(key);
-        drop(set);
-        self.0.remove_if(name, |_, set| set.read().is_empty());
+        let Some(set) = self.find(name) else { return false };
+        let removed = set.remove(key);
+        if set.close_if_empty() {
+            self.forget(name, &set);
+        }
         removed
     }
 
-    fn for_each(&self, name: &K, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
-        // The shard's guard is dropped before the members are walked.
-        let Some(set) = self.0.get(name).map(|set| set.clone()) else { return };
-        set.read().iter().for_each(&mut visit);
+    fn forget(&self, name: &K, set: &Arc<Members>) {
+        self.0.remove_if(name, |_, known| Arc::ptr_eq(known, set));
+    }
+
+    fn find(&self, name: &K) -> Option<Arc<Members>> {
+        self.0.get(name).map(|set| set.clone())
     }
 }
 
@@ -54,13 +63,13 @@ impl Index {
     pub(crate) fn new() -> Self {
         Self {
             connections: DashMap::new(),
-            all: std::array::from_fn(|_| RwLock::default()),
+            all: std::array::from_fn(|_| Arc::default()),
             groups: Sets::new(),
             users: Sets::new(),
         }
     }
 
-    fn shard(&self, key: u64) -> Option<&RwLock<Members>> {
+    fn shard(&self, key: u64) -> Option<&Arc<Members>> {
         self.all.get(key as usize % SHARDS)
     }
 
@@ -71,7 +80,7 @@ impl Index {
             self.users.add(user, connection);
         }
         if let Some(shard) = self.shard(connection.key) {
-            shard.write().add(connection);
+            shard.add(connection);
         }
     }
 
@@ -82,7 +91,7 @@ impl Index {
             self.users.remove(user, connection.key);
         }
         if let Some(shard) = self.shard(connection.key) {
-            shard.write().remove(connection.key);
+            shard.remove(connection.key);
         }
     }
 
@@ -104,14 +113,31 @@ impl Index {
         self.groups.remove(group, connection.key)
     }
 
-    pub(crate) fn for_all(&self, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
-        for shard in &self.all {
-            shard.read().iter().for_each(&mut visit);
-        }
+    /// Walks of all connections, one after the other.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Walk> {
+        self.all.iter().map(|shard| shard.clone().walk())
     }
 
-    pub(crate) fn for_group(&self, group: &GroupName, visit: impl FnMut(&Arc<ConnectionHandle>)) {
-        self.groups.for_each(group, visit);
+    /// The walk of a group, if anybody is in it.
+    pub(crate) fn group(&self, group: &GroupName) -> Option<Walk> {
+        self.groups.find(group).map(Members::walk)
+    }
+
+    /// The walk of a user's connections, if there are any.
+    pub(crate) fn user(&self, user: &UserId) -> Option<Walk> {
+        self.users.find(user).map(Members::walk)
+    }
+
+    pub(crate) fn for_all(&self, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
+        self.all().for_each(|walk| walk.visit(&mut visit));
+    }
+
+    pub(crate) fn for_group(&self, group: &GroupName, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
+        self.group(group).into_iter().for_each(|walk| walk.visit(&mut visit));
+    }
+
+    pub(crate) fn for_user(&self, user: &UserId, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
+        self.user(user).into_iter().for_each(|walk| walk.visit(&mut visit));
     }
 
     /// The users that have connections.
@@ -122,10 +148,6 @@ impl Index {
     /// Whether a user has connections.
     pub(crate) fn has_user(&self, user: &UserId) -> bool {
         self.users.0.contains_key(user)
-    }
-
-    pub(crate) fn for_user(&self, user: &UserId, visit: impl FnMut(&Arc<ConnectionHandle>)) {
-        self.users.for_each(user, visit);
     }
 }
 

@@ -1,54 +1,199 @@
-//! A set of local connections that is walked far more often than it changes.
+//! A set of local connections that is walked while it changes.
+//!
+//! A walk takes one portion of the set after another, and holds the lock of one portion at a time: whoever joins or
+//! leaves waits for some hundred recipients at most, however many a message has. A member never moves between portions,
+//! so that a walk visits everybody once who is in the set from its beginning to its end. It visits nobody who has left:
+//! removing waits for the walks of that portion.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hubward_proto::Protocol;
+use parking_lot::RwLock;
+
 use crate::connection::handle::ConnectionHandle;
 
-/// Capacity that a set keeps however few its members are: freeing less is not worth the copying.
+/// Members that one lock covers: enough that a walk is hardly slowed by locks, and so few that to wait for all of them
+/// takes less than a tenth of a millisecond.
+const PORTION: usize = 256;
+
+/// Capacity that a list keeps however few are in it: freeing less is not worth the copying.
 const KEPT_MEMBERS: usize = 64;
 
-/// Connections in a dense list, with their places by key: adding and removing take constant time, and walking reads one
-/// list from end to end.
+/// Lock order: `state`, then a portion, then a mailbox.
 #[derive(Default)]
 pub(crate) struct Members {
-    connections: Vec<Arc<ConnectionHandle>>,
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// A portion keeps its place, also when it is empty.
+    portions: Vec<Arc<Portion>>,
+    /// The portions that are not full.
+    with_room: Vec<usize>,
+    /// The portion of each member by key, where there are several.
     places: HashMap<u64, usize, std::hash::BuildHasherDefault<KeyHasher>>,
+    /// How many speak each protocol.
+    speaking: [usize; Protocol::ALL.len()],
+    /// How many have ever been added.
+    added: u64,
+    /// Whether nobody may be added any more: whoever keeps the set has forgotten it.
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Portion(RwLock<Vec<Member>>);
+
+struct Member {
+    key: u64,
+    /// Its number among all that were ever added.
+    number: u64,
+    connection: Arc<ConnectionHandle>,
+}
+
+/// Whether a connection was added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Added {
+    New,
+    Known,
+    /// The set is closed.
+    Closed,
 }
 
 impl Members {
-    /// Adds a connection; false where it was there already.
-    pub(crate) fn add(&mut self, connection: &Arc<ConnectionHandle>) -> bool {
-        if self.places.contains_key(&connection.key) {
-            return false;
+    /// Adds a connection. Whoever begins a walk from now on visits it.
+    pub(crate) fn add(&self, connection: &Arc<ConnectionHandle>) -> Added {
+        let mut state = self.state.write();
+        if state.closed {
+            return Added::Closed;
         }
-        self.places.insert(connection.key, self.connections.len());
-        self.connections.push(connection.clone());
-        true
+        if state.portion_of(connection.key).is_some() {
+            return Added::Known;
+        }
+        state.add(connection);
+        Added::New
     }
 
-    /// Removes a connection; false where it was not there.
-    pub(crate) fn remove(&mut self, key: u64) -> bool {
-        let Some(place) = self.places.remove(&key) else { return false };
-        self.connections.swap_remove(place);
-        if let Some(moved) = self.connections.get(place) {
-            self.places.insert(moved.key, place);
+    /// Removes a connection; false where it was not there. No walk visits it from now on.
+    pub(crate) fn remove(&self, key: u64) -> bool {
+        // Dropped after the locks: the last holder drops what the hub has noted with the connection.
+        let removed = self.state.write().remove(key);
+        removed.is_some()
+    }
+
+    /// Closes the set if nobody is in it, and returns whether it is closed.
+    pub(crate) fn close_if_empty(&self) -> bool {
+        let mut state = self.state.write();
+        state.closed |= state.is_empty();
+        state.closed
+    }
+
+    /// Begins a walk of all that are in the set now.
+    pub(crate) fn walk(self: Arc<Self>) -> Walk {
+        let state = self.state.read();
+        let (until, protocols) = (state.added, state.speaking.map(|speaking| speaking > 0));
+        drop(state);
+        Walk { members: self, until, protocols }
+    }
+}
+
+/// A walk that has begun.
+pub(crate) struct Walk {
+    members: Arc<Members>,
+    /// Whoever was added later is not visited: it may have been visited already, and have left and come back.
+    until: u64,
+    protocols: [bool; Protocol::ALL.len()],
+}
+
+impl Walk {
+    /// The protocols of those who will be visited, so that messages are encoded while no lock is held.
+    pub(crate) fn protocols(&self) -> impl Iterator<Item = Protocol> {
+        Protocol::ALL
+            .into_iter()
+            .zip(self.protocols)
+            .filter_map(|(protocol, spoken)| spoken.then_some(protocol))
+    }
+
+    /// Visits all. `visit` is called under a lock: it runs no code of the hub, and does not wait.
+    pub(crate) fn visit(self, mut visit: impl FnMut(&Arc<ConnectionHandle>)) {
+        for place in 0.. {
+            let portion = self.members.state.read().portions.get(place).cloned();
+            let Some(portion) = portion else { break };
+            for member in portion.0.read().iter().filter(|member| member.number < self.until) {
+                visit(&member.connection);
+            }
         }
-        if self.connections.capacity() > KEPT_MEMBERS
-            && self.connections.len() < self.connections.capacity() / 4
-        {
-            self.connections.shrink_to_fit();
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.speaking.iter().all(|speaking| *speaking == 0)
+    }
+
+    fn portion_of(&self, key: u64) -> Option<usize> {
+        match &*self.portions {
+            [] => None,
+            [only] => only.0.read().iter().any(|member| member.key == key).then_some(0),
+            _ => self.places.get(&key).copied(),
+        }
+    }
+
+    fn add(&mut self, connection: &Arc<ConnectionHandle>) {
+        if self.with_room.is_empty() {
+            self.add_portion();
+        }
+        let Some((place, portion)) = self.with_room.last().and_then(|p| Some((*p, self.portions.get(*p)?)))
+        else {
+            return;
+        };
+        let mut members = portion.0.write();
+        members.push(Member { key: connection.key, number: self.added, connection: connection.clone() });
+        if members.len() == PORTION {
+            self.with_room.pop();
+        }
+        drop(members);
+        if self.portions.len() > 1 {
+            self.places.insert(connection.key, place);
+        }
+        self.added += 1;
+        self.count(connection, usize::wrapping_add);
+    }
+
+    fn add_portion(&mut self) {
+        if let [only] = &*self.portions {
+            self.places.extend(only.0.read().iter().map(|member| (member.key, 0)));
+        }
+        self.with_room.push(self.portions.len());
+        self.portions.reserve_exact(usize::from(self.portions.is_empty()));
+        self.portions.push(Arc::default());
+    }
+
+    fn remove(&mut self, key: u64) -> Option<Arc<ConnectionHandle>> {
+        let place = self.portion_of(key)?;
+        let mut members = self.portions.get(place)?.0.write();
+        let position = members.iter().position(|member| member.key == key)?;
+        if members.len() == PORTION {
+            self.with_room.push(place);
+        }
+        let Member { connection, .. } = members.swap_remove(position);
+        if members.capacity() > KEPT_MEMBERS && members.len() < members.capacity() / 4 {
+            members.shrink_to_fit();
+        }
+        drop(members);
+        self.places.remove(&key);
+        if self.places.capacity() > KEPT_MEMBERS && self.places.len() < self.places.capacity() / 4 {
             self.places.shrink_to_fit();
         }
-        true
+        self.count(&connection, usize::wrapping_sub);
+        Some(connection)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.connections.is_empty()
-    }
-
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<ConnectionHandle>> {
-        self.connections.iter()
+    fn count(&mut self, connection: &ConnectionHandle, change: fn(usize, usize) -> usize) {
+        if let Some(speaking) = self.speaking.get_mut(connection.protocol.index()) {
+            *speaking = change(*speaking, 1);
+        }
     }
 }
 
@@ -74,76 +219,4 @@ impl std::hash::Hasher for KeyHasher {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::testing::handle;
-
-    fn handles(count: usize) -> Vec<Arc<ConnectionHandle>> {
-        (0..count).map(|number| handle(&format!("c{number}"))).collect()
-    }
-
-    fn members_of(connections: &[Arc<ConnectionHandle>]) -> Members {
-        let mut members = Members::default();
-        assert!(connections.iter().all(|connection| members.add(connection)));
-        members
-    }
-
-    fn ids(members: &Members) -> Vec<&str> {
-        members.iter().map(|connection| connection.id.as_str()).collect()
-    }
-
-    #[test]
-    fn a_connection_is_added_once_and_removed_once() {
-        let connection = handle("c0");
-        let mut members = Members::default();
-        assert!(members.add(&connection));
-        assert!(!members.add(&connection));
-        assert_eq!(ids(&members), ["c0"]);
-        assert!(members.remove(connection.key));
-        assert!(!members.remove(connection.key));
-        assert!(members.is_empty());
-    }
-
-    #[test]
-    fn the_last_connection_takes_the_place_of_a_removed_one_and_is_found_there() {
-        let connections = handles(3);
-        let mut members = members_of(&connections);
-        assert!(members.remove(connections[0].key));
-        assert_eq!(ids(&members), ["c2", "c1"]);
-        assert!(members.remove(connections[2].key));
-        assert_eq!(ids(&members), ["c1"]);
-    }
-
-    #[test]
-    fn a_set_holds_what_was_added_and_not_removed_in_whatever_order() {
-        let connections = handles(100);
-        let (mut members, mut expected) = (Members::default(), BTreeSet::new());
-        let mut random: u64 = 1;
-        for _ in 0..5000 {
-            random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
-            let connection = &connections[(random >> 33) as usize % connections.len()];
-            if random >> 63 == 0 {
-                assert_eq!(members.add(connection), expected.insert(connection.id.as_str()));
-            } else {
-                assert_eq!(members.remove(connection.key), expected.remove(connection.id.as_str()));
-            }
-            let mut found = ids(&members);
-            found.sort_unstable();
-            assert!(found.iter().eq(&expected), "{found:?} is not {expected:?}");
-        }
-    }
-
-    #[test]
-    fn a_set_that_has_shrunk_far_frees_its_memory() {
-        let connections = handles(1000);
-        let mut members = members_of(&connections);
-        for connection in &connections[10..] {
-            members.remove(connection.key);
-        }
-        assert_eq!(members.iter().count(), 10);
-        assert!(members.connections.capacity() <= 64, "{}", members.connections.capacity());
-        assert!(members.places.capacity() <= 128, "{}", members.places.capacity());
-    }
-}
+mod tests;

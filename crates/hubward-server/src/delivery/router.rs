@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use hubward_backplane::{Body, Frames, Topic};
 use hubward_hub::{EncodeCall, Sending};
+use hubward_proto::Frame;
 use hubward_types::{ConnectionId, Target};
 
 use crate::cluster::outbox::Parcel;
@@ -19,6 +20,7 @@ use crate::connection::wake_batch::WakeBatch;
 use crate::delivery::backpressure::Backpressure;
 use crate::delivery::encoded::{LazyFrames, ReceivedFrames};
 use crate::delivery::exclusions::Exclusions;
+use crate::delivery::members::Walk;
 use crate::engine::Engine;
 
 /// Sends a call to all of `target`: to connections of this node at once, to other nodes in the order of the calls.
@@ -68,7 +70,7 @@ pub(crate) fn deliver_received(engine: &Engine, topic: &Topic, frames: Frames, e
 }
 
 /// Visits the local connections that a topic stands for.
-pub(crate) fn for_topic(engine: &Engine, topic: &Topic, visit: impl FnMut(&Arc<ConnectionHandle>)) {
+fn for_topic(engine: &Engine, topic: &Topic, visit: impl FnMut(&Arc<ConnectionHandle>)) {
     match topic {
         Topic::All(_) => engine.index.for_all(visit),
         Topic::Group(_, group) => engine.index.for_group(group, visit),
@@ -83,27 +85,34 @@ fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>, backpressu
     let index = &engine.index;
     let _batch = WakeBatch::open();
     let except = Exclusions::new(target_exclusions(target));
-    let push = |connection: &Arc<ConnectionHandle>| {
-        if let Some(frame) = frames.get(connection.protocol) {
-            let fill = connection.mailbox.push(frame.clone());
-            backpressure.note(connection, fill);
-        }
+    let push = |connection: &Arc<ConnectionHandle>, frame: &Frame| {
+        let fill = connection.mailbox.push(frame.clone());
+        backpressure.note(connection, fill);
     };
-    let push_unless_excluded = |connection: &Arc<ConnectionHandle>| {
-        if !except.contains(&connection.id) {
-            push(connection);
-        }
+    let fan_out = |walk: Walk| {
+        walk.protocols().for_each(|protocol| _ = frames.encode(protocol));
+        walk.visit(|connection| {
+            if let Some(frame) = frames.encoded(connection.protocol)
+                && !except.contains(&connection.id)
+            {
+                push(connection, frame);
+            }
+        });
     };
     match target {
-        Target::All => index.for_all(push),
-        Target::AllExcept(_) => index.for_all(push_unless_excluded),
+        Target::All | Target::AllExcept(_) => index.all().for_each(fan_out),
         Target::Connections(ids) => {
-            distinct(ids).filter_map(|id| index.connection(id)).for_each(|connection| push(&connection));
+            for connection in distinct(ids).filter_map(|id| index.connection(id)) {
+                if let Some(frame) = frames.encode(connection.protocol) {
+                    push(&connection, frame);
+                }
+            }
         }
-        Target::Group(group) => index.for_group(group, push),
-        Target::Groups(groups) => groups.iter().for_each(|group| index.for_group(group, push)),
-        Target::GroupExcept(group, _) => index.for_group(group, push_unless_excluded),
-        Target::Users(users) => distinct(users).for_each(|user| index.for_user(user, push)),
+        Target::Group(group) | Target::GroupExcept(group, _) => {
+            index.group(group).into_iter().for_each(fan_out)
+        }
+        Target::Groups(groups) => groups.iter().filter_map(|group| index.group(group)).for_each(fan_out),
+        Target::Users(users) => distinct(users).filter_map(|user| index.user(user)).for_each(fan_out),
     }
 }
 

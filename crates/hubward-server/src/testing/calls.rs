@@ -1,4 +1,4 @@
-//! A call of a client method that records its encodings, and can fail to be encoded.
+//! A call of a client method that records its encodings, and can fail to be encoded; and one whose encoding runs code.
 
 use std::collections::HashMap;
 
@@ -36,6 +36,20 @@ impl EncodeCall for TestCall {
             // JSON has no form for a key that is not a string.
             return encode::invocation(Protocol::Json, id, "M", &(HashMap::from([((1, 2), 3)]),));
         }
+        encode::invocation(protocol, id, "M", &(1,))
+    }
+}
+
+/// A call of the client method `M` with the argument 1 whose `Serialize` does something first.
+pub(crate) struct ActingCall<F>(pub(crate) F);
+
+impl<F: Fn() + Sync> EncodeCall for ActingCall<F> {
+    fn method(&self) -> &str {
+        "M"
+    }
+
+    fn encode(&self, protocol: Protocol, id: Option<&str>) -> Result<Frame, EncodeError> {
+        (self.0)();
         encode::invocation(protocol, id, "M", &(1,))
     }
 }

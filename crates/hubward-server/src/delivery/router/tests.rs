@@ -6,9 +6,9 @@ use hubward_proto::{Protocol, encode};
 use hubward_types::Principal;
 
 use super::*;
-use crate::testing::calls::TestCall;
+use crate::testing::calls::{ActingCall, TestCall};
 use crate::testing::cluster::TestNode;
-use crate::testing::{handle, handle_of, take_frames, user_handle};
+use crate::testing::{engine, handle, handle_of, take_frames, user_handle};
 
 /// Two nodes with connections of both protocols.
 struct Cluster {
@@ -208,4 +208,104 @@ async fn what_comes_for_connections_reaches_those_that_this_node_has() {
     let frames = Frames { json: Some(json.websocket().clone()), messagepack: None };
     deliver_to(&cluster.node.engine, &ids("c1 gone a1"), frames);
     assert_eq!(received(&cluster.here), "a1 c1");
+}
+
+/// Sends to a group, of a hub on a node that is alone, with a member of the user alice in it and in `others`. While the
+/// message is being encoded, does `meanwhile` in another thread. Checks that it returns, and the group's member received
+/// what `meanwhile` and the send have sent it.
+fn check_while_encoding(meanwhile: impl Fn(&Arc<Engine>) + Sync, expected: usize) {
+    let engine = engine(Hub::new("hub"));
+    let member = user_handle("member", "alice");
+    engine.index.add(&member);
+    engine.index.join(&"ward".into(), &member);
+    for target in [Target::All, Target::Group("ward".into()), Target::Users(ids("alice"))] {
+        let (encoding, begun) = std::sync::mpsc::channel();
+        let held = parking_lot::Mutex::new(());
+        let hold = held.lock();
+        let returned = std::thread::scope(|threads| {
+            let (engine, held) = (&engine, &held);
+            let call = ActingCall(move || {
+                encoding.send(()).unwrap();
+                drop(held.lock());
+            });
+            threads.spawn(move || drop(send(engine, &target, &call)));
+            begun.recv_timeout(BOUND).unwrap();
+            let (returned, has_returned) = std::sync::mpsc::channel();
+            let meanwhile = &meanwhile;
+            threads.spawn(move || {
+                meanwhile(engine);
+                returned.send(()).unwrap();
+            });
+            let returned = has_returned.recv_timeout(BOUND);
+            drop(hold);
+            returned
+        });
+        returned.expect("it waits for the message to be encoded");
+        assert_eq!(take_frames(&member).len(), expected);
+    }
+}
+
+/// Within which everything returns that waits for nothing.
+const BOUND: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[test]
+fn whoever_joins_or_leaves_does_not_wait_for_a_message_that_is_being_encoded() {
+    check_while_encoding(
+        |engine| {
+            let (new, bob) = (user_handle("new", "alice"), user_handle("bob", "bob"));
+            for connection in [&new, &bob] {
+                engine.index.add(connection);
+                // So many groups that each shard has some.
+                for group in ids("ward").into_iter().chain((0..1000).map(|n| format!("g{n}").as_str().into()))
+                {
+                    assert!(engine.index.join(&group, connection));
+                    assert!(engine.index.leave(&group, connection));
+                }
+                engine.index.remove(connection);
+            }
+        },
+        1,
+    );
+}
+
+#[test]
+fn others_send_to_a_group_while_a_message_to_it_is_being_encoded() {
+    let target = || Target::Group("ward".into());
+    check_while_encoding(|engine| drop(send(engine, &target(), &TestCall::default())), 2);
+}
+
+#[test]
+fn what_is_encoded_may_send_join_and_leave_itself() {
+    let engine = engine(Hub::new("hub"));
+    let (member, joins) = (user_handle("member", "alice"), user_handle("joins", "alice"));
+    engine.index.add(&member);
+    engine.index.join(&"ward".into(), &member);
+    for target in [Target::All, Target::Group("ward".into()), Target::Users(ids("alice"))] {
+        let call = ActingCall(|| {
+            engine.index.add(&joins);
+            engine.index.join(&"ward".into(), &joins);
+            drop(send(&engine, &target, &TestCall::default()));
+            engine.index.leave(&"ward".into(), &joins);
+            engine.index.remove(&joins);
+        });
+        drop(send(&engine, &target, &call));
+        // It was no member when the message was sent, and is none any more.
+        assert_eq!((take_frames(&member).len(), take_frames(&joins).len()), (2, 1), "{target:?}");
+    }
+}
+
+#[test]
+fn a_panic_of_what_is_encoded_leaves_nothing_locked() {
+    let engine = engine(Hub::new("hub"));
+    let member = handle("member");
+    engine.index.add(&member);
+    engine.index.join(&"ward".into(), &member);
+    let call = ActingCall(|| panic!("Serialize"));
+    let target = Target::Group("ward".into());
+    let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(send(&engine, &target, &call))));
+    assert!(sent.is_err());
+    assert!(engine.index.leave(&"ward".into(), &member));
+    assert!(engine.index.join(&"ward".into(), &member));
+    drop(send(&engine, &target, &TestCall::default()));
+    assert_eq!(take_frames(&member).len(), 1);
 }
