@@ -85,7 +85,8 @@ pub enum Order {
 pub struct ReceivedEnvelope {
     /// What it was published on.
     pub topic: Topic,
-    /// The envelope, encoded.
+    /// The envelope, encoded. What is delivered may keep it until a client has read its message, so it shares its memory
+    /// with nothing that is much larger: a backplane copies it out of the buffer of a read.
     pub envelope: Bytes,
 }
 

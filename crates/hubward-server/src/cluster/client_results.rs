@@ -13,7 +13,6 @@ use tokio::time::timeout;
 use crate::cluster::pending::Settled;
 use crate::connection::handle::{ConnectionHandle, NotExpected, Reply};
 use crate::context::backplane_failed;
-use crate::delivery::encoded::ReceivedFrames;
 use crate::engine::Engine;
 use crate::invocation::suspended::SuspendedCall;
 
@@ -192,25 +191,17 @@ pub(crate) struct ForwardedInvocation {
     /// The number that the waiting node gave it.
     pub(crate) id: u64,
     pub(crate) reply_to: NodeId,
-    pub(crate) frames: Frames,
+    /// Absent where this node no longer has the connection.
+    pub(crate) client: Option<(Arc<ConnectionHandle>, Frame)>,
     pub(crate) invocation_id: String,
 }
 
 /// Invokes a client of this node for another node, and publishes the result to that node.
-pub(crate) async fn invoke_forwarded(
-    engine: &Engine,
-    connection: Option<Arc<ConnectionHandle>>,
-    forwarded: ForwardedInvocation,
-) {
-    let ForwardedInvocation { id, reply_to, frames, invocation_id } = forwarded;
-    let frames = ReceivedFrames::new(frames);
-    let found = connection.and_then(|connection| {
-        let frame = frames.get(connection.protocol)?.clone();
-        Some((connection, frame))
-    });
+pub(crate) async fn invoke_forwarded(engine: &Engine, forwarded: ForwardedInvocation) {
+    let ForwardedInvocation { id, reply_to, client, invocation_id } = forwarded;
     // The node that waits may be gone, and then cancels nothing.
     let limit = engine.definition.options.client_result_timeout;
-    let outcome = match found {
+    let outcome = match client {
         None => ClientResultOutcome::NotFound,
         Some((connection, frame)) => {
             let result = wait_for_result(engine, &connection, invocation_id, frame);

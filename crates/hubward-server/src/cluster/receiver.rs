@@ -10,6 +10,7 @@ use hubward_types::{HubName, NodeId, brief_display, brief_name};
 use crate::cluster::remote;
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
+use crate::delivery::encoded::ReceivedFrames;
 use crate::delivery::router;
 use crate::engine::Engine;
 use crate::membership;
@@ -53,12 +54,13 @@ impl EnvelopeReceiver {
         engine
     }
 
-    fn receive(&self, context: &NodeContext, topic: &Topic, envelope: Envelope) {
+    fn receive(&self, context: &NodeContext, topic: &Topic, envelope: Envelope, envelope_bytes: usize) {
         let Envelope { sender, body } = envelope;
         match body {
             Body::Deliver { frames, except } => {
                 if let Some(engine) = topic.hub().and_then(|hub| self.hub(hub)) {
-                    router::deliver_received(&engine, topic, frames, &except);
+                    let frames = ReceivedFrames::new(frames, envelope_bytes);
+                    router::deliver_received(&engine, topic, &frames, &except);
                 }
             }
             Body::CancelInvokeClient { id } => {
@@ -70,7 +72,7 @@ impl EnvelopeReceiver {
             }
             reply @ (Body::ClientResult { .. } | Body::Confirmed { .. }) => context.pending.resolve(reply),
             request => match remote::hub_of(&request).map(|hub| self.hub(hub)) {
-                Some(Some(engine)) => remote::receive(&engine, sender, request),
+                Some(Some(engine)) => remote::receive(&engine, sender, request, envelope_bytes),
                 // Nobody has a connection to a hub that is not here: there is nothing to do, and that is confirmed.
                 _ => remote::confirm_nothing(context, sender, &request),
             },
@@ -84,8 +86,8 @@ impl Subscriber for EnvelopeReceiver {
         let _batch = WakeBatch::open();
         for ReceivedEnvelope { topic, envelope } in batch {
             match Envelope::decode(envelope) {
-                Ok(envelope) if envelope.sender == context.id => {}
-                Ok(envelope) => self.receive(&context, topic, envelope),
+                Ok(decoded) if decoded.sender == context.id => {}
+                Ok(decoded) => self.receive(&context, topic, decoded, envelope.len()),
                 Err(error) if error.is_from_a_later_version() => {
                     tracing::debug!(error = %brief_display(&error), "An envelope of a later version was skipped.");
                 }

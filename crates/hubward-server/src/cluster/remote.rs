@@ -11,6 +11,7 @@ use crate::cluster::client_results::{self, ForwardedInvocation};
 use crate::cluster::requests::{RequestError, request};
 use crate::connection::close_reason::CloseReason;
 use crate::context::{NodeContext, backplane_failed};
+use crate::delivery::encoded::ReceivedFrames;
 use crate::delivery::router;
 use crate::engine::Engine;
 use crate::membership;
@@ -33,10 +34,12 @@ pub(crate) fn hub_of(request: &Body) -> Option<&HubName> {
     }
 }
 
-/// Handles a request. It does not block; what takes time is spawned on the node's tracker.
-pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body) {
+/// Handles a request, of an envelope of this size. It does not block; what takes time is spawned on the node's tracker.
+pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body, envelope_bytes: usize) {
     match request {
-        Body::DeliverTo { connections, frames, .. } => router::deliver_to(engine, &connections, frames),
+        Body::DeliverTo { connections, frames, .. } => {
+            router::deliver_to(engine, &connections, &ReceivedFrames::new(frames, envelope_bytes));
+        }
         Body::Abort { id, connection, .. } => {
             if let Some(connection) = engine.index.connection(&connection) {
                 connection.close(CloseReason::Aborted);
@@ -44,8 +47,13 @@ pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body) {
             engine.context.notify(sender, Body::Confirmed { id, error: None });
         }
         Body::InvokeClient { id, connection, frames, invocation_id, .. } => {
-            let forwarded = ForwardedInvocation { id, reply_to: sender, frames, invocation_id };
-            invoke_client(engine, &connection, forwarded);
+            // The frame is taken out here: what waits for the client holds no envelope.
+            let frames = ReceivedFrames::new(frames, envelope_bytes);
+            let client = engine.index.connection(&connection).and_then(|connection| {
+                let frame = frames.get(connection.protocol)?.clone();
+                Some((connection, frame))
+            });
+            invoke_client(engine, ForwardedInvocation { id, reply_to: sender, client, invocation_id });
         }
         Body::JoinGroup { id, connection, group, .. } => {
             let change = membership::connection::change_here(engine, &connection, group, Change::Join);
@@ -99,14 +107,14 @@ pub(crate) fn confirm_nothing(context: &NodeContext, sender: NodeId, request: &B
     }
 }
 
-fn invoke_client(engine: &Arc<Engine>, connection: &ConnectionId, invocation: ForwardedInvocation) {
-    let connection = engine.index.connection(connection);
+fn invoke_client(engine: &Arc<Engine>, invocation: ForwardedInvocation) {
+    let connection = invocation.client.as_ref().map(|(connection, _)| connection);
     let forwarded_id = (invocation.reply_to.clone(), invocation.id);
-    engine.forwarded.register(forwarded_id.clone(), invocation.invocation_id.clone(), connection.as_ref());
+    engine.forwarded.register(forwarded_id.clone(), invocation.invocation_id.clone(), connection);
     let engine = engine.clone();
     let tasks = engine.context.tasks.clone();
     tasks.spawn(async move {
-        client_results::invoke_forwarded(&engine, connection, invocation).await;
+        client_results::invoke_forwarded(&engine, invocation).await;
         engine.forwarded.remove(&forwarded_id);
     });
 }

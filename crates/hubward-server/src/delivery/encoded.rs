@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use bytes::Bytes;
 use hubward_backplane::Frames;
 use hubward_hub::{EncodeCall, SendError};
 use hubward_proto::{Frame, Protocol};
@@ -55,22 +56,45 @@ impl<'a> LazyFrames<'a> {
     }
 }
 
-/// The encodings out of an envelope, checked.
-pub(crate) struct ReceivedFrames([Option<Frame>; Protocol::ALL.len()]);
+/// How much more than its frame an envelope may hold, where the frame is kept in it: less than it would take to copy.
+const KEPT_BYTES: usize = 256;
+
+/// The encodings out of an envelope, each checked when the first recipient needs it.
+///
+/// A frame that is a small part of its envelope is copied out of it: a client's mailbox and its replay buffer count the
+/// frame, and would hold the whole envelope.
+pub(crate) struct ReceivedFrames {
+    frames: Frames,
+    envelope_bytes: usize,
+    checked: [OnceCell<Option<Frame>>; Protocol::ALL.len()],
+}
 
 impl ReceivedFrames {
-    pub(crate) fn new(frames: Frames) -> Self {
-        Self([frames.json, frames.messagepack].map(|bytes| bytes.and_then(Frame::from_websocket)))
+    /// Takes frames that share the memory of an envelope of this size.
+    pub(crate) fn new(frames: Frames, envelope_bytes: usize) -> Self {
+        Self { frames, envelope_bytes, checked: [const { OnceCell::new() }; Protocol::ALL.len()] }
     }
 
     pub(crate) fn get(&self, protocol: Protocol) -> Option<&Frame> {
-        self.0.get(protocol.index())?.as_ref()
+        self.checked.get(protocol.index())?.get_or_init(|| self.check(protocol)).as_ref()
+    }
+
+    fn check(&self, protocol: Protocol) -> Option<Frame> {
+        let shared = match protocol {
+            Protocol::Json => &self.frames.json,
+            Protocol::MessagePack => &self.frames.messagepack,
+        };
+        let bytes = shared.clone()?;
+        let beside = self.envelope_bytes.saturating_sub(bytes.len());
+        let keeps = beside <= KEPT_BYTES || beside <= bytes.len() / 8;
+        Frame::from_websocket(if keeps { bytes } else { Bytes::copy_from_slice(&bytes) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use hubward_backplane::{Body, Envelope};
+    use hubward_types::ConnectionId;
 
     use super::*;
     use crate::testing::calls::TestCall;
@@ -91,7 +115,7 @@ mod tests {
         let call = TestCall::default();
         let frames = LazyFrames::new(&call);
         frames.encode(Protocol::Json);
-        let received = ReceivedFrames::new(frames.all());
+        let received = ReceivedFrames::new(frames.all(), 0);
         for protocol in Protocol::ALL {
             assert_eq!(received.get(protocol), frames.encoded(protocol));
         }
@@ -132,9 +156,40 @@ mod tests {
         ];
         for broken in broken {
             let frames = Frames { json: Some(broken.clone()), messagepack: good.messagepack.clone() };
-            let received = ReceivedFrames::new(frames);
+            let received = ReceivedFrames::new(frames, 0);
             assert!(received.get(Protocol::Json).is_none(), "{broken:?}");
             assert!(received.get(Protocol::MessagePack).is_some());
+        }
+    }
+
+    /// A frame with a message of this size, in an envelope beside another one and a list of connections.
+    fn received(bytes: usize, other_bytes: usize, except: usize) -> (Bytes, Frame) {
+        let frame = |bytes| Frame::from_payload(&vec![b'x'; bytes], false).unwrap().websocket().clone();
+        let frames = Frames { json: Some(frame(bytes)), messagepack: Some(frame(other_bytes)) };
+        let except = vec![ConnectionId::from("0123456789012345678901"); except];
+        let envelope = Envelope { sender: "node-2".into(), body: Body::Deliver { frames, except } }.encode();
+        let Body::Deliver { frames, .. } = Envelope::decode(&envelope).unwrap().body else { unreachable!() };
+        let received = ReceivedFrames::new(frames, envelope.len());
+        let frame = received.get(Protocol::Json).unwrap().clone();
+        assert_eq!(frame.message(), vec![b'x'; bytes]);
+        (envelope, frame)
+    }
+
+    #[test]
+    fn a_frame_that_is_a_small_part_of_its_envelope_does_not_keep_the_envelope() {
+        for (bytes, other_bytes, except) in
+            [(10, 1 << 20, 0), (10, 10, 10_000), (1000, 900, 0), (4000, 1, 40)]
+        {
+            let (envelope, _frame) = received(bytes, other_bytes, except);
+            assert!(envelope.is_unique(), "{bytes} {other_bytes} {except}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_nearly_all_of_its_envelope_is_not_copied() {
+        for (bytes, other_bytes, except) in [(100, 90, 0), (1 << 20, 1000, 0)] {
+            let (envelope, _frame) = received(bytes, other_bytes, except);
+            assert!(!envelope.is_unique(), "{bytes} {other_bytes} {except}");
         }
     }
 }

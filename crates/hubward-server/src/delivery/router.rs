@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use hubward_backplane::{Body, Frames, Topic};
+use hubward_backplane::{Body, Topic};
 use hubward_hub::{EncodeCall, Sending};
 use hubward_proto::Frame;
 use hubward_types::{ConnectionId, Target};
@@ -47,8 +47,7 @@ pub(crate) fn send(engine: &Arc<Engine>, target: &Target, call: &dyn EncodeCall)
 }
 
 /// Delivers what another node sent to connections of this one.
-pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: Frames) {
-    let frames = ReceivedFrames::new(frames);
+pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: &ReceivedFrames) {
     let _batch = WakeBatch::open();
     for connection in connections.iter().filter_map(|id| engine.index.connection(id)) {
         if let Some(frame) = frames.get(connection.protocol) {
@@ -58,8 +57,12 @@ pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: 
 }
 
 /// Delivers what another node published on a topic.
-pub(crate) fn deliver_received(engine: &Engine, topic: &Topic, frames: Frames, except: &[ConnectionId]) {
-    let frames = ReceivedFrames::new(frames);
+pub(crate) fn deliver_received(
+    engine: &Engine,
+    topic: &Topic,
+    frames: &ReceivedFrames,
+    except: &[ConnectionId],
+) {
     let except = Exclusions::new(except);
     let _batch = WakeBatch::open();
     for_topic(engine, topic, |connection| {

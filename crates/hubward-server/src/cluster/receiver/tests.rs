@@ -4,7 +4,8 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use hubward_backplane::{Body, ClientResultOutcome, Frames};
 use hubward_hub::Hub;
-use hubward_proto::{Protocol, encode};
+use hubward_proto::{Frame, Protocol, encode};
+use hubward_types::ConnectionId;
 
 use super::*;
 use crate::cluster::pending::Settled;
@@ -135,4 +136,26 @@ fn a_hub_receives_for_as_long_as_anything_holds_it_and_the_receiver_does_not() {
     assert!(weak.upgrade().is_none());
     receiver.deliver(&batch(all_of("one")));
     assert_eq!(take_mail(&one).0.len(), 0);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_client_does_not_hold_a_large_envelope_that_it_came_in() {
+    let frame = |bytes| Frame::from_payload(&vec![b'x'; bytes], false).map(|frame| frame.websocket().clone());
+    let frames = || Frames { json: frame(10), messagepack: frame(1 << 20) };
+    let (hub, connection) = (HubName::from("one"), ConnectionId::from("c1"));
+    let invocation_id = "1".to_owned();
+    let bodies = [
+        Body::Deliver { frames: frames(), except: Vec::new() },
+        Body::DeliverTo { hub: hub.clone(), connections: vec![connection.clone()], frames: frames() },
+        Body::InvokeClient { id: 1, hub, connection, frames: frames(), invocation_id },
+    ];
+    let setup = setup();
+    for (delivered, body) in bodies.into_iter().enumerate() {
+        let envelope = Envelope { sender: "node-2".into(), body }.encode();
+        setup.deliver(all_of("one"), envelope.clone());
+        while setup.one.mailbox.waiting() == delivered {
+            tokio::task::yield_now().await;
+        }
+        assert!(envelope.is_unique(), "{delivered}");
+    }
 }

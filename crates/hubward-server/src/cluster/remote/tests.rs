@@ -27,7 +27,7 @@ fn was_aborted(connection: &ConnectionHandle) -> bool {
 
 /// Hands the node an envelope of another one.
 fn receive_on(node: &TestNode, body: Body) {
-    receive(&node.engine, "elsewhere".into(), body);
+    receive(&node.engine, "elsewhere".into(), body, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -175,7 +175,7 @@ fn deliver_on(cluster: &Cluster, topic: Topic, except: &str) -> String {
     let message_pack = encode::invocation(Protocol::MessagePack, None, "M", &(1,)).unwrap();
     let frames =
         Frames { json: Some(json.websocket().clone()), messagepack: Some(message_pack.websocket().clone()) };
-    deliver_received(&cluster.node.engine, &topic, frames, &ids(except));
+    deliver_received(&cluster.node.engine, &topic, &ReceivedFrames::new(frames, 0), &ids(except));
     received(&cluster.here)
 }
 
@@ -197,7 +197,7 @@ async fn an_envelope_without_a_protocol_reaches_only_clients_of_the_other() {
     let json = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
     let frames = Frames { json: Some(json.websocket().clone()), messagepack: None };
     let topic = Topic::All(cluster.node.engine.name().clone());
-    deliver_received(&cluster.node.engine, &topic, frames, &[]);
+    deliver_received(&cluster.node.engine, &topic, &ReceivedFrames::new(frames, 0), &[]);
     assert_eq!(received(&cluster.here), "a1 b1 c1");
 }
 
@@ -206,7 +206,7 @@ async fn what_comes_for_connections_reaches_those_that_this_node_has() {
     let cluster = Cluster::start().await;
     let json = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
     let frames = Frames { json: Some(json.websocket().clone()), messagepack: None };
-    deliver_to(&cluster.node.engine, &ids("c1 gone a1"), frames);
+    deliver_to(&cluster.node.engine, &ids("c1 gone a1"), &ReceivedFrames::new(frames, 0));
     assert_eq!(received(&cluster.here), "a1 c1");
 }
 
