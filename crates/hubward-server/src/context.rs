@@ -10,8 +10,7 @@ use hubward_backplane::{
 };
 use hubward_hub::{SendError, Sending};
 use hubward_types::NodeId;
-use parking_lot::RwLock;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,7 +36,7 @@ pub struct NodeContext {
     /// `None` where the store is this node's alone.
     pub(crate) registry: Option<Arc<dyn NodeRegistry>>,
     /// This node in its present life.
-    owner: RwLock<Owner>,
+    owner: watch::Sender<Owner>,
     pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) tasks: TaskTracker,
@@ -58,7 +57,7 @@ impl NodeContext {
             None => (Arc::new(InMemoryStore::new()) as Arc<dyn GroupStore>, None),
         };
         Arc::new(Self {
-            owner: RwLock::new(Owner::alone(id.clone())),
+            owner: watch::Sender::new(Owner::alone(id.clone())),
             id,
             subscriptions: Subscriptions::new(backplane.clone()),
             backplane,
@@ -91,12 +90,22 @@ impl NodeContext {
 
     /// Returns the node in its present life, for what it records.
     pub(crate) fn owner(&self) -> Owner {
-        self.owner.read().clone()
+        self.owner.borrow().clone()
     }
 
     /// Notes that the node has begun another life.
     pub(crate) fn set_owner(&self, owner: Owner) {
-        *self.owner.write() = owner;
+        self.owner.send_replace(owner);
+    }
+
+    /// Waits until the node has begun another life than this one, which the store says has ended.
+    pub(crate) async fn another_life(&self, ended: &Owner) {
+        let mut owner = self.owner.subscribe();
+        if *owner.borrow() == *ended {
+            self.taken_for_dead.notify_one();
+        }
+        // The sender lives as long as this is borrowed.
+        let _ = owner.wait_for(|owner| owner != ended).await;
     }
 
     /// The backplane, unless it is certain that no other node listens.

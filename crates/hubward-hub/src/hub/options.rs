@@ -57,7 +57,8 @@ pub struct HubOptions {
     /// Cap: bytes that wait for one client, as [`mailbox_messages`](Self::mailbox_messages) bounds their number; one
     /// message may exceed it. Default 4 MiB.
     pub mailbox_bytes: usize,
-    /// Time that another node has to confirm a change of a connection's groups. Default 5 s.
+    /// Time that another node has to confirm a change of a connection's groups; and that this node has to announce itself
+    /// anew, after the others took it for dead, for the changes that are made meanwhile. Default 5 s.
     pub confirmation_timeout: Duration,
     /// Whether connections are accepted while the group store or the backplane cannot be reached. They are served by this
     /// node then, and known to the other nodes, with the groups of their users, when both are back. Otherwise they are

@@ -8,6 +8,7 @@ use hubward_hub::GroupError;
 use hubward_types::GroupName;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How many changes that somebody asks for may wait for one connection. Whoever asks for more gets an error. Those of its
 /// user and its end always wait: they are few, and a removal that was refused would leave the delivery going on.
@@ -53,7 +54,12 @@ impl Reasons {
 }
 
 /// A change, and who waits for it.
-pub(crate) type WaitingChange = (GroupChange, oneshot::Sender<Result<(), GroupError>>);
+pub(crate) struct WaitingChange {
+    pub(crate) change: GroupChange,
+    /// Until when it may wait for the node's next life, where the store has ended the present one.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) done: oneshot::Sender<Result<(), GroupError>>,
+}
 
 #[derive(Default)]
 pub(crate) struct ConnectionGroups {
@@ -103,13 +109,13 @@ impl ConnectionGroups {
     }
 
     /// Puts in a change. Nothing is put in after [`GroupChange::End`].
-    pub(crate) fn push(&self, change: GroupChange, done: oneshot::Sender<Result<(), GroupError>>) -> Queued {
+    pub(crate) fn push(&self, change: WaitingChange) -> Queued {
         let mut state = self.state.lock();
         if state.ended {
             return Queued::Ended;
         }
-        state.ended = change == GroupChange::End;
-        let (refusable, change) = (change.is_asked_for(), (change, done));
+        state.ended = change.change == GroupChange::End;
+        let refusable = change.change.is_asked_for();
         match &mut state.waiting {
             None => {
                 state.waiting = Some(VecDeque::new());
@@ -178,6 +184,10 @@ mod tests {
     const OWN: Reasons = Reasons { own: true, user: false };
     const BOTH: Reasons = Reasons { own: true, user: true };
 
+    fn waiting(change: GroupChange) -> WaitingChange {
+        WaitingChange { change, deadline: None, done: oneshot::channel().0 }
+    }
+
     #[test]
     fn a_group_is_delivered_for_as_long_as_a_reason_is_left() {
         let (groups, ward) = (ConnectionGroups::default(), GroupName::from("ward"));
@@ -193,24 +203,24 @@ mod tests {
     #[test]
     fn changes_take_turns_in_order_and_none_follows_the_end() {
         let groups = ConnectionGroups::default();
-        let push = |change| groups.push(change, oneshot::channel().0);
+        let push = |change| groups.push(waiting(change));
         assert!(matches!(push(GroupChange::Join("a".into())), Queued::First(_)));
         assert!(matches!(push(GroupChange::Leave("a".into())), Queued::Waiting));
         assert!(matches!(push(GroupChange::End), Queued::Waiting));
         assert!(matches!(push(GroupChange::Join("b".into())), Queued::Ended));
-        assert_eq!(groups.next().map(|(change, _)| change), Some(GroupChange::Leave("a".into())));
-        assert_eq!(groups.next().map(|(change, _)| change), Some(GroupChange::End));
+        assert_eq!(groups.next().map(|next| next.change), Some(GroupChange::Leave("a".into())));
+        assert_eq!(groups.next().map(|next| next.change), Some(GroupChange::End));
         assert!(groups.next().is_none());
     }
 
     #[test]
     fn changes_wait_until_the_connection_is_recorded() {
         let groups = ConnectionGroups::default();
-        let push = |change| groups.push(change, oneshot::channel().0);
+        let push = |change| groups.push(waiting(change));
         groups.hold();
         assert!(matches!(push(GroupChange::Join("a".into())), Queued::Waiting));
         assert!(matches!(push(GroupChange::Join("b".into())), Queued::Waiting));
-        assert_eq!(groups.release().map(|(change, _)| change), Some(GroupChange::Join("a".into())));
+        assert_eq!(groups.release().map(|next| next.change), Some(GroupChange::Join("a".into())));
         assert!(groups.release().is_none(), "it is held once");
         assert!(matches!(push(GroupChange::End), Queued::Waiting));
     }
@@ -218,7 +228,7 @@ mod tests {
     #[test]
     fn no_more_changes_wait_than_the_limit_but_those_of_the_user_and_the_end_always_do() {
         let groups = ConnectionGroups::default();
-        let push = |change| groups.push(change, oneshot::channel().0);
+        let push = |change| groups.push(waiting(change));
         assert!(matches!(push(GroupChange::Join("a".into())), Queued::First(_)));
         for _ in 0..WAITING_CHANGES {
             assert!(matches!(push(GroupChange::Join("a".into())), Queued::Waiting));

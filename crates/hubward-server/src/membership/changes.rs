@@ -1,18 +1,22 @@
 //! Carries out the changes of one connection's groups, one after the other: recorded in the store and subscribed to side
-//! by side, delivered for when both have succeeded.
+//! by side, delivered for when both have succeeded. What the store refuses because it has ended this life of the node is
+//! tried again in the next one.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use futures_util::FutureExt;
-use hubward_backplane::{StoreError, Topic};
-use hubward_hub::GroupError;
+use hubward_backplane::{Owner, StoreError, Topic};
+use hubward_hub::{GroupError, HubConnection};
 use hubward_types::{GroupName, brief_display, brief_name};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
+use super::record::put_on_record;
 use super::retries::retry;
 use super::rules::check_rule;
+use super::unrecorded::Unrecorded;
 use super::{backplane_failed, store_failed};
 use crate::connection::groups::{GroupChange, Queued, Reasons, WaitingChange};
 use crate::connection::handle::ConnectionHandle;
@@ -26,7 +30,8 @@ pub(crate) async fn change(
     change: GroupChange,
 ) -> Result<(), GroupError> {
     let (done, result) = oneshot::channel();
-    match connection.groups.push(change, done) {
+    let deadline = Instant::now().checked_add(engine.definition.options.confirmation_timeout);
+    match connection.groups.push(WaitingChange { change, deadline, done }) {
         Queued::First(first) => start(engine, connection, first),
         Queued::Waiting => {}
         Queued::Ended => return Ok(()),
@@ -53,33 +58,122 @@ fn start(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, first: Waitin
 
 async fn run(engine: Arc<Engine>, connection: Arc<ConnectionHandle>, first: WaitingChange) {
     let mut next = Some(first);
-    while let Some((change, done)) = next {
-        let turn = connection.groups.turn().await;
-        let changing = AssertUnwindSafe(carry_out(&engine, &connection, change)).catch_unwind().await;
+    while let Some(WaitingChange { change, deadline, done }) = next {
+        let changing = carry_out_in_any_life(&engine, &connection, &change, deadline);
+        let changed = AssertUnwindSafe(changing).catch_unwind().await;
         // Nothing here runs code of a hub; should it panic all the same, the changes behind it go on.
-        let _ = done.send(changing.unwrap_or(Err(GroupError::Owner { reason: PANICKED.to_owned() })));
-        drop(turn);
+        let _ = done.send(changed.unwrap_or(Err(GroupError::Owner { reason: PANICKED.to_owned() })));
         next = connection.groups.next();
     }
 }
 
 const PANICKED: &str = "the change of membership panicked";
 
+/// Why a change was not carried out.
+enum NotChanged {
+    /// What the store has of this node, or of the connection, is out of date.
+    Outdated(StoreError),
+    Failed(GroupError),
+}
+
+impl From<StoreError> for NotChanged {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Fenced | StoreError::NotOwner => Self::Outdated(error),
+            error => Self::Failed(store_failed(error)),
+        }
+    }
+}
+
+impl From<GroupError> for NotChanged {
+    fn from(error: GroupError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Carries out a change. One that is refused because the store has ended this life of the node, or has not recorded the
+/// connection in it yet, is carried out when that has been made up for, if it is in time.
+async fn carry_out_in_any_life(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    change: &GroupChange,
+    deadline: Option<Instant>,
+) -> Result<(), GroupError> {
+    let mut unrecorded = false;
+    loop {
+        let life = engine.context.owner();
+        // Not held while the next life is awaited: the connection is put back meanwhile.
+        let turn = connection.groups.turn().await;
+        let changed = match unrecorded {
+            true => put_back(engine, connection).await,
+            false => Ok(()),
+        };
+        let changed = match changed {
+            Ok(()) => carry_out(engine, connection, change).await,
+            failed => failed,
+        };
+        drop(turn);
+        let error = match changed {
+            Ok(()) => return Ok(()),
+            Err(NotChanged::Failed(error)) => return Err(error),
+            Err(NotChanged::Outdated(error)) => error,
+        };
+        let again = match error {
+            StoreError::Fenced => begins_anew(engine, connection, &life, deadline).await,
+            // It was put back, and is another node's all the same.
+            _ => !unrecorded,
+        };
+        if !again {
+            return Err(store_failed(error));
+        }
+        unrecorded = true;
+    }
+}
+
+/// Waits until the node has begun another life; false where it does not in time, or the connection closes.
+async fn begins_anew(
+    engine: &Engine,
+    connection: &ConnectionHandle,
+    life: &Owner,
+    deadline: Option<Instant>,
+) -> bool {
+    let next = engine.context.another_life(life);
+    let in_time = async {
+        match deadline {
+            Some(deadline) => timeout_at(deadline, next).await.is_ok(),
+            None => {
+                next.await;
+                true
+            }
+        }
+    };
+    let closed = connection.connection_closed();
+    tokio::select! {
+        in_time = in_time => in_time,
+        () = closed.cancelled() => false,
+    }
+}
+
+/// Records the connection in the node's present life. It may not have been in any: then its id is claimed, too.
+async fn put_back(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) -> Result<(), NotChanged> {
+    Ok(put_on_record(engine, &[(connection.clone(), Unrecorded::Opened)]).await?)
+}
+
 async fn carry_out(
     engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
-    change: GroupChange,
-) -> Result<(), GroupError> {
-    if connection.is_closed() && change != GroupChange::End {
+    change: &GroupChange,
+) -> Result<(), NotChanged> {
+    if connection.is_closed() && *change != GroupChange::End {
         return Ok(());
     }
     match change {
-        GroupChange::Join(group) => join(engine, connection, &group).await,
-        GroupChange::Leave(group) => leave(engine, connection, &group).await,
-        GroupChange::UserJoined(groups) => user_joined(engine, connection, groups).await,
+        GroupChange::Join(group) => join(engine, connection, group).await,
+        GroupChange::Leave(group) => leave(engine, connection, group).await,
+        GroupChange::UserJoined(groups) => Ok(user_joined(engine, connection, groups).await?),
         GroupChange::UserLeft(group) => {
-            let reasons = Reasons { user: false, ..connection.groups.reasons(&group) };
-            stop_for(engine, connection, &group, reasons);
+            let reasons = Reasons { user: false, ..connection.groups.reasons(group) };
+            stop_for(engine, connection, group, reasons);
             Ok(())
         }
         GroupChange::UserGroups(groups) => {
@@ -87,7 +181,7 @@ async fn carry_out(
             for (group, reasons) in of_user.filter(|(group, _)| !groups.contains(group)) {
                 stop_for(engine, connection, &group, Reasons { user: false, ..reasons });
             }
-            user_joined(engine, connection, groups).await
+            Ok(user_joined(engine, connection, groups).await?)
         }
         GroupChange::End => {
             end(engine, connection).await;
@@ -100,14 +194,14 @@ async fn join(
     engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
     group: &GroupName,
-) -> Result<(), GroupError> {
+) -> Result<(), NotChanged> {
     let (context, reasons) = (&engine.context, connection.groups.reasons(group));
     if reasons.own {
         return Ok(());
     }
     let limit = engine.definition.options.groups_per_connection;
     if reasons.is_none() && connection.groups.len() >= limit {
-        return Err(GroupError::TooManyGroups { limit });
+        return Err(GroupError::TooManyGroups { limit }.into());
     }
     let owner = context.owner();
     let topic = Topic::Group(engine.name().clone(), group.clone());
@@ -126,14 +220,15 @@ async fn join(
     if !matches!(recorded, Err(StoreError::Fenced | StoreError::NotOwner)) {
         remove_record(engine, connection, group).await;
     }
-    recorded.map_err(store_failed).and(subscribed.map_err(backplane_failed))
+    recorded?;
+    Ok(subscribed.map_err(backplane_failed)?)
 }
 
 async fn leave(
     engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
     group: &GroupName,
-) -> Result<(), GroupError> {
+) -> Result<(), NotChanged> {
     let reasons = connection.groups.reasons(group);
     // What an earlier change could not remove from the store may be what this one is about.
     if !reasons.own && !engine.removals.contains(&connection.id) {
@@ -145,7 +240,7 @@ async fn leave(
     if removed.is_err() {
         retry(engine, &connection.id);
     }
-    removed.map_err(store_failed)
+    Ok(removed?)
 }
 
 /// Removes a record, now or later.
@@ -161,16 +256,16 @@ async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, grou
 async fn user_joined(
     engine: &Arc<Engine>,
     connection: &Arc<ConnectionHandle>,
-    groups: Vec<GroupName>,
+    groups: &[GroupName],
 ) -> Result<(), GroupError> {
     let limit = engine.definition.options.groups_per_connection;
     let (mut topics, mut new) = (Vec::new(), Vec::new());
     for group in groups {
-        let reasons = connection.groups.reasons(&group);
+        let reasons = connection.groups.reasons(group);
         if reasons.user {
             continue;
         }
-        let allowed = match check_rule(engine, connection, &group) {
+        let allowed = match check_rule(engine, connection, group) {
             Ok(()) if reasons.is_none() && connection.groups.len() + new.len() >= limit => {
                 Err(GroupError::TooManyGroups { limit })
             }
@@ -179,11 +274,11 @@ async fn user_joined(
         match allowed {
             Err(error) => not_delivered(engine, connection, &error),
             Ok(()) if !reasons.is_none() => {
-                connection.groups.set_reasons(&group, Reasons { user: true, ..reasons });
+                connection.groups.set_reasons(group, Reasons { user: true, ..reasons });
             }
             Ok(()) => {
                 topics.push(Topic::Group(engine.name().clone(), group.clone()));
-                new.push(group);
+                new.push(group.clone());
             }
         }
     }

@@ -1,15 +1,22 @@
-//! What the store has of a connection: when it opens, and when it is put back.
+//! What the store has of a connection: when it opens, and when it is recorded later or put back.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::{StreamExt, stream};
 use hubward_backplane::{HeldConnection, OpenConnection, OpenedConnection, StoreError};
 use hubward_types::{ConnectionId, UserId};
 
+use super::unrecorded::{Unrecorded, UnrecordedConnection};
+use crate::connection::close_reason::CloseReason;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
 /// How much longer than its token is valid here a connection's id is claimed: the clocks of other nodes may be late.
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
+
+/// Connections whose ids are claimed at the same time.
+const CLAIMS_AT_ONCE: usize = 16;
 
 /// Records a connection that opens, where nodes share the store; returns what the store has about its user.
 pub(crate) async fn open(
@@ -34,7 +41,7 @@ pub(crate) async fn open(
 }
 
 /// Returns a connection as it is put back.
-pub(crate) fn held(engine: &Engine, connection: &ConnectionHandle) -> HeldConnection {
+fn held(engine: &Engine, connection: &ConnectionHandle) -> HeldConnection {
     let own = connection.groups.all().into_iter().filter(|(_, reasons)| reasons.own);
     HeldConnection {
         hub: engine.name().clone(),
@@ -50,6 +57,68 @@ pub(crate) fn held(engine: &Engine, connection: &ConnectionHandle) -> HeldConnec
 pub(crate) fn claim(token_expires_at: Option<SystemTime>) -> Duration {
     let until = token_expires_at.and_then(|at| at.checked_add(CLOCK_SKEW));
     until.map(|until| until.duration_since(SystemTime::now()).unwrap_or_default()).unwrap_or_default()
+}
+
+/// Records connections, and closes those that another node has meanwhile.
+pub(crate) async fn put_on_record(
+    engine: &Arc<Engine>,
+    connections: &[UnrecordedConnection],
+) -> Result<(), StoreError> {
+    if engine.context.registry.is_none() {
+        return Ok(());
+    }
+    let (opened, restored): (Vec<_>, Vec<_>) =
+        connections.iter().cloned().partition(|(_, why)| *why == Unrecorded::Opened);
+    let mut restored: Vec<_> = restored.into_iter().map(|(connection, _)| connection).collect();
+    let claims = opened.into_iter().map(|(connection, _)| record_anew(engine.clone(), connection));
+    let claims: Vec<_> = stream::iter(claims).buffer_unordered(CLAIMS_AT_ONCE).collect().await;
+    for claimed in claims {
+        match claimed? {
+            // What it has joined meanwhile is put on record, too.
+            (connection, Claimed::Now) if connection.groups.len() > 0 => restored.push(connection),
+            (_, Claimed::Now) => {}
+            (connection, Claimed::Before) => restored.push(connection),
+            (connection, Claimed::ByAnother) => lost(engine, &connection),
+        }
+    }
+    if restored.is_empty() {
+        return Ok(());
+    }
+    let records = restored.iter().map(|connection| held(engine, connection)).collect();
+    for (_, id) in engine.context.store.restore(&engine.context.owner(), records).await? {
+        restored
+            .iter()
+            .filter(|connection| connection.id == id)
+            .for_each(|connection| lost(engine, connection));
+    }
+    Ok(())
+}
+
+async fn record_anew(
+    engine: Arc<Engine>,
+    connection: Arc<ConnectionHandle>,
+) -> Result<(Arc<ConnectionHandle>, Claimed), StoreError> {
+    let (id, user) = (&connection.id, connection.principal.user_id());
+    let claimed = match open(&engine, id, user, connection.token_expires_at()).await {
+        Ok(_) => Claimed::Now,
+        // By an attempt of an earlier life of this node.
+        Err(StoreError::Claimed { by }) if by == engine.context.id => Claimed::Before,
+        Err(StoreError::Claimed { .. }) => Claimed::ByAnother,
+        Err(error) => return Err(error),
+    };
+    Ok((connection, claimed))
+}
+
+/// Who has claimed a connection's id.
+enum Claimed {
+    Now,
+    Before,
+    ByAnother,
+}
+
+fn lost(engine: &Engine, connection: &ConnectionHandle) {
+    tracing::warn!(hub = %engine.name(), "A connection was opened on another node meanwhile; it is closed here.");
+    connection.close(CloseReason::Aborted);
 }
 
 #[cfg(test)]

@@ -7,15 +7,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
-use futures_util::{FutureExt, StreamExt, stream};
-use hubward_backplane::{Cause, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, StoreError, Topic};
+use hubward_backplane::{Cause, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, Topic};
 use hubward_types::brief_display;
 
-use super::record::{held, open};
+use super::record::put_on_record;
 use super::unrecorded::{Unrecorded, UnrecordedConnection};
 use super::{outage, user};
-use crate::connection::close_reason::CloseReason;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
@@ -28,9 +27,6 @@ const PORTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a change of a connection's groups that is being carried out may hold up its portion.
 const TURN_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Connections whose ids are claimed at the same time.
-const CLAIMS_AT_ONCE: usize = 16;
 
 /// Records a connection later that could not be when it opened.
 pub(crate) fn record_later(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
@@ -134,65 +130,6 @@ async fn record(engine: &Arc<Engine>, portion: &[UnrecordedConnection]) -> Resul
         user::read_users_again(engine, users).await?;
     }
     Ok(())
-}
-
-/// Records connections, and closes those that another node has meanwhile.
-async fn put_on_record(engine: &Arc<Engine>, connections: &[UnrecordedConnection]) -> Result<(), Cause> {
-    if engine.context.registry.is_none() {
-        return Ok(());
-    }
-    let (opened, restored): (Vec<_>, Vec<_>) =
-        connections.iter().cloned().partition(|(_, why)| *why == Unrecorded::Opened);
-    let mut restored: Vec<_> = restored.into_iter().map(|(connection, _)| connection).collect();
-    let claims = opened.into_iter().map(|(connection, _)| claim(engine.clone(), connection));
-    let claims: Vec<_> = stream::iter(claims).buffer_unordered(CLAIMS_AT_ONCE).collect().await;
-    for claimed in claims {
-        match claimed? {
-            // What it has joined meanwhile is put on record, too.
-            (connection, Claimed::Now) if connection.groups.len() > 0 => restored.push(connection),
-            (_, Claimed::Now) => {}
-            (connection, Claimed::Before) => restored.push(connection),
-            (connection, Claimed::ByAnother) => lost(engine, &connection),
-        }
-    }
-    if restored.is_empty() {
-        return Ok(());
-    }
-    let records = restored.iter().map(|connection| held(engine, connection)).collect();
-    for (_, id) in engine.context.store.restore(&engine.context.owner(), records).await? {
-        restored
-            .iter()
-            .filter(|connection| connection.id == id)
-            .for_each(|connection| lost(engine, connection));
-    }
-    Ok(())
-}
-
-async fn claim(
-    engine: Arc<Engine>,
-    connection: Arc<ConnectionHandle>,
-) -> Result<(Arc<ConnectionHandle>, Claimed), StoreError> {
-    let (id, user) = (&connection.id, connection.principal.user_id());
-    let claimed = match open(&engine, id, user, connection.token_expires_at()).await {
-        Ok(_) => Claimed::Now,
-        // By an attempt of an earlier life of this node.
-        Err(StoreError::Claimed { by }) if by == engine.context.id => Claimed::Before,
-        Err(StoreError::Claimed { .. }) => Claimed::ByAnother,
-        Err(error) => return Err(error),
-    };
-    Ok((connection, claimed))
-}
-
-/// Who has claimed a connection's id.
-enum Claimed {
-    Now,
-    Before,
-    ByAnother,
-}
-
-fn lost(engine: &Engine, connection: &ConnectionHandle) {
-    tracing::warn!(hub = %engine.name(), "A connection was opened on another node meanwhile; it is closed here.");
-    connection.close(CloseReason::Aborted);
 }
 
 /// Subscribes to what other nodes publish for the users of connections.

@@ -1,14 +1,16 @@
 //! Tests of the turns that changes of one connection take, and of what a caller that stops waiting leaves.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
-use hubward_backplane::GroupStore;
+use hubward_backplane::{GroupStore, NodeRegistry};
 use hubward_hub::Hub;
 
 use super::*;
 use crate::membership;
 use crate::membership::connection::Change;
 use crate::testing::cluster::{TestNode, settle};
-use crate::testing::{handle, user_handle};
+use crate::testing::{handle, pass, user_handle};
 
 /// A node alone, with one open connection `c1` of alice.
 async fn start() -> (TestNode, Arc<ConnectionHandle>) {
@@ -180,4 +182,56 @@ async fn a_join_is_subscribed_to_while_it_is_recorded() {
     assert!(joining.await.is_err());
     assert_eq!(node.backplane.take_calls(), ["unsubscribe group g"]);
     assert!(!is_member(&node, &connection).await);
+}
+
+/// A node whose life the others have ended, and which learns that its next life has begun when announcing is released. Its
+/// connection `c1` of alice is in the group `left`.
+async fn fenced() -> (TestNode, TestNode, Arc<ConnectionHandle>) {
+    let (other, node) = TestNode::start_two(|| Hub::new("hub")).await;
+    let connection = user_handle("c1", "alice");
+    node.join(&connection, "left").await;
+    node.registry.heartbeats.set_failing(true);
+    pass(node.registry.lease() * 2).await;
+    node.registry.announcing.hold();
+    node.registry.heartbeats.set_failing(false);
+    (other, node, connection)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_join_and_a_leave_of_a_node_that_was_taken_for_dead_are_made_in_its_next_life() {
+    let (other, node, connection) = fenced().await;
+    let mut joining = Box::pin(node.change(&connection, "g", Change::Join));
+    let mut leaving = Box::pin(node.change(&connection, "left", Change::Leave));
+    let both_wait = joining.as_mut().now_or_never().is_none() && leaving.as_mut().now_or_never().is_none();
+    assert!(both_wait, "the node has not begun its next life");
+    settle().await;
+    node.registry.announcing.release();
+    joining.await.unwrap();
+    leaving.await.unwrap();
+    assert!(is_member(&node, &connection).await);
+    settle().await;
+    assert_eq!((other.recorded_in("g").await, other.recorded_in("left").await), (1, 0));
+    assert!(node.delivered_to("left").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_waits_for_the_next_life_no_longer_than_for_a_confirmation_however_many_wait() {
+    let (_other, node, connection) = fenced().await;
+    let (start, timeout) = (tokio::time::Instant::now(), node.engine.definition.options.confirmation_timeout);
+    let joins = ["a", "b", "c"].map(|group| node.change(&connection, group, Change::Join));
+    let joined = futures_util::future::join_all(joins).await;
+    assert!(joined.iter().all(|joined| matches!(joined, Err(GroupError::Store { .. }))), "{joined:?}");
+    assert_eq!(start.elapsed().as_secs(), timeout.as_secs());
+    assert_eq!(node.delivered_to("a"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_closes_does_not_wait_for_the_next_life_of_its_node() {
+    let (_other, node, connection) = fenced().await;
+    let mut joining = Box::pin(node.change(&connection, "g", Change::Join));
+    assert!(joining.as_mut().now_or_never().is_none());
+    let start = tokio::time::Instant::now();
+    node.close(&connection).await;
+    assert!(joining.await.is_err());
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
