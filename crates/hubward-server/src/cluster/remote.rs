@@ -1,8 +1,11 @@
 //! What other nodes ask of this one: messages to deliver to its connections, client invocations, aborts, and changes of
 //! membership.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
+use futures_util::FutureExt;
 use hubward_backplane::{Body, ClientResultOutcome};
 use hubward_hub::{GroupError, SendError};
 use hubward_types::{ConnectionId, HubName, NodeId};
@@ -119,6 +122,8 @@ fn invoke_client(engine: &Arc<Engine>, invocation: ForwardedInvocation) {
     });
 }
 
+/// Carries out a change and confirms it. It begins at once, so that changes take their turns in the order in which they
+/// were asked for, also those that their callers wait for no more; in a task goes on what has to wait.
 fn confirm_when_done(
     engine: &Arc<Engine>,
     sender: NodeId,
@@ -126,10 +131,17 @@ fn confirm_when_done(
     change: impl Future<Output = Result<(), GroupError>> + Send + 'static,
 ) {
     let context = engine.context.clone();
-    engine.context.tasks.spawn(async move {
-        let error = change.await.err().map(|error| error.to_string());
+    let mut changing = Box::pin(async move {
+        let changed = AssertUnwindSafe(change).catch_unwind().await;
+        let error = match changed {
+            Ok(changed) => changed.err().map(|error| error.to_string()),
+            Err(_) => Some("the change panicked".to_owned()),
+        };
         context.notify(sender, Body::Confirmed { id, error });
     });
+    if Future::poll(changing.as_mut(), &mut Context::from_waker(Waker::noop())).is_pending() {
+        engine.context.tasks.spawn(changing);
+    }
 }
 
 #[cfg(test)]

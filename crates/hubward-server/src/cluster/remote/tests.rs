@@ -62,6 +62,18 @@ async fn a_join_that_the_owner_refuses_or_cannot_record_is_an_error_with_its_rea
 }
 
 #[tokio::test(start_paused = true)]
+async fn changes_take_their_turns_in_the_order_in_which_they_were_received() {
+    let (_node, owner, connection) = start(|| Hub::new("hub")).await;
+    let (hub, id) = (owner.engine.name().clone(), connection.id.clone());
+    // Its caller may wait for it no more; what comes behind it is about the same group.
+    receive_on(&owner, Body::JoinGroup { id: 1, hub, connection: id, group: "g".into() });
+    owner.change(&connection, "g", Change::Leave).await.unwrap();
+    settle().await;
+    assert!(owner.delivered_to("g").is_empty());
+    assert_eq!(owner.recorded_in("g").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_for_a_connection_that_its_node_has_lost_is_confirmed_and_changes_nothing() {
     let (node, owner, connection) = start(|| Hub::new("hub")).await;
     // Gone, and its record not yet removed.
