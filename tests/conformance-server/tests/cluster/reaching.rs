@@ -1,6 +1,6 @@
 //! What reaches clients of the other node: messages, questions, aborts.
 
-use hubward_tests::TestClient;
+use hubward_tests::{Ended, Gone, TestClient, eventually};
 use serde_json::json;
 
 use crate::{Pair, call, receives};
@@ -64,9 +64,24 @@ async fn a_client_of_the_other_node_answers_fails_or_has_gone() {
 async fn a_connection_of_the_other_node_is_aborted() {
     let pair = Pair::start().await;
     let [mut near, mut far] = pair.clients().await;
+    call(&mut far, "Join", json!(["g"])).await;
     call(&mut near, "AbortConnection", json!([far.id])).await;
-    assert_eq!(far.ended().await.close, Some(json!({ "type": 7 })));
+    // What is sent or asked afterwards reaches it no more.
+    call(&mut near, "ToGroup", json!(["g", "late"])).await;
+    call(&mut near, "ToConnection", json!([far.id, "late"])).await;
+    let answer = near.result("Ask", json!([far.id, "why?"])).await;
+    assert!(answer.as_str().unwrap().starts_with("gone: "), "{answer}");
+    assert_eq!(far.next().await, Err(Gone(Ended { close: Some(json!({ "type": 7 })), code: Some(1000) })));
+    eventually("its membership to end", async || near.result("Count", json!(["g"])).await == 0).await;
     call(&mut near, "AbortConnection", json!(["nobody"])).await;
+}
+
+#[tokio::test]
+async fn a_connection_of_the_same_node_is_aborted_by_another_one() {
+    let pair = Pair::start().await;
+    let (mut caller, mut other) = (pair.client(1).await, pair.client(1).await);
+    call(&mut caller, "AbortConnection", json!([other.id])).await;
+    assert_eq!(other.ended().await.close, Some(json!({ "type": 7 })));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod connections;
 mod groups;
+mod membership;
 mod outage;
 mod sending;
 mod shutdown;
