@@ -8,10 +8,11 @@ use hubward_testing::frame::{TEXT, masked};
 use hubward_transport::{Claim, Claimed, OpeningConnection};
 use serde_json::json;
 
+use super::Opening;
 use crate::claims::HubClaims;
 use crate::testing::client::TestClient;
 use crate::testing::cluster::TestNode;
-use crate::testing::{pass, until_idle};
+use crate::testing::{pass, until_idle, user_handle};
 
 const TOKEN_LIFE: Duration = Duration::from_secs(15);
 
@@ -169,10 +170,11 @@ async fn a_membership_that_expires_between_claim_and_handshake_is_not_delivered(
     let (hub, alice) = ("hub".into(), "alice".into());
     node.store.add_user(&hub, &"short".into(), &alice, Some(Duration::from_secs(3))).await.unwrap();
     node.store.add_user(&hub, &"long".into(), &alice, Some(Duration::from_secs(30))).await.unwrap();
-    let claim = claimed(&node, "c1").await;
+    let opening = Opening::begin(&node.engine, "c1".into(), Some(alice), None).await.ok().unwrap();
     pass(Duration::from_secs(4)).await;
-    let _client = connect(&node, "c1", claim).await;
-    assert_eq!((node.delivered_to("short").len(), node.delivered_to("long").len()), (0, 1));
+    let (outcome, _) = opening.hand_over(&user_handle("c1", "alice"));
+    let groups: Vec<_> = outcome.groups.unwrap().into_iter().map(|(group, _)| group).collect();
+    assert_eq!(groups, ["long".into()]);
 }
 
 #[tokio::test(start_paused = true)]
