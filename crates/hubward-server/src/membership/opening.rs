@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::outage::{Failed, in_time};
 use super::record;
-use super::retries::retry;
+use super::retries::give_up;
 use super::user::{Membership, timed_groups};
 use super::users::ChangingUser;
 use crate::connection::handle::ConnectionHandle;
@@ -110,7 +110,7 @@ impl Drop for Opening {
             self.engine.context.subscriptions.remove(&Topic::User(self.engine.name().clone(), user));
         }
         if self.recorded {
-            retry(&self.engine, &self.connection);
+            give_up(&self.engine, &self.connection);
         }
     }
 }

@@ -1,12 +1,14 @@
-//! Tries again to remove from the group store what could not be: until it is removed, or the node's life has ended and
-//! the other nodes sweep it.
+//! Removes from the group store what never opened, and tries again to remove what could not be: until it is removed, or
+//! the node's life has ended and the other nodes sweep it.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hubward_backplane::StoreError;
 use hubward_types::ConnectionId;
+use tokio::runtime::Handle;
 
+use super::outage::in_time;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
@@ -14,13 +16,25 @@ use crate::engine::Engine;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// Removes what the store may have of a connection that never opened: at once, since clients can make such connections
+/// faster than one after the other is removed; later, where that fails.
+pub(crate) fn give_up(engine: &Arc<Engine>, connection: &ConnectionId) {
+    // Without a runtime, nothing of the node goes on: a connection may be dropped after it.
+    let Ok(runtime) = Handle::try_current() else { return };
+    let (giving_up, connection) = (engine.clone(), connection.clone());
+    let remove = async move {
+        if in_time(try_again(&giving_up, &connection)).await.is_err() {
+            retry(&giving_up, &connection);
+        }
+    };
+    engine.context.tasks.spawn_on(remove, &runtime);
+}
+
 /// Removes later what the store has of a connection and should not: all of it once it has closed, and before that the
 /// groups that it has not joined.
 pub(crate) fn retry(engine: &Arc<Engine>, connection: &ConnectionId) {
-    // Without a runtime, nothing of the node goes on: a connection may be dropped after it.
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     if engine.removals.push(connection) {
-        engine.context.tasks.spawn_on(retry_all(Arc::downgrade(engine)), &runtime);
+        engine.context.tasks.spawn(retry_all(Arc::downgrade(engine)));
     }
 }
 

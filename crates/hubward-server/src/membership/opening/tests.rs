@@ -118,6 +118,45 @@ async fn a_claim_that_is_dropped_at_any_await_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn claims_that_are_dropped_are_removed_at_once_and_side_by_side() {
+    let node = TestNode::start(hub()).await;
+    let mut unopened = Vec::new();
+    for number in 0..1000 {
+        unopened.push(claimed(&node, &format!("c{number}")).await);
+    }
+    drop(unopened);
+    until_idle().await;
+    for number in 0..1000 {
+        check_nothing_is_left(&node, &format!("c{number}")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_claim_is_removed_though_the_store_did_not_answer_at_first() {
+    let node = TestNode::start(hub()).await;
+    let unopened = claimed(&node, "c1").await;
+    node.store.changing.hold();
+    drop(unopened);
+    pass(Duration::from_secs(60)).await;
+    assert!(node.store.inner.owner(&"hub".into(), &"c1".into()).await.unwrap().is_some());
+    node.store.changing.release();
+    pass(Duration::from_secs(60)).await;
+    check_nothing_is_left(&node, "c1").await;
+}
+
+#[test]
+fn a_claim_that_is_dropped_after_its_runtime_harms_nobody() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (node, unopened) = runtime.block_on(async {
+        let node = TestNode::start(hub()).await;
+        let unopened = claimed(&node, "c1").await;
+        (node, unopened)
+    });
+    drop(runtime);
+    drop((unopened, node));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dropped_claim_left_is_removed_when_the_store_can_be_reached_again() {
     let node = TestNode::start(hub()).await;
     let unopened = claimed(&node, "c1").await;
