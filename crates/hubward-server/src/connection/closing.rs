@@ -137,19 +137,12 @@ impl ConnectionTask {
 impl Disconnecting {
     async fn run(self, reason: &CloseReason) {
         let Self { engine, hub, handle, connecting } = self;
-        // `on_connected` runs to its end, and `on_disconnected` only where it succeeded.
-        let connected = match connecting {
-            Some(connecting) => connecting.await.is_ok(),
-            None => reason.row().runs_on_disconnected,
+        let called = async {
+            call_hub(&engine, hub, &handle, connecting, reason).await;
+            Ok(())
         };
-        if connected {
-            let context =
-                HubContext::new(handle.clone(), hub, 0).with_disconnect_reason(reason.disconnect_reason());
-            let method = engine.definition.on_disconnected.as_ref();
-            let run = lifecycle::run(&engine, method, context, handle.protocol, CallKind::Disconnected);
-            if let Err(error) = run.await {
-                failures::report(&engine, &handle, HubPart::Disconnected, &error);
-            }
+        if let Err(panic) = panics::catch_panic(called).await {
+            failures::report(&engine, &handle, HubPart::Disconnected, &panic);
         }
         let removed = async {
             membership::lifecycle::disconnected(&engine, &handle).await;
@@ -158,6 +151,30 @@ impl Disconnecting {
         if let Err(error) = panics::catch_panic(removed).await {
             failures::report(&engine, &handle, HubPart::Other, &error);
         }
+    }
+}
+
+/// Runs `on_connected` to its end, and `on_disconnected` only where it succeeded.
+async fn call_hub(
+    engine: &Arc<Engine>,
+    hub: Arc<dyn HubEngine>,
+    handle: &Arc<ConnectionHandle>,
+    connecting: Option<BoxFuture<'static, Result<(), CloseReason>>>,
+    reason: &CloseReason,
+) {
+    let connected = match connecting {
+        Some(connecting) => connecting.await.is_ok(),
+        None => reason.row().runs_on_disconnected,
+    };
+    if !connected {
+        return;
+    }
+    let context = HubContext::new(handle.clone(), hub, 0).with_disconnect_reason(reason.disconnect_reason());
+    let method = engine.definition.on_disconnected.as_ref();
+    let run = lifecycle::run(engine, method, context, handle.protocol, CallKind::Disconnected);
+    if let Err(error) = run.await {
+        failures::report(engine, handle, HubPart::Disconnected, &error);
+        failures::discard(engine, handle, HubPart::Disconnected, error);
     }
 }
 

@@ -77,7 +77,9 @@ async fn connected(
     });
     opening.await.unwrap_or_else(|error| {
         failures::report(&engine, &handle, HubPart::Connected, &error);
-        Err(CloseReason::Rejected(failures::wire_text(&engine, CLOSED_WITH_ERROR, &error)))
+        let text = failures::wire_text(&engine, CLOSED_WITH_ERROR, &error);
+        failures::discard(&engine, &handle, HubPart::Connected, error);
+        Err(CloseReason::Rejected(text))
     })
 }
 

@@ -145,9 +145,7 @@ impl Dispatch<'_> {
 
     /// Drops what belongs to a call that does not run: values of the hub's own types.
     fn discard(&self, entry: &MethodEntry, call: impl Sized) {
-        if let Err(panic) = panics::catch(|| drop(call)) {
-            failures::report(self.engine, self.handle, HubPart::Method(&entry.name), &panic);
-        }
+        failures::discard(self.engine, self.handle, HubPart::Method(&entry.name), call);
     }
 
     /// Checks the method's policies. One that panics allows nothing.

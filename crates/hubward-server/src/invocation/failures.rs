@@ -80,6 +80,13 @@ pub(crate) fn report(engine: &Engine, connection: &ConnectionHandle, part: HubPa
     }
 }
 
+/// Drops what the hub made, such as an error: its own `Drop` may panic.
+pub(crate) fn discard(engine: &Engine, connection: &ConnectionHandle, part: HubPart<'_>, value: impl Sized) {
+    if let Err(panic) = panics::catch(|| drop(value)) {
+        report(engine, connection, part, &panic);
+    }
+}
+
 /// Returns the text that a client is sent. The error is the hub's own, so that its text may panic as well.
 pub(crate) fn wire_text(engine: &Engine, base: &str, error: &HubError) -> String {
     let detailed = engine.definition.options.detailed_errors;

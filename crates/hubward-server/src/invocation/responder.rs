@@ -54,9 +54,7 @@ impl Responder {
             let text = failures::wire_text(&self.engine, base, &error);
             encode::completion_error(self.handle.protocol, id, &text)
         });
-        if let Err(panic) = panics::catch(|| drop(error)) {
-            failures::report(&self.engine, &self.handle, part, &panic);
-        }
+        failures::discard(&self.engine, &self.handle, part, error);
         frame
     }
 
@@ -65,27 +63,31 @@ impl Responder {
         let mut items = AssertUnwindSafe(stream).catch_unwind();
         let closed = self.handle.connection_closed();
         let cancelled = self.cancellation.clone().unwrap_or_default();
-        let mut failed = loop {
+        // None where the connection has closed, and nobody is sent a completion.
+        let outcome = loop {
             let item = tokio::select! {
                 biased;
-                () = cancelled.cancelled() => break None,
-                () = closed.cancelled() => return,
+                () = cancelled.cancelled() => break Some(Ok(())),
+                () = closed.cancelled() => break None,
                 item = items.next() => item,
             };
             match item {
-                None => break None,
+                None => break Some(Ok(())),
                 Some(Ok(Ok(frame))) => {
                     if !self.handle.mailbox.room().await {
-                        return;
+                        break None;
                     }
                     self.handle.mailbox.push(frame);
                 }
-                Some(Ok(Err(error))) => break Some(error),
-                Some(Err(panic)) => break Some(panics::panicked(panic)),
+                Some(Ok(Err(error))) => break Some(Err(error)),
+                Some(Err(panic)) => break Some(Err(panics::panicked(panic))),
             }
         };
+        let Some(outcome) = outcome else {
+            return failures::discard(&self.engine, &self.handle, HubPart::Stream(&self.method), items);
+        };
         // Dropped before the completion is sent, so that the stream's own Drop has run when the client receives it.
-        failed = failed.or(panics::catch(|| drop(items)).err());
+        let failed = outcome.err().or(panics::catch(|| drop(items)).err());
         let Some(id) = self.id.clone() else { return };
         let frame = match failed {
             None => Some(encode::completion_void(self.handle.protocol, &id)),

@@ -1,5 +1,6 @@
 //! Who sends a request, and whether they may: checked again for every request, since tokens expire.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use http::request::Parts;
@@ -29,10 +30,11 @@ impl Caller {
         }
     }
 
-    /// Checks the endpoint's policies.
+    /// Checks the endpoint's policies, which may be code of the hub's author. One that panics allows nothing.
     pub(crate) fn check(&self, endpoint: &Endpoint) -> Result<(), Refusal> {
         for policy in &endpoint.policies {
-            match policy.check(&self.principal) {
+            let decision = catch_unwind(AssertUnwindSafe(|| policy.check(&self.principal)));
+            match decision.unwrap_or_else(|_| policy_panicked(endpoint)) {
                 Decision::Allowed => {}
                 Decision::Unauthenticated => return Err(Refusal::Unauthenticated(self.token_error)),
                 Decision::Forbidden => return Err(Refusal::Forbidden),
@@ -45,4 +47,9 @@ impl Caller {
     pub(crate) fn is_same_user(&self, claims: &ConnectionTokenClaims) -> bool {
         claims.identity == Identity::of(&self.principal)
     }
+}
+
+fn policy_panicked(endpoint: &Endpoint) -> Decision {
+    tracing::error!(hub = %endpoint.hub, "A policy panicked; it allows nothing.");
+    Decision::Forbidden
 }

@@ -45,7 +45,9 @@ pub(super) fn add(builder: Builder) -> Builder {
         .hub_with_options("/never", common("never").options(never_ending()), never)
         .policy("Staff", Policy::authenticated())
         .hub("/secure", common("secure").authorize("Staff"))
+        .policy(poison::POLICY, Policy::custom(|_| panic!("a policy panics")))
         .hub("/poison", poison::hub())
+        .hub("/poison-guarded", poison::guarded_hub())
         .raw("/raw", raw::handler(relay))
 }
 
