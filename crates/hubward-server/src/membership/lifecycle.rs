@@ -60,9 +60,11 @@ pub(crate) async fn connected(
     if let Some(failed) = failed {
         return not_opened(engine, connection, failed);
     }
-    match in_another_life {
-        true => recording::restore_one(engine, connection),
-        false => outage::might_have_ended(engine),
+    if in_another_life {
+        recording::restore_one(engine, connection);
+    } else if !engine.definition.options.accept_during_outage {
+        // Where connections are refused, nobody else learns that it has. Others wait until all are recorded.
+        outage::might_have_ended(engine);
     }
     Ok(())
 }

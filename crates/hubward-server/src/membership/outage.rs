@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use hubward_backplane::{BackplaneError, StoreError};
 use hubward_types::brief_display;
+use tokio::time::Instant;
 
+use super::unrecorded::Outage;
 use crate::engine::Engine;
 
 /// How long the store and the backplane may take when a connection opens. Slower is an outage: as long as another node
@@ -58,16 +60,14 @@ pub(crate) fn begins(engine: &Engine, failed: &Failed) {
     tracing::warn!(%hub, error = %brief_display(failed), source, accepted, "Connections that open cannot be made known to other nodes.");
 }
 
-/// Logs that connections can be made known to other nodes again.
-pub(crate) fn ends(engine: &Engine) {
-    if engine.unrecorded.outage_ends() {
-        tracing::warn!(hub = %engine.name(), "All open connections are known to other nodes again.");
-    }
-}
-
-/// A connection was made known to other nodes. Where others wait for that, the outage ends with the last of them.
-pub(crate) fn might_have_ended(engine: &Engine) {
-    if !engine.definition.options.accept_during_outage {
-        ends(engine);
+/// Logs that connections can be made known to other nodes again, if that is certain; otherwise returns when it may be.
+pub(crate) fn might_have_ended(engine: &Engine) -> Option<Instant> {
+    match engine.unrecorded.outage() {
+        Outage::NothingToLog => None,
+        Outage::Unclear(until) => Some(until),
+        Outage::Over => {
+            tracing::info!(hub = %engine.name(), "All open connections are known to other nodes again.");
+            None
+        }
     }
 }

@@ -66,10 +66,24 @@ async fn record_all(engine: Weak<Engine>) {
         }
         let Some(engine) = engine.upgrade() else { return };
         match record_portions(&engine).await {
-            Portions::All => return outage::ends(&engine),
+            Portions::All => return log_end(engine).await,
             Portions::Some => pause = FIRST_PAUSE,
             Portions::None => pause = (pause * 2).min(LONGEST_PAUSE),
         }
+    }
+}
+
+/// Logs that an outage is over, when that is certain. Holds the engine only while it looks.
+async fn log_end(engine: Arc<Engine>) {
+    let shutdown = engine.context.shutdown.clone();
+    let (weak, mut until) = (Arc::downgrade(&engine), outage::might_have_ended(&engine));
+    drop(engine);
+    while let Some(end) = until {
+        tokio::select! {
+            () = tokio::time::sleep_until(end) => {}
+            () = shutdown.cancelled() => return,
+        }
+        until = weak.upgrade().and_then(|engine| outage::might_have_ended(&engine));
     }
 }
 

@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::connection::handle::ConnectionHandle;
 
@@ -27,9 +29,26 @@ pub(crate) struct UnrecordedConnections {
     state: Mutex<State>,
     /// Notifies the task that records them that it should not wait longer.
     pub(crate) wake: Arc<Notify>,
-    /// Whether an outage was logged that has not ended.
+    /// Whether `last_failure` is present: what each connection that opens looks at.
     outage: AtomicBool,
+    /// When a connection last met the outage that was logged and has not ended.
+    last_failure: Mutex<Option<Instant>>,
 }
+
+/// How an outage stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outage {
+    /// There is none, or open connections still have to be recorded.
+    NothingToLog,
+    /// It may go on: until this time it is not known.
+    Unclear(Instant),
+    /// It is over.
+    Over,
+}
+
+/// How long no connection may have met an outage before it is over. What comes and goes within this time is one outage,
+/// so that a store that fails now and then does not fill the log.
+const CALM: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct State {
@@ -69,21 +88,34 @@ impl UnrecordedConnections {
         taken
     }
 
-    /// Notes that the store or the backplane cannot be reached; false where that was noted before.
+    /// Notes that a connection could not be made known because the store or the backplane cannot be reached; false where
+    /// that was so before.
     pub(crate) fn outage_begins(&self) -> bool {
-        !self.outage.swap(true, Ordering::Relaxed)
+        let mut last_failure = self.last_failure.lock();
+        self.outage.store(true, Ordering::Relaxed);
+        last_failure.replace(Instant::now()).is_none()
     }
 
-    /// Notes that both can be reached; false where nothing else was noted.
-    pub(crate) fn outage_ends(&self) -> bool {
-        self.outage.load(Ordering::Relaxed) && self.outage.swap(false, Ordering::Relaxed)
+    /// Notes that all that was to be recorded is. An outage that is over is not any more afterwards.
+    pub(crate) fn outage(&self) -> Outage {
+        if !self.outage.load(Ordering::Relaxed) || self.state.lock().recording {
+            return Outage::NothingToLog;
+        }
+        let mut last_failure = self.last_failure.lock();
+        let Some(failed) = *last_failure else { return Outage::NothingToLog };
+        if failed.elapsed() < CALM {
+            return Outage::Unclear(failed + CALM);
+        }
+        *last_failure = None;
+        self.outage.store(false, Ordering::Relaxed);
+        Outage::Over
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::handle;
+    use crate::testing::{handle, pass};
 
     #[test]
     fn whoever_adds_the_first_one_sees_to_all_and_each_is_taken_once() {
@@ -107,11 +139,22 @@ mod tests {
         assert!(unrecorded.add([(second, Unrecorded::Held)]), "somebody has to see to it again");
     }
 
-    #[test]
-    fn an_outage_is_noted_once_each_way() {
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_noted_once_each_way_and_is_over_when_nobody_has_met_it_for_a_while() {
         let unrecorded = UnrecordedConnections::default();
-        assert!(!unrecorded.outage_ends());
-        assert!(unrecorded.outage_begins() && !unrecorded.outage_begins());
-        assert!(unrecorded.outage_ends() && !unrecorded.outage_ends());
+        assert_eq!(unrecorded.outage(), Outage::NothingToLog);
+        assert!(unrecorded.outage_begins());
+        pass(CALM / 2).await;
+        assert!(!unrecorded.outage_begins());
+        let calm = Instant::now() + CALM;
+        pass(CALM / 2).await;
+        assert_eq!(unrecorded.outage(), Outage::Unclear(calm));
+        pass(CALM / 2).await;
+        let connection = handle("c1");
+        unrecorded.add([(connection, Unrecorded::Opened)]);
+        assert_eq!(unrecorded.outage(), Outage::NothingToLog, "one has to be recorded");
+        assert!(unrecorded.take(1).is_empty(), "it has gone");
+        assert_eq!(unrecorded.outage(), Outage::Over);
+        assert_eq!(unrecorded.outage(), Outage::NothingToLog);
     }
 }

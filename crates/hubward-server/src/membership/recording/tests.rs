@@ -80,9 +80,35 @@ async fn the_cause_of_an_outage_is_logged_once_each_way_however_many_connections
         log.messages().into_iter().filter(|line| line.contains("known to other nodes")).collect();
     let expected = [
         "WARN Connections that open cannot be made known to other nodes.",
-        "WARN All open connections are known to other nodes again.",
+        "INFO All open connections are known to other nodes again.",
     ];
     assert_eq!(warnings, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_now_and_then_is_one_outage_in_the_log() {
+    for hub in [hub(), refusing_hub()] {
+        let node = TestNode::start(hub).await;
+        let log = CapturedLog::start();
+        for round in 0..20 {
+            for away in [true, false] {
+                set_outage(&node, away);
+                let id = format!("c{round}-{away}");
+                let mut client = TestClient::connect_user(&node.engine, &id, "alice").await;
+                client.invoke("1", "Echo", json!(["here"])).await;
+                client.next().await;
+            }
+            pass(Duration::from_secs(1)).await;
+        }
+        let outage = || {
+            let lines = log.messages().into_iter();
+            lines.filter(|line| line.contains("known to other nodes")).collect::<Vec<_>>()
+        };
+        assert_eq!(outage(), ["WARN Connections that open cannot be made known to other nodes."]);
+        pass(Duration::from_secs(20)).await;
+        echoes(&mut TestClient::connect_user(&node.engine, "last", "alice").await).await;
+        assert_eq!(outage()[1..], ["INFO All open connections are known to other nodes again."]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
