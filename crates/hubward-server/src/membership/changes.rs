@@ -237,8 +237,8 @@ async fn leave(
     stop_for(engine, connection, group, Reasons { own: false, ..reasons });
     let (store, owner) = (&engine.context.store, engine.context.owner());
     let removed = store.remove_connection(engine.name(), group, &connection.id, &owner).await;
-    if removed.is_err() {
-        retry(engine, &connection.id);
+    if let Err(error) = &removed {
+        retry(engine, &connection.id, error);
     }
     Ok(removed?)
 }
@@ -246,8 +246,9 @@ async fn leave(
 /// Removes a record, now or later.
 async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, group: &GroupName) {
     let (context, owner) = (&engine.context, engine.context.owner());
-    if context.store.remove_connection(engine.name(), group, &connection.id, &owner).await.is_err() {
-        retry(engine, &connection.id);
+    let removed = context.store.remove_connection(engine.name(), group, &connection.id, &owner).await;
+    if let Err(error) = removed {
+        retry(engine, &connection.id, &error);
     }
 }
 
@@ -330,8 +331,7 @@ async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
     }
     let ended = context.store.end_connection(hub, &connection.id, &context.owner()).await;
     if let Err(error) = ended {
-        tracing::warn!(%hub, error = %brief_display(&error), "A closed connection could not be removed from the store; it is tried again.");
-        retry(engine, &connection.id);
+        retry(engine, &connection.id, &error);
     }
 }
 

@@ -108,6 +108,7 @@ fn not_opened(
 /// Ends delivery to a connection that has closed, from this node and from others, and removes its memberships.
 pub(crate) async fn disconnected(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
     engine.index.remove(connection);
+    engine.unrecorded.remove(connection);
     let of_user = connection.groups.all().into_iter().filter(|(_, reasons)| reasons.user);
     let of_user = of_user.map(|(group, _)| group).collect();
     // After the changes that were made before; none is made afterwards. It reports no error.

@@ -1,11 +1,12 @@
 //! Removes from the group store what never opened, and tries again to remove what could not be: until it is removed, or
 //! the node's life has ended and the other nodes sweep it.
 
+use std::fmt::Display;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hubward_backplane::StoreError;
-use hubward_types::ConnectionId;
+use hubward_types::{ConnectionId, brief_display};
 use tokio::runtime::Handle;
 
 use super::outage::in_time;
@@ -23,8 +24,8 @@ pub(crate) fn give_up(engine: &Arc<Engine>, connection: &ConnectionId) {
     let Ok(runtime) = Handle::try_current() else { return };
     let (giving_up, connection) = (engine.clone(), connection.clone());
     let remove = async move {
-        if in_time(try_again(&giving_up, &connection)).await.is_err() {
-            retry(&giving_up, &connection);
+        if let Err(error) = in_time(try_again(&giving_up, &connection)).await {
+            retry(&giving_up, &connection, &error);
         }
     };
     engine.context.tasks.spawn_on(remove, &runtime);
@@ -32,8 +33,10 @@ pub(crate) fn give_up(engine: &Arc<Engine>, connection: &ConnectionId) {
 
 /// Removes later what the store has of a connection and should not: all of it once it has closed, and before that the
 /// groups that it has not joined.
-pub(crate) fn retry(engine: &Arc<Engine>, connection: &ConnectionId) {
+pub(crate) fn retry(engine: &Arc<Engine>, connection: &ConnectionId, error: &impl Display) {
     if engine.removals.push(connection) {
+        // Once, however many there will be.
+        tracing::warn!(hub = %engine.name(), error = %brief_display(error), "What has left or closed could not be removed from the group store; it is tried again.");
         engine.context.tasks.spawn(retry_all(Arc::downgrade(engine)));
     }
 }

@@ -62,6 +62,10 @@ impl UnrecordedConnections {
     pub(crate) fn add(&self, connections: impl IntoIterator<Item = UnrecordedConnection>) -> bool {
         let mut state = self.state.lock();
         for (connection, why) in connections {
+            // Also one that closed while somebody tried to record it, and was removed before that failed.
+            if connection.is_closed() {
+                continue;
+            }
             let (_, known) =
                 state.waiting.entry(connection.key).or_insert_with(|| (Arc::downgrade(&connection), why));
             // One whose id has yet to be claimed stays one, whatever else happens to it.
@@ -70,6 +74,17 @@ impl UnrecordedConnections {
             }
         }
         !state.waiting.is_empty() && !std::mem::replace(&mut state.recording, true)
+    }
+
+    /// Removes a connection that has closed. In a long outage many come and go.
+    pub(crate) fn remove(&self, connection: &ConnectionHandle) {
+        self.state.lock().waiting.remove(&connection.key);
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().waiting.len()
     }
 
     /// Takes some that are still there; none where none is left, and the next one has to be seen to again.

@@ -96,7 +96,7 @@ async fn a_store_that_fails_at_the_end_of_a_connection_is_logged_and_everything_
     node.store.changing.set_failing(true);
     let log = CapturedLog::start();
     node.close(&connection).await;
-    let logged = "WARN A closed connection could not be removed from the store; it is tried again.";
+    let logged = "WARN What has left or closed could not be removed from the group store; it is tried again.";
     assert_eq!(log.messages(), [logged]);
     assert!(node.delivered_to("ward").is_empty());
     assert_eq!(node.engine.connection_count(), 0);

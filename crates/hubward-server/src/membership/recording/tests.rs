@@ -11,7 +11,7 @@ use super::*;
 use crate::testing::client::TestClient;
 use crate::testing::cluster::TestNode;
 use crate::testing::log::CapturedLog;
-use crate::testing::pass;
+use crate::testing::{handle, pass, user_handle};
 
 fn hub() -> Hub {
     Hub::new("hub")
@@ -168,4 +168,41 @@ async fn a_connection_that_closes_before_it_is_recorded_leaves_nothing_behind() 
     assert_eq!(node.engine.connection_count(), 0);
     assert_eq!(node.store.owner(&"hub".into(), &"c1".into()).await.unwrap(), None);
     assert_eq!(node.network.subscribers(&Topic::User("hub".into(), "alice".into())), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_come_and_go_in_a_long_outage_leave_nothing_and_are_not_logged_one_by_one() {
+    let node = TestNode::start(hub()).await;
+    let stays = user_handle("stays", "alice");
+    set_outage(&node, true);
+    let log = CapturedLog::start();
+    node.open(&stays).await;
+    for number in 0..500 {
+        let connection = handle(&format!("c{number}"));
+        node.open(&connection).await;
+        node.close(&connection).await;
+        if number % 100 == 0 {
+            pass(LONGEST_PAUSE).await;
+        }
+    }
+    assert_eq!(node.engine.unrecorded.len(), 1);
+    assert!(log.lines(tracing::Level::WARN).len() < 10, "{:?}", log.lines(tracing::Level::WARN));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_closes_while_it_is_recorded_does_not_wait_again() {
+    let node = TestNode::start(hub()).await;
+    let connection = user_handle("c1", "alice");
+    set_outage(&node, true);
+    node.open(&connection).await;
+    set_outage(&node, false);
+    node.store.changing.hold();
+    pass(LONGEST_PAUSE).await;
+    let released = async {
+        pass(PORTION_TIMEOUT * 2).await;
+        node.store.changing.release();
+    };
+    tokio::join!(node.close(&connection), released);
+    pass(LONGEST_PAUSE).await;
+    assert_eq!(node.engine.unrecorded.len(), 0);
 }
