@@ -115,15 +115,16 @@ fn invoke_client(engine: &Arc<Engine>, invocation: ForwardedInvocation) {
     let forwarded_id = (invocation.reply_to.clone(), invocation.id);
     engine.forwarded.register(forwarded_id.clone(), invocation.invocation_id.clone(), connection);
     let engine = engine.clone();
-    let tasks = engine.context.tasks.clone();
-    tasks.spawn(async move {
+    let context = engine.context.clone();
+    // So that what was sent behind it does not overtake it, and a cancellation finds what it cancels.
+    begin(&context, async move {
         client_results::invoke_forwarded(&engine, invocation).await;
         engine.forwarded.remove(&forwarded_id);
     });
 }
 
 /// Carries out a change and confirms it. It begins at once, so that changes take their turns in the order in which they
-/// were asked for, also those that their callers wait for no more; in a task goes on what has to wait.
+/// were asked for, also those that their callers wait for no more.
 fn confirm_when_done(
     engine: &Arc<Engine>,
     sender: NodeId,
@@ -131,7 +132,7 @@ fn confirm_when_done(
     change: impl Future<Output = Result<(), GroupError>> + Send + 'static,
 ) {
     let context = engine.context.clone();
-    let mut changing = Box::pin(async move {
+    begin(&engine.context, async move {
         let changed = AssertUnwindSafe(change).catch_unwind().await;
         let error = match changed {
             Ok(changed) => changed.err().map(|error| error.to_string()),
@@ -139,8 +140,13 @@ fn confirm_when_done(
         };
         context.notify(sender, Body::Confirmed { id, error });
     });
-    if Future::poll(changing.as_mut(), &mut Context::from_waker(Waker::noop())).is_pending() {
-        engine.context.tasks.spawn(changing);
+}
+
+/// Runs what was asked for: here as far as nothing has to be awaited, and then in a task. Tasks begin in any order.
+fn begin(context: &NodeContext, run: impl Future<Output = ()> + Send + 'static) {
+    let mut running = Box::pin(run);
+    if Future::poll(running.as_mut(), &mut Context::from_waker(Waker::noop())).is_pending() {
+        context.tasks.spawn(running);
     }
 }
 

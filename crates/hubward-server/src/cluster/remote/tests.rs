@@ -1,5 +1,6 @@
 //! Tests of what one node does for another.
 
+use hubward_backplane::Frames;
 use hubward_hub::{GroupError, Hub};
 use hubward_types::ConnectionId;
 
@@ -71,6 +72,31 @@ async fn changes_take_their_turns_in_the_order_in_which_they_were_received() {
     settle().await;
     assert!(owner.delivered_to("g").is_empty());
     assert_eq!(owner.recorded_in("g").await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invocation_is_not_overtaken_by_what_was_sent_behind_it_and_is_cancelled_before_it_is_awaited() {
+    let (_node, owner, connection) = start(|| Hub::new("hub")).await;
+    let hub = owner.engine.name().clone();
+    let frames = |text: &'static [u8]| Frames { json: Some(text.into()), messagepack: None };
+    receive_on(
+        &owner,
+        Body::InvokeClient {
+            id: 1,
+            hub: hub.clone(),
+            connection: connection.id.clone(),
+            frames: frames(b"\x81\x01a"),
+            invocation_id: "i1".into(),
+        },
+    );
+    let connections = vec![connection.id.clone()];
+    receive_on(&owner, Body::DeliverTo { hub, connections, frames: frames(b"\x81\x01b") });
+    assert_eq!(connection.pending_results(), 1);
+    owner.engine.forwarded.cancel(&("elsewhere".into(), 1));
+    assert_eq!(connection.pending_results(), 0);
+    assert_eq!(take_mail(&connection).0, ["a", "b"]);
+    settle().await;
+    assert_eq!((connection.pending_results(), owner.engine.forwarded.len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
