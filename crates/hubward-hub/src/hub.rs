@@ -210,6 +210,9 @@ impl Hub {
     /// [`HubBuildError`], which says what to change.
     pub fn build(self) -> Result<HubDefinition, HubBuildError> {
         let hub = self.name.to_string();
+        if let Some(mistake) = self.options.mistake() {
+            return Err(HubBuildError::Options { hub, mistake });
+        }
         let mut methods = MethodTable::default();
         for declared in self.methods {
             declared.check_result(&hub)?;

@@ -109,7 +109,7 @@ async fn begin_anew(context: &NodeContext, interval: Duration, hubs: &WeakHubs) 
 fn jittered(interval: Duration) -> Duration {
     const PARTS: u32 = 1024;
     let part = (RandomState::new().hash_one(()) % u64::from(PARTS)) as u32;
-    interval - interval / 5 * part / PARTS
+    interval - interval / 5 / PARTS * part
 }
 
 #[cfg(test)]

@@ -5,8 +5,12 @@ use std::time::Duration;
 use crate::pipe::deadline::Pace;
 use crate::transport::Transport;
 
+/// The newest version of negotiate, in which the connection token is not the public id.
+pub(crate) const VERSION: i32 = 1;
+
 /// The options of one mounted path. Defaults are ASP.NET Core SignalR's where it has the option, unless said otherwise;
-/// a cap that it lacks is marked so.
+/// a cap that it lacks is marked so. [`Duration::MAX`] is "never" in each of them, but for
+/// `connect_timeout`, which is an hour at most.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,6 +61,27 @@ pub struct TransportOptions {
 }
 
 impl TransportOptions {
+    /// Returns what no connection could be served with, and what to do about it; `None` where there is nothing.
+    pub fn mistake(&self) -> Option<&'static str> {
+        let timeouts = [self.connect_timeout, self.disconnect_timeout, self.poll_timeout, self.send_timeout];
+        let posts = self.server_sent_events || self.long_polling;
+        if !self.web_sockets && !posts {
+            Some("no transport is offered: set web_sockets, server_sent_events or long_polling")
+        } else if self.allow_stateful_reconnects && !self.web_sockets {
+            Some("allow_stateful_reconnects needs web_sockets: no other transport can be resumed")
+        } else if timeouts.iter().any(Duration::is_zero) {
+            Some("a timeout of TransportOptions is zero: raise it, or use Duration::MAX for never")
+        } else if posts && self.post_body_bytes == 0 {
+            Some("post_body_bytes is 0, so that a client without WebSockets could send nothing: raise it")
+        } else if self.minimum_protocol_version > VERSION {
+            Some(
+                "minimum_protocol_version is above 1, the newest version of negotiate that there is: lower it",
+            )
+        } else {
+            None
+        }
+    }
+
     /// Returns how fast a client has to take what is written.
     pub(crate) fn pace(&self) -> Pace {
         Pace { timeout: self.send_timeout, minimum_rate: self.minimum_drain_bytes_per_second }
@@ -90,5 +115,40 @@ impl Default for TransportOptions {
             application_buffer_bytes: 64 << 10,
             close_on_authentication_expiration: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_no_connection_could_be_served_with_are_refused() {
+        let refused = |change: fn(&mut TransportOptions)| {
+            let mut options = TransportOptions::default();
+            change(&mut options);
+            options.mistake().unwrap_or_default()
+        };
+        let without_web_sockets = |options: &mut TransportOptions| options.web_sockets = false;
+        assert_eq!(TransportOptions::default().mistake(), None);
+        assert_eq!(refused(without_web_sockets), "");
+        assert!(
+            refused(|options| {
+                (options.web_sockets, options.server_sent_events, options.long_polling) =
+                    (false, false, false);
+            })
+            .starts_with("no transport")
+        );
+        assert!(
+            refused(|options| (options.web_sockets, options.allow_stateful_reconnects) = (false, true))
+                .starts_with("allow_stateful_reconnects")
+        );
+        assert!(refused(|options| options.connect_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(refused(|options| options.disconnect_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(refused(|options| options.poll_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(refused(|options| options.send_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert_eq!(refused(|options| options.close_timeout = Duration::ZERO), "", "it closes at once then");
+        assert!(refused(|options| options.post_body_bytes = 0).starts_with("post_body_bytes"));
+        assert!(refused(|options| options.minimum_protocol_version = 2).starts_with("minimum_protocol"));
     }
 }

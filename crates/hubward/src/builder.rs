@@ -131,6 +131,14 @@ pub enum BuildError {
     /// Two hubs or raw handlers have the same path but for the case of letters, or a path does not begin with a slash or ends with one.
     #[error("'{0}' cannot be a hub's path: it must begin with '/', not end with one, and be used once")]
     Path(HubPath),
+    /// The options of a path could not work.
+    #[error("the options of '{path}' cannot work: {mistake}")]
+    Options {
+        /// The path.
+        path: HubPath,
+        /// What could not, and what to do about it.
+        mistake: &'static str,
+    },
     /// There is a backplane, but no group store: the nodes would disagree about groups.
     #[error("a backplane needs a group store that all nodes share; add Builder::group_store")]
     NoGroupStore,
@@ -246,20 +254,20 @@ impl Builder {
             context.tasks().clone(),
         );
         let (mut paths, mut names) = (HashSet::new(), HashSet::new());
-        let mut check_path = |path: &HubPath| {
+        let mut check = |path: &HubPath, options: &TransportOptions| {
             let usable = path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
-            if usable && paths.insert(path.to_ascii_lowercase()) {
-                Ok(())
-            } else {
-                Err(BuildError::Path(path.clone()))
+            if !usable || !paths.insert(path.to_ascii_lowercase()) {
+                return Err(BuildError::Path(path.clone()));
             }
+            let mistake = options.mistake();
+            mistake.map_or(Ok(()), |mistake| Err(BuildError::Options { path: path.clone(), mistake }))
         };
         let all_paths =
             self.hubs.iter().map(|hub| &hub.0).chain(self.raw.iter().map(|raw| &raw.0)).cloned().collect();
         let mut router = axum::Router::new();
         let mut engines = Vec::new();
         for (path, hub, options) in self.hubs {
-            check_path(&path)?;
+            check(&path, &options)?;
             let definition = hub.build()?;
             if !names.insert(definition.name.clone()) {
                 return Err(BuildError::DuplicateHub(definition.name));
@@ -282,7 +290,7 @@ impl Builder {
             engines.push(engine);
         }
         for (path, RawEndpoint { handler, policies, options }) in self.raw {
-            check_path(&path)?;
+            check(&path, &options)?;
             let name = HubName::from(path.clone());
             let required = hubward_server::required_policies(&name, &policies, &self.policies)?;
             let claims = RawClaims::shared(&context, name.clone());

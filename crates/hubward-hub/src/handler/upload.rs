@@ -9,7 +9,7 @@ use futures_util::Stream;
 use hubward_proto::RawValue;
 use hubward_types::brief_display;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::PollSender;
 
 use crate::error::{ConnectionClosed, HubError};
@@ -42,7 +42,7 @@ pub struct Upload<T> {
 
 impl<T: DeserializeOwned + Send + 'static> Upload<T> {
     pub(crate) fn channel(capacity: usize) -> (Self, Box<dyn UploadSink>) {
-        let (tx, items) = mpsc::channel(capacity.max(1));
+        let (tx, items) = mpsc::channel(capacity.clamp(1, Semaphore::MAX_PERMITS));
         let complete = Arc::new(AtomicBool::new(false));
         let sink = Sink { items: PollSender::new(tx), complete: complete.clone() };
         (Self { items, complete, closed_yielded: false }, Box::new(sink))

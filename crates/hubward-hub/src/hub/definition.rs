@@ -53,6 +53,14 @@ pub enum HubBuildError {
         /// The second of the two.
         method: String,
     },
+    /// Its options could not work.
+    #[error("the options of hub '{hub}' cannot work: {mistake}")]
+    Options {
+        /// The hub.
+        hub: String,
+        /// What could not, and what to do about it.
+        mistake: &'static str,
+    },
     /// A callback takes arguments, which a connect or disconnect does not have.
     #[error("{callback} of hub '{hub}' takes arguments, but there is no call that could give them")]
     CallbackTakesArguments {

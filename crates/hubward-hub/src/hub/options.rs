@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-/// The options of one hub.
+/// The options of one hub. [`Duration::MAX`] is "never" in each of them; what could not work is refused when the hub is
+/// built.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,7 +17,8 @@ use std::time::Duration;
 pub struct HubOptions {
     /// Time from the start of a connection to a complete handshake request. Default 15 s.
     pub handshake_timeout: Duration,
-    /// Time between the server's pings. Default 15 s; clients expect to receive something within 30 s.
+    /// Time between the server's pings. Default 15 s; clients expect to receive something within 30 s. It is independent of
+    /// [`client_timeout`](Self::client_timeout): clients send pings at an interval of their own.
     pub keep_alive_interval: Duration,
     /// Time without a message or ping from the client after which its connection is closed; it counts from the client's
     /// first ping on. A message that takes longer prolongs it while it comes at 1,024 bytes a second. Default 30 s.
@@ -36,7 +38,7 @@ pub struct HubOptions {
     /// Cap: client results that the hub waits for of one client, and, counted apart, those that the calls of one client
     /// wait for, of whichever client. Default 100. Beyond it an invocation fails.
     pub client_results_per_connection: usize,
-    /// Time that a client has to return a result. Default 30 s; `Duration::MAX` is no limit.
+    /// Time that a client has to return a result. Default 30 s.
     pub client_result_timeout: Duration,
     /// Whether clients are sent the messages of hidden errors. Default no; for development only.
     pub detailed_errors: bool,
@@ -66,6 +68,39 @@ pub struct HubOptions {
     pub accept_during_outage: bool,
 }
 
+impl HubOptions {
+    /// Returns what no hub could work with, and what to do about it.
+    pub(crate) fn mistake(&self) -> Option<&'static str> {
+        let timeouts = [
+            self.handshake_timeout,
+            self.keep_alive_interval,
+            self.client_timeout,
+            self.client_result_timeout,
+            self.confirmation_timeout,
+        ];
+        if timeouts.iter().any(Duration::is_zero) {
+            return Some(
+                "an interval or timeout of HubOptions is zero: raise it, or use Duration::MAX for never",
+            );
+        }
+        let mistakes = [
+            (
+                self.maximum_parallel_invocations,
+                "maximum_parallel_invocations is 0, so that no call could run",
+            ),
+            (self.calls_per_connection, "calls_per_connection is 0, so that no call could begin"),
+            (self.stream_buffer_capacity, "stream_buffer_capacity is 0, so that no upload could move"),
+            (self.mailbox_messages, "mailbox_messages is 0, so that nothing could be sent"),
+            (self.mailbox_bytes, "mailbox_bytes is 0, so that nothing could be sent"),
+            (
+                self.maximum_receive_message_bytes.unwrap_or(usize::MAX),
+                "maximum_receive_message_bytes is 0, so that no message could be received: use None for no limit",
+            ),
+        ];
+        mistakes.into_iter().find(|(limit, _)| *limit == 0).map(|(_, mistake)| mistake)
+    }
+}
+
 impl Default for HubOptions {
     fn default() -> Self {
         Self {
@@ -88,5 +123,31 @@ impl Default for HubOptions {
             confirmation_timeout: Duration::from_secs(5),
             accept_during_outage: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_nothing_could_work_with_are_refused() {
+        let refused = |change: fn(&mut HubOptions)| {
+            let mut options = HubOptions::default();
+            change(&mut options);
+            options.mistake().unwrap_or_default()
+        };
+        assert_eq!(HubOptions::default().mistake(), None);
+        assert!(refused(|options| options.handshake_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(refused(|options| options.keep_alive_interval = Duration::ZERO).contains("Duration::MAX"));
+        assert!(refused(|options| options.client_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(refused(|options| options.client_result_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(refused(|options| options.confirmation_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(refused(|options| options.maximum_parallel_invocations = 0).starts_with("maximum_parallel"));
+        assert!(refused(|options| options.calls_per_connection = 0).starts_with("calls_per_connection"));
+        assert!(refused(|options| options.stream_buffer_capacity = 0).starts_with("stream_buffer_capacity"));
+        assert!(refused(|options| options.mailbox_messages = 0).starts_with("mailbox_messages"));
+        assert!(refused(|options| options.mailbox_bytes = 0).starts_with("mailbox_bytes"));
+        assert!(refused(|options| options.maximum_receive_message_bytes = Some(0)).contains("None"));
     }
 }

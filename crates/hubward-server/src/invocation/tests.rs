@@ -52,7 +52,6 @@ async fn calls_run_one_after_the_other_unless_the_options_allow_more() {
     assert_eq!(HubOptions::default().maximum_parallel_invocations, 1);
     check_permits(1, 1).await;
     check_permits(3, 3).await;
-    check_permits(0, 1).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -158,3 +158,8 @@ async fn nodes_that_died_in_a_gap_of_the_events_are_found_by_listing_those_that_
     assert_eq!(dead.wait().await, Settled::Gone);
     assert!(tokio::time::timeout(LEASE, alive.wait()).await.is_err());
 }
+
+#[test]
+fn a_lease_without_end_has_an_interval() {
+    assert!(jittered(Duration::MAX) > Duration::MAX / 2);
+}

@@ -12,13 +12,10 @@ use super::admission::Admitted;
 use super::caller::Caller;
 use super::response::json;
 use crate::endpoint::Endpoint;
-use crate::options::TransportOptions;
+use crate::options::{TransportOptions, VERSION};
 use crate::refusal::Refusal;
 use crate::request_info::query_value;
 use crate::transport::Transport;
-
-/// The newest version of negotiate, in which the connection token is not the public id.
-const VERSION: i32 = 1;
 
 /// How long a token may be used, whatever the connect timeout: used ones are remembered until then, so that there has to
 /// be a bound, and a client that connects later than this negotiates anew.

@@ -66,7 +66,9 @@ async fn a_stop_answers_what_runs_cuts_off_what_does_not_end_and_accepts_nothing
 
 #[tokio::test]
 async fn timeouts_without_end_serve() {
+    let ServeOptions { head_bytes, max_connections, hosts, shutdown, .. } = ServeOptions::default();
     let never = Duration::MAX;
+    // Without the rest of the defaults, so that a new option is not forgotten.
     let served = serve(ServeOptions {
         head_timeout: never,
         body_timeout: never,
@@ -74,7 +76,10 @@ async fn timeouts_without_end_serve() {
         write_timeout: never,
         unacknowledged_timeout: never,
         shutdown_timeout: never,
-        ..ServeOptions::default()
+        head_bytes,
+        max_connections,
+        hosts,
+        shutdown,
     })
     .await;
     let mut http = Http::connect(served.address).await;

@@ -2,6 +2,7 @@
 
 mod counted;
 mod hubs;
+pub(crate) mod never;
 mod poison;
 
 use std::time::Duration;

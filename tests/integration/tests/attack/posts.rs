@@ -68,6 +68,11 @@ impl Posting {
         http
     }
 
+    /// Ends the connection, and returns the status.
+    pub(crate) async fn delete(&self) -> u16 {
+        Http::exchange(self.address, "DELETE", &self.target, &[], b"").await.status
+    }
+
     /// Sends a POST's head and a part of its body, as it is.
     pub(crate) async fn raw_post(&self, declared: usize, body: &[u8]) -> TcpStream {
         let head =

@@ -11,7 +11,7 @@ use hubward::transport::raw::{self, RawConnection};
 use hubward::{Builder, Hub, HubContext, HubError, HubOptions, TransportOptions, Upload};
 
 use super::counted::counted;
-use super::poison;
+use super::{never, poison};
 
 /// Time after which the quick hubs see that a client does not read, write or return.
 const QUICK: Duration = Duration::from_secs(2);
@@ -29,20 +29,11 @@ pub(super) fn add(builder: Builder) -> Builder {
         ..TransportOptions::default()
     };
     let stateful = TransportOptions { allow_stateful_reconnects: true, ..TransportOptions::default() };
-    let never = TransportOptions {
-        connect_timeout: Duration::MAX,
-        disconnect_timeout: Duration::MAX,
-        poll_timeout: Duration::MAX,
-        close_timeout: Duration::MAX,
-        send_timeout: Duration::MAX,
-        ..TransportOptions::default()
-    };
-    builder
+    never::add(builder)
         .hub_with_options("/hub", common("hub"), stateful)
         .hub_with_options("/quick", common("quick"), quick)
         .hub("/alive", common("alive").options(keep_alive()))
         .hub("/boundless", common("boundless").options(boundless()))
-        .hub_with_options("/never", common("never").options(never_ending()), never)
         .policy("Staff", Policy::authenticated())
         .hub("/secure", common("secure").authorize("Staff"))
         .policy(poison::POLICY, Policy::custom(|_| panic!("a policy panics")))
@@ -60,16 +51,6 @@ fn boundless() -> HubOptions {
         maximum_receive_message_bytes: None,
         mailbox_messages: usize::MAX,
         mailbox_bytes: usize::MAX,
-        ..HubOptions::default()
-    }
-}
-
-fn never_ending() -> HubOptions {
-    HubOptions {
-        handshake_timeout: Duration::MAX,
-        keep_alive_interval: Duration::MAX,
-        client_timeout: Duration::MAX,
-        confirmation_timeout: Duration::MAX,
         ..HubOptions::default()
     }
 }
