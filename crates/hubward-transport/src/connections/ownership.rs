@@ -1,7 +1,7 @@
 //! Which node a connection belongs to. This is the one place that decides whether a connection which the registry
 //! does not know may begin here: one that belongs to another node is unknown here.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hubward_auth::{ConnectionTokenClaims, KeyRing};
 use hubward_types::{HubName, NodeId};
@@ -9,12 +9,22 @@ use hubward_types::{HubName, NodeId};
 use crate::refusal::Refusal;
 use crate::transport::Transport;
 
-/// Opens a connection token and checks that it is for this hub.
-pub(crate) fn open(keys: &KeyRing, hub: &HubName, token: &str) -> Result<ConnectionTokenClaims, Refusal> {
-    match keys.open(token) {
-        Ok(claims) if claims.hub == *hub => Ok(claims),
-        _ => Err(Refusal::UnknownId),
+/// How far the clock of another node may be behind: more than NTP leaves, and little beside the connect timeout.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
+
+/// Opens a connection token and checks that it is for this hub. One that another node sealed, by a clock of its own, expires
+/// a little later; when it was issued does not matter, so that its clock may be ahead as well.
+pub(crate) fn open(
+    keys: &KeyRing,
+    node_id: &NodeId,
+    hub: &HubName,
+    token: &str,
+) -> Result<ConnectionTokenClaims, Refusal> {
+    let mut claims = keys.open(token).ok().filter(|claims| claims.hub == *hub).ok_or(Refusal::UnknownId)?;
+    if claims.owner != *node_id {
+        claims.expires_at = claims.expires_at.checked_add(CLOCK_SKEW).unwrap_or(claims.expires_at);
     }
+    Ok(claims)
 }
 
 /// Decides whether a connection that this node does not know may begin here.
@@ -42,10 +52,26 @@ mod tests {
     fn a_token_opens_on_its_own_hub_only() {
         let (keys, claims) = (KeyRing::random(), claims(SystemTime::UNIX_EPOCH));
         let token = keys.seal(&claims);
-        assert_eq!(open(&keys, &claims.hub, token.expose()).unwrap().connection_id, claims.connection_id);
-        assert_eq!(open(&keys, &"other".into(), token.expose()).err(), Some(Refusal::UnknownId));
-        assert_eq!(open(&KeyRing::random(), &claims.hub, token.expose()).err(), Some(Refusal::UnknownId));
-        assert_eq!(open(&keys, &claims.hub, "not a token").err(), Some(Refusal::UnknownId));
+        let opened = |keys: &KeyRing, hub: &HubName, token: &str| open(keys, &claims.owner, hub, token);
+        assert_eq!(opened(&keys, &claims.hub, token.expose()), Ok(claims.clone()));
+        assert_eq!(opened(&keys, &"other".into(), token.expose()), Err(Refusal::UnknownId));
+        assert_eq!(opened(&KeyRing::random(), &claims.hub, token.expose()), Err(Refusal::UnknownId));
+        assert_eq!(opened(&keys, &claims.hub, "not a token"), Err(Refusal::UnknownId));
+    }
+
+    #[test]
+    fn another_nodes_token_opens_though_its_clock_is_some_seconds_ahead_or_behind() {
+        let (keys, sealed) = (KeyRing::random(), claims(SystemTime::UNIX_EPOCH + Duration::from_secs(60)));
+        let token = keys.seal(&sealed);
+        let begin = |node: &NodeId, now| {
+            let claims = open(&keys, node, &sealed.hub, token.expose())?;
+            may_begin_here(node, &claims, Some(Transport::WebSockets), now)
+        };
+        let (other, seconds) = (NodeId::from("other"), Duration::from_secs);
+        assert_eq!(begin(&other, sealed.issued_at - seconds(4)), Ok(()), "it was issued in the future");
+        assert_eq!(begin(&other, sealed.expires_at + seconds(4)), Ok(()), "it has expired just now");
+        assert_eq!(begin(&other, sealed.expires_at + seconds(6)), Err(Refusal::UnknownId));
+        assert_eq!(begin(&sealed.owner, sealed.expires_at), Err(Refusal::UnknownId), "it is our own clock");
     }
 
     #[test]

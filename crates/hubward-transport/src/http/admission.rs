@@ -68,7 +68,8 @@ impl Admitted<'_> {
     /// Opens the connection token of the request.
     pub(crate) fn open_token(&mut self, parts: &Parts) -> Result<ConnectionTokenClaims, Refusal> {
         let token = connection_token(parts).ok_or(Refusal::IdRequired)?;
-        let claims = ownership::open(self.endpoint.manager.keys(), &self.endpoint.hub, &token)?;
+        let Endpoint { manager, hub, .. } = &**self.endpoint;
+        let claims = ownership::open(manager.keys(), manager.node_id(), hub, &token)?;
         self.log.connection_id = Some(claims.connection_id.clone());
         Ok(claims)
     }
