@@ -12,8 +12,8 @@ use hubward_server::{
 use hubward_transport::{Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
-use crate::paths;
 use crate::raw_endpoint::RawEndpoint;
+use crate::{node_id, paths};
 
 /// A node with its hubs, ready to be mounted into an axum router. Cheap to clone.
 ///
@@ -76,7 +76,7 @@ impl Hubward {
         self.node.hub(name).map_or(0, |engine| engine.connection_count())
     }
 
-    /// Returns the node's id.
+    /// Returns the node's id, which is new at each start.
     pub fn node(&self) -> &NodeId {
         self.node.id()
     }
@@ -150,9 +150,15 @@ pub enum BuildError {
 }
 
 impl Builder {
-    /// Sets the node's id: unique in the cluster, and new at each start. Default: a random id.
-    pub fn node(mut self, id: impl Into<NodeId>) -> Self {
-        self.node = Some(id.into());
+    /// Names the node, such as after its pod. Its id is the name with a random suffix, so that a node which is started again
+    /// is not taken for its predecessor; [`Hubward::node`] returns it. Default: a random id.
+    pub fn node(self, name: impl Into<NodeId>) -> Self {
+        self.node_id(node_id::of_this_start(&name.into()))
+    }
+
+    /// Sets the node's whole id.
+    pub(crate) fn node_id(mut self, id: NodeId) -> Self {
+        self.node = Some(id);
         self
     }
 

@@ -7,6 +7,7 @@ use hubward_backplane::{InMemoryNetwork, InMemoryStore};
 use hubward_types::NodeId;
 
 use crate::builder::Builder;
+use crate::node_id;
 
 /// A cluster of nodes in one process. They share the backplane, the record of groups and nodes, and the keys of connection tokens.
 ///
@@ -34,11 +35,12 @@ impl Cluster {
 }
 
 impl Builder {
-    /// Makes the node part of a cluster in this process. Join it with [`Hubward::start`](crate::Hubward::start).
-    pub fn join(self, cluster: &Cluster, node: impl Into<NodeId>) -> Self {
-        let node = node.into();
-        let backplane = Arc::new(cluster.network.backplane(node.clone()));
-        self.node(node)
+    /// Makes the node part of a cluster in this process, under a [name](Builder::node). Join it with
+    /// [`Hubward::start`](crate::Hubward::start).
+    pub fn join(self, cluster: &Cluster, name: impl Into<NodeId>) -> Self {
+        let id = node_id::of_this_start(&name.into());
+        let backplane = Arc::new(cluster.network.backplane(id.clone()));
+        self.node_id(id)
             .backplane(backplane)
             .group_store(Arc::new(cluster.store.clone()))
             .node_registry(Arc::new(cluster.store.clone()))

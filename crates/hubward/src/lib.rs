@@ -20,6 +20,7 @@
 
 mod builder;
 mod cluster;
+mod node_id;
 mod paths;
 mod raw_endpoint;
 
