@@ -34,6 +34,10 @@ pub(crate) struct DemoOptions {
     /// Address to listen on. Anyone who reaches it can sign in as anyone: keep it local.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) address: IpAddr,
+    /// Another name that browsers reach the demo by, without a port; may be given several times. Requests are refused that
+    /// name any host but these, localhost and the address: web pages of strangers could use the demo otherwise.
+    #[arg(long = "host", value_parser = host)]
+    pub(crate) hosts: Vec<String>,
     /// The signing key, at least 32 bytes, so that `hubward token` can mint tokens for this demo. Default: a random
     /// key.
     #[arg(long, env = KEY_VARIABLE, hide_env_values = true)]
@@ -80,4 +84,35 @@ impl std::str::FromStr for DevelopmentKey {
 fn claim(argument: &str) -> Result<(String, String), String> {
     let (name, value) = argument.split_once('=').ok_or("a claim is written name=value")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn host(argument: &str) -> Result<String, String> {
+    let is_address = argument.starts_with('[') && argument.ends_with(']');
+    if argument.is_empty() || argument.contains(['/', '@', ' ']) || (argument.contains(':') && !is_address) {
+        return Err("a host is a name without scheme and port, or an IPv6 address in brackets".to_owned());
+    }
+    Ok(argument.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo(hosts: &[&str]) -> Result<Vec<String>, clap::Error> {
+        let arguments = hosts.iter().flat_map(|host| ["--host", host]);
+        let parsed = CommandLine::try_parse_from(["hubward", "demo"].into_iter().chain(arguments))?;
+        match parsed.command {
+            Command::Demo(options) => Ok(options.hosts),
+            Command::Token(_) => panic!("it is the demo"),
+        }
+    }
+
+    #[test]
+    fn several_hosts_may_be_given_each_without_scheme_and_port() {
+        assert!(demo(&[]).unwrap().is_empty());
+        assert_eq!(demo(&["demo.lan", "[fe80::1]"]).unwrap(), ["demo.lan", "[fe80::1]"]);
+        for wrong in ["demo.lan:8080", "http://demo.lan", "demo.lan/", "fe80::1", ""] {
+            assert!(demo(&[wrong]).unwrap_err().to_string().contains("without scheme and port"), "{wrong}");
+        }
+    }
 }

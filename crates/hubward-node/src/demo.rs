@@ -44,7 +44,7 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         let hubs = hubs(&node, &cluster)?;
         hubs.start().await?;
         let app = hubs.mount(page::router(node));
-        tasks.spawn(hubward::serve(listener, app, serve_options(options.address)));
+        tasks.spawn(hubward::serve(listener, app, serve_options(&options)));
         running.push(hubs);
     }
     // The messages reach the other nodes over the backplane, so one node is enough to send them.
@@ -57,13 +57,14 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
 }
 
 /// The demo signs everybody in, so no web page may reach it by a name of its own (DNS rebinding).
-fn serve_options(address: IpAddr) -> ServeOptions {
-    let shown = match address {
+fn serve_options(options: &DemoOptions) -> ServeOptions {
+    let shown = match options.address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     };
     let loopback = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-    ServeOptions { hosts: loopback.into_iter().chain([shown]).collect(), ..ServeOptions::default() }
+    let hosts = loopback.into_iter().chain([shown]).chain(options.hosts.iter().cloned()).collect();
+    ServeOptions { hosts, ..ServeOptions::default() }
 }
 
 fn signing_key(options: &DemoOptions) -> String {
@@ -135,4 +136,22 @@ async fn shut_down(nodes: &[Hubward]) -> Result<(), Failure> {
         tracing::warn!("Some connections did not close in time.");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_is_reached_by_localhost_by_its_address_and_by_the_names_that_it_was_given() {
+        let options = DemoOptions {
+            nodes: 1,
+            port: 0,
+            address: "::2".parse().unwrap(),
+            hosts: vec!["demo.lan".into()],
+            key: None,
+        };
+        let hosts = serve_options(&options).hosts;
+        assert_eq!(hosts, ["localhost", "127.0.0.1", "[::1]", "[::2]", "demo.lan"]);
+    }
 }

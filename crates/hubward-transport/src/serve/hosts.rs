@@ -16,6 +16,11 @@ pub(super) fn allows(hosts: &[String], headers: &HeaderMap) -> bool {
     hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
 }
 
+/// Returns whether requests can name this host: it has no port, no scheme and no path.
+pub(super) fn is_name(host: &str) -> bool {
+    !host.is_empty() && without_port(host) == host && !host.contains(['/', '@', ' '])
+}
+
 /// Returns the name in front of a port; an IPv6 address keeps its brackets.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
@@ -50,6 +55,18 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(given))]);
             assert_eq!(allows(&hosts, &headers), allowed, "{given}");
+        }
+        for (host, can_be_named) in [
+            ("hubs.example", true),
+            ("[::1]", true),
+            ("127.0.0.1", true),
+            ("hubs.example:8080", false),
+            ("https://hubs.example", false),
+            ("hubs.example/", false),
+            ("::1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_name(host), can_be_named, "{host}");
         }
         assert!(!allows(&hosts, &HeaderMap::new()));
         assert!(allows(&[], &HeaderMap::new()));

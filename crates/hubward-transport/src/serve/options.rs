@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::hosts;
+
 /// The smallest head limit: hyper refuses a smaller buffer.
 const LEAST_HEAD_BYTES: usize = 8 << 10;
 
@@ -70,6 +72,8 @@ impl ServeOptions {
             .any(Duration::is_zero)
         {
             "a timeout of ServeOptions is zero: raise it, or use Duration::MAX for none"
+        } else if !self.hosts.iter().all(|host| hosts::is_name(host)) {
+            "ServeOptions::hosts has more than a name, or an IPv6 address without brackets: leave port and scheme out"
         } else {
             return Ok(());
         };

@@ -95,6 +95,7 @@ async fn options_that_serve_nobody_are_refused() {
         ServeOptions { max_connections: 0, ..ServeOptions::default() },
         ServeOptions { head_bytes: 100, ..ServeOptions::default() },
         ServeOptions { head_timeout: Duration::ZERO, ..ServeOptions::default() },
+        ServeOptions { hosts: vec!["hubs.example:80".into()], ..ServeOptions::default() },
     ] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         assert!(hubward_transport::serve(listener, axum::Router::new(), options).await.is_err());
