@@ -53,17 +53,16 @@ impl Hubward {
         }
     }
 
-    /// Returns the routes of all hubs: merge them into any axum router, and serve that with [`serve`](crate::serve).
-    /// Another server should give connect info (`into_make_service_with_connect_info::<SocketAddr>()`) for hubs to know
-    /// remote addresses, and has to bound by itself what clients may cost below their requests.
-    pub fn router(&self) -> axum::Router {
-        self.router.clone()
-    }
-
-    /// Adds the routes of all hubs to an axum router. Unlike with [`router`](Self::router), the paths of hubs are found
-    /// whatever the case of their letters, as in ASP.NET Core. Add what else there is before.
+    /// Adds the routes of all hubs to an axum router, and returns one to be served with [`serve`](crate::serve), or nested
+    /// under a prefix. The paths of hubs are found whatever the case of their letters, as in ASP.NET Core; a prefix that
+    /// they are nested under is axum's. The whole of `app` is behind the routes of the hubs, so add what else there is
+    /// before, its fallback too.
+    ///
+    /// Another server than [`serve`](crate::serve) should give connect info
+    /// (`into_make_service_with_connect_info::<SocketAddr>()`) for hubs to know remote addresses, and has to bound by itself
+    /// what clients may cost below their requests.
     pub fn mount(&self, app: axum::Router) -> axum::Router {
-        paths::ignoring_case(app.merge(self.router()), self.paths.clone())
+        paths::ignoring_case(app.merge(self.router.clone()), self.paths.clone())
     }
 
     /// Returns a handle to send to a hub's clients from anywhere in the program; `None` where there is no such hub.

@@ -35,7 +35,7 @@ impl Nodes {
         let router = {
             let hubs = node("dropped");
             hubs.start().await.unwrap();
-            hubs.router()
+            hubs.mount(Default::default())
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dropped = listener.local_addr().unwrap();
