@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::FutureExt;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hubward_types::brief_name;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -92,21 +92,27 @@ fn answer(
 ) -> impl Future<Output = Response<ResponseBody>> + use<> {
     deadlines.request_begins();
     let ends = ResponseEnd(deadlines.clone());
-    let allowed = hosts::allows(&listening.options.hosts, request.headers());
-    if !allowed {
+    let is_unambiguous = hosts::is_unambiguous(request.version(), request.headers());
+    let is_listed = hosts::allows(&listening.options.hosts, request.headers());
+    if !is_listed {
         listening.log_host(request.headers());
     }
+    // Where it has a Content-Length as well, hyper has dropped that, and a proxy in front may have gone by it.
+    let may_be_two = request.headers().contains_key(header::TRANSFER_ENCODING);
     let mut request = request.map(|incoming| Body::new(RequestBody { incoming, deadlines }));
     request.extensions_mut().insert(ConnectInfo(remote));
-    let answering = allowed.then(|| listening.router.call(request));
+    let answering = (is_unambiguous && is_listed).then(|| listening.router.call(request));
     async move {
-        let response = match answering {
+        let mut response = match answering {
             Some(answering) => {
                 let Ok(response) = answering.await;
                 response
             }
             None => StatusCode::BAD_REQUEST.into_response(),
         };
+        if may_be_two && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response.map(|body| ResponseBody { body, _ends: ends })
     }
 }

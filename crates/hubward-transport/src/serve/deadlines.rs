@@ -42,10 +42,15 @@ struct BodyWait {
     left: Duration,
 }
 
-/// A response that the client does not take.
+/// A response that the client does not take, or not all of.
 struct Blocked {
     since: Instant,
     taken: u64,
+    /// Since when it takes nothing at all. What it took before earns no time to take nothing.
+    stalled_since: Instant,
+    /// Whether it has taken something after that; the next time that the write is blocked is the new one, so that
+    /// progress costs no look at the clock.
+    progressed: bool,
 }
 
 impl SocketDeadlines {
@@ -69,6 +74,8 @@ impl SocketDeadlines {
         let state = self.state.lock();
         let phase = match state.phase {
             Phase::Head(since) => since.checked_add(self.head_timeout),
+            // The response is complete for the handler, and not for the client.
+            Phase::Idle(_) if state.blocked.is_some() => None,
             Phase::Idle(since) => since.checked_add(self.idle_timeout),
             Phase::Busy => None,
         };
@@ -76,7 +83,9 @@ impl SocketDeadlines {
             state.body.as_ref().and_then(|body| body.since.and_then(|since| since.checked_add(body.left)));
         let write = state.blocked.as_ref().and_then(|blocked| {
             let earned = Duration::from_secs(blocked.taken / LEAST_BYTES_PER_SECOND);
-            blocked.since.checked_add(self.write_timeout.saturating_add(earned))
+            let taken_by = blocked.since.checked_add(self.write_timeout.saturating_add(earned));
+            let progress_by = blocked.stalled_since.checked_add(self.write_timeout);
+            [taken_by, progress_by].into_iter().flatten().min()
         });
         let reading = [phase, body].into_iter().flatten().min().map(|at| (at, false));
         [reading, write.map(|at| (at, true))].into_iter().flatten().min()
@@ -129,19 +138,35 @@ impl SocketDeadlines {
 
     /// Notes that a write is blocked.
     pub(super) fn write_blocked(&self) {
-        self.state.lock().blocked.get_or_insert_with(|| Blocked { since: Instant::now(), taken: 0 });
+        match &mut self.state.lock().blocked {
+            Some(blocked) => {
+                if std::mem::take(&mut blocked.progressed) {
+                    blocked.stalled_since = Instant::now();
+                }
+            }
+            unblocked => {
+                let since = Instant::now();
+                *unblocked = Some(Blocked { since, taken: 0, stalled_since: since, progressed: false });
+            }
+        }
     }
 
     /// Notes that the client took some of what is written.
     pub(super) fn written(&self, bytes: usize) {
         if let Some(blocked) = &mut self.state.lock().blocked {
             blocked.taken = blocked.taken.saturating_add(bytes as u64);
+            blocked.progressed = true;
         }
     }
 
     /// Notes that all is written.
     pub(super) fn all_written(&self) {
-        self.state.lock().blocked = None;
+        let mut state = self.state.lock();
+        if state.blocked.take().is_some()
+            && let Phase::Idle(since) = &mut state.phase
+        {
+            *since = Instant::now();
+        }
     }
 }
 
@@ -197,10 +222,43 @@ mod tests {
         deadlines.written(100);
         deadlines.write_blocked();
         assert_eq!(deadlines.nearest(), Some((began + SECOND, true)), "a trickle");
-        deadlines.written(512);
-        assert_eq!(deadlines.nearest(), Some((began + 3 * SECOND, true)));
+        tokio::time::advance(SECOND / 2).await;
+        deadlines.written(412);
+        deadlines.write_blocked();
+        assert_eq!(deadlines.nearest(), Some((began + SECOND * 3 / 2, true)));
+        tokio::time::advance(SECOND).await;
+        deadlines.written(1);
+        deadlines.write_blocked();
+        assert_eq!(deadlines.nearest(), Some((began + SECOND * 5 / 2, true)));
         deadlines.all_written();
         assert_eq!(deadlines.nearest(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_taken_earns_no_time_to_take_nothing() {
+        let deadlines = SocketDeadlines::new(&options());
+        deadlines.request_begins();
+        deadlines.write_blocked();
+        tokio::time::advance(SECOND / 2).await;
+        deadlines.written(100 << 20);
+        deadlines.write_blocked();
+        assert_eq!(deadlines.nearest(), Some((Instant::now() + SECOND, true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_idle_when_its_response_is_written_and_not_before() {
+        let deadlines = SocketDeadlines::new(&options());
+        deadlines.request_begins();
+        deadlines.response_ends();
+        deadlines.write_blocked();
+        for _ in 0..20 {
+            tokio::time::advance(SECOND / 2).await;
+            deadlines.written(4096);
+            deadlines.write_blocked();
+            assert_eq!(deadlines.nearest(), Some((Instant::now() + SECOND, true)));
+        }
+        deadlines.all_written();
+        assert_eq!(deadlines.nearest(), Some((Instant::now() + 4 * SECOND, false)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,15 @@
 //! Which names a server is reached by. A web page can make a name of its own lead to a server that only its visitor can
 //! reach (DNS rebinding), and is then of the same origin; the name in `Host` shows it.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, Version, header};
+
+/// Returns whether a request names one host, as HTTP/1.1 requires. Of two, a proxy in front may have gone by the other.
+pub(super) fn is_unambiguous(version: Version, headers: &HeaderMap) -> bool {
+    match headers.get_all(header::HOST).iter().count() {
+        0 => version < Version::HTTP_11,
+        hosts => hosts == 1,
+    }
+}
 
 /// Returns whether a request names one of `hosts`, with any port; no hosts are all. A request without exactly one
 /// `Host` is refused where there are some, as one that names another is.

@@ -4,6 +4,7 @@
 
 mod attack;
 mod limits;
+mod requests;
 
 use std::future::pending;
 use std::net::SocketAddr;
