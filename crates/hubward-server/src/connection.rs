@@ -186,6 +186,7 @@ impl ConnectionTask {
         let mut is_due = self.is_deadline_due();
         if is_due {
             self.check_token()?;
+            self.expect_progress();
         }
         for round in 1..=ROUNDS_PER_POLL {
             let busy = self.poll_round(cx)?;

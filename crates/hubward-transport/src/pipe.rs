@@ -75,6 +75,14 @@ impl Pipe {
         each!(&self.0, pipe => pipe.deadline())
     }
 
+    /// Has the next [`Pipe::poll_write`] look for progress that nobody was notified of: to be called before the peer is judged
+    /// by [`Pipe::handle_deadline`] or [`Pipe::blocked_since`].
+    pub fn expect_progress(&mut self) {
+        if let Form::WebSocket(pipe) = &mut self.0 {
+            pipe.expect_progress();
+        }
+    }
+
     /// Returns since when the peer takes nothing of what is written; `None` where nothing waits to be written.
     pub fn blocked_since(&self) -> Option<Instant> {
         each!(&self.0, pipe => pipe.blocked_since())

@@ -11,8 +11,9 @@ use super::mailbox::Fill;
 use super::{ConnectionTask, NEVER};
 
 /// How long a client may take nothing, while its mailbox is full, before it counts as one that does not read. Longer
-/// than a busy node takes to notice that a client has read; a client on a slow line takes something in less.
-pub(super) const STALL_TIME: Duration = Duration::from_millis(100);
+/// than a client that shares its processors with much else has to wait for its turn; meanwhile the hard limit bounds what
+/// is held.
+pub(super) const STALL_TIME: Duration = Duration::from_secs(3);
 
 impl ConnectionTask {
     /// Whether a deadline may have passed. It has not where it has moved away since the alarm was set: that costs less
@@ -26,6 +27,13 @@ impl ConnectionTask {
         match self.expires {
             Some(expires) if expires <= self.turn.now() => Err(CloseReason::TokenExpired),
             _ => Ok(()),
+        }
+    }
+
+    /// Lets the next write find out what a client has taken, before it is judged by that.
+    pub(super) fn expect_progress(&mut self) {
+        if let Some(pipe) = self.pipe.as_mut().filter(|_| self.blocked) {
+            pipe.expect_progress();
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct WebSocketPipe {
     /// Pongs and the close frame, to be written before the owner's frames.
     control: Vec<u8>,
     end: Option<TransportEnd>,
+    /// Whether the next write that would wait asks the kernel for room first.
+    expects_progress: bool,
     deadline: Deadline,
     options: Arc<TransportOptions>,
 }
@@ -54,6 +56,7 @@ impl WebSocketPipe {
             rest: Bytes::new(),
             control: Vec::new(),
             end: None,
+            expects_progress: false,
             deadline: Deadline::default(),
             options,
         }
@@ -91,7 +94,12 @@ impl WebSocketPipe {
             return Poll::Ready(Err(PipeError::Closed));
         }
         loop {
-            let Poll::Ready(flushed) = self.poll_flush(cx) else { return self.blocked() };
+            let Poll::Ready(flushed) = self.poll_flush(cx) else {
+                if self.write_now(frames) {
+                    continue;
+                }
+                return self.blocked();
+            };
             if flushed.is_err() {
                 return Poll::Ready(Err(PipeError::Lost));
             }
@@ -100,6 +108,9 @@ impl WebSocketPipe {
                 return Poll::Ready(Ok(()));
             }
             let Poll::Ready(written) = write::poll_frames(&mut self.io, cx, frames) else {
+                if self.write_now(frames) {
+                    continue;
+                }
                 return self.blocked();
             };
             let Ok(written) = written else { return Poll::Ready(Err(PipeError::Lost)) };
@@ -131,6 +142,10 @@ impl WebSocketPipe {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline.at(self.options.pace())
+    }
+
+    pub(crate) fn expect_progress(&mut self) {
+        self.expects_progress = true;
     }
 
     pub(crate) fn blocked_since(&self) -> Option<Instant> {
@@ -223,6 +238,28 @@ impl WebSocketPipe {
                 Some(TransportEnd::Closed { .. } | TransportEnd::Lost) => return Poll::Ready(()),
             }
         }
+    }
+
+    /// Where progress is looked for: writes what comes next as far as the kernel takes it, and returns whether it did.
+    fn write_now(&mut self, frames: &mut VecDeque<Frame>) -> bool {
+        if !std::mem::take(&mut self.expects_progress) {
+            return false;
+        }
+        let next = match frames.front() {
+            Some(frame) if self.rest.is_empty() => frame.websocket(),
+            _ => &self.rest,
+        };
+        let written = self.io.write_now(next);
+        if self.rest.is_empty() {
+            self.rest = write::remove_written(frames, written);
+        } else {
+            self.rest.advance(written.min(self.rest.len()));
+        }
+        self.expects_progress = written > 0;
+        if written > 0 {
+            self.deadline.write_progressed(written, self.options.pace());
+        }
+        written > 0
     }
 
     /// Starts the time of a write that did not take all, unless it runs already.

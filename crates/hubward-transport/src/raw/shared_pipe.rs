@@ -84,6 +84,7 @@ impl OpenPipe {
         cx: &mut Context<'_>,
         poll: &mut impl FnMut(&mut Pipe, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, PipeError>> {
+        let mut is_due = false;
         loop {
             if let Poll::Ready(value) = poll(&mut self.pipe, cx) {
                 return Poll::Ready(Ok(value));
@@ -94,7 +95,10 @@ impl OpenPipe {
                 sleep.as_mut().reset(deadline);
             }
             ready!(sleep.as_mut().poll(cx));
-            self.pipe.handle_deadline(Instant::now())?;
+            if std::mem::replace(&mut is_due, true) {
+                self.pipe.handle_deadline(Instant::now())?;
+            }
+            self.pipe.expect_progress();
         }
     }
 

@@ -138,6 +138,22 @@ async fn a_client_on_a_slow_line_receives_all_without_acknowledging_where_it_can
     receive_all(&mut wire, 30).await;
 }
 
+/// The kernel tells of room only when a third of its buffer is free, which takes such a client longer than the two seconds
+/// that a write may take here without progress.
+#[tokio::test]
+async fn a_client_that_reads_little_but_steadily_makes_progress_whatever_the_kernel_buffers() {
+    let node = node();
+    let mut wire = Wire::open(&node.client("/quick").receive_buffer_bytes(4096)).await;
+    let mut watch = watch(&node, "/quick").await;
+    watch.result("Flood", json!([wire.id, 120, 50_000])).await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..120 {
+        ticks.tick().await;
+        assert_ne!(at_last("some bytes", wire.reading.trickle(4096)).await, 0, "it was closed");
+    }
+    assert_eq!(watch.result("Ended", json!([])).await, 0);
+}
+
 async fn receive_all(wire: &mut Wire, wanted: usize) {
     let mut received = 0;
     while received < wanted {

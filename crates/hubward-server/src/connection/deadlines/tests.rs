@@ -116,6 +116,22 @@ async fn a_client_that_reads_nothing_is_slow_only_past_the_limit_and_after_it_ha
     assert_eq!((time, end), (close_timeout, vec!["SlowConsumer".to_owned()]), "past the hard limit at once");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_again_after_a_second_receives_all_of_a_burst() {
+    let options = HubOptions { mailbox_messages: 100, ..HubOptions::default() };
+    let engine = engine(Hub::new("hub").options(options));
+    let mut client = TestClient::connect(&engine, "c1").await;
+    for n in 0..300 {
+        drop(engine.handle().all().send("M", (n, "x".repeat(1000))));
+        if n % 100 == 0 {
+            pass(SECOND / 2).await;
+        }
+    }
+    for n in 0..300 {
+        assert_eq!(client.message().await["arguments"][0], n);
+    }
+}
+
 /// How a client writes that is made to wait for its output.
 #[derive(Clone, Copy, PartialEq)]
 enum Writes {

@@ -12,7 +12,7 @@ use hyper_util::server::conn::auto::upgrade;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::serve::socket::{Place, ServedSocket};
+use crate::serve::socket::{Place, ServedSocket, write_now};
 
 pub(crate) enum Io {
     /// With its place among the connections of its listener, where that has places.
@@ -84,6 +84,18 @@ impl Io {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         each!(self, io => io.poll_write_vectored(cx, slices)).map(not_zero)
+    }
+
+    /// Writes what the kernel has room for, though it has not notified of it; returns how much that is.
+    pub(crate) fn write_now(&self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Tcp { socket, .. } => match write_now(socket, bytes) {
+                Poll::Ready(Ok(written)) => written,
+                // An error is the next write's to report.
+                Poll::Ready(Err(_)) | Poll::Pending => 0,
+            },
+            Self::Other(_) => 0,
+        }
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

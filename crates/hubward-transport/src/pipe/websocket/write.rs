@@ -98,7 +98,7 @@ fn gather<'a>(
 }
 
 /// Removes what was written from the queue. Returns the rest of a frame that was written in part.
-fn remove_written(frames: &mut VecDeque<Frame>, mut written: usize) -> Bytes {
+pub(super) fn remove_written(frames: &mut VecDeque<Frame>, mut written: usize) -> Bytes {
     while written > 0 {
         let Some(frame) = frames.pop_front() else { break };
         let bytes = frame.websocket();
