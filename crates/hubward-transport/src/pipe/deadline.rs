@@ -1,5 +1,5 @@
-//! The deadlines of a pipe's writing: of a write that makes no progress or too little, or of a close that the peer does
-//! not answer. A pipe that closes writes no more, so the two never run at once.
+//! The deadlines of writing, of a pipe's and of an HTTP response's: of a write that makes no progress or too little, or of
+//! a close that the peer does not answer. A pipe that closes writes no more, so the two never run at once.
 
 use std::time::Duration;
 

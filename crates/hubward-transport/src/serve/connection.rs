@@ -73,11 +73,11 @@ pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, list
             if sleep.deadline() < at {
                 continue;
             }
-            if !of_write || deadlines.is_aborted() {
+            if !of_write || deadlines.is_overdue() {
                 return Poll::Ready(());
             }
-            // The next write fails, which ends the connection.
-            deadlines.abort();
+            // The next write fails, which ends the connection, unless the client has taken something.
+            deadlines.set_overdue();
         }
     })
     .await;

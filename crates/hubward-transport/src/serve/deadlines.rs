@@ -8,25 +8,27 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::options::ServeOptions;
+use crate::pipe::deadline::{Deadline, Pace};
 
-/// How many bytes a client that is slow to read has to take for each second more: below any usable line, and enough to
-/// end one that keeps a response open with a byte now and then.
-const LEAST_BYTES_PER_SECOND: u64 = 256;
+/// How many bytes a second a client has to take of a response, past the first `write_timeout`: below any usable line, and
+/// enough to end one that keeps a response open with a byte now and then.
+const LEAST_BYTES_PER_SECOND: u32 = 256;
 
 /// The deadlines of one connection.
 pub(crate) struct SocketDeadlines {
     head_timeout: Duration,
     idle_timeout: Duration,
     body_timeout: Duration,
-    write_timeout: Duration,
+    pace: Pace,
     state: Mutex<State>,
 }
 
 struct State {
     phase: Phase,
     body: Option<BodyWait>,
-    blocked: Option<Blocked>,
-    aborted: bool,
+    /// Of a response that the client does not take.
+    writing: Deadline,
+    overdue: bool,
 }
 
 /// Where the connection is between two requests.
@@ -42,29 +44,18 @@ struct BodyWait {
     left: Duration,
 }
 
-/// A response that the client does not take, or not all of.
-struct Blocked {
-    since: Instant,
-    taken: u64,
-    /// Since when it takes nothing at all. What it took before earns no time to take nothing.
-    stalled_since: Instant,
-    /// Whether it has taken something after that; the next time that the write is blocked is the new one, so that
-    /// progress costs no look at the clock.
-    progressed: bool,
-}
-
 impl SocketDeadlines {
     pub(super) fn new(options: &ServeOptions) -> Self {
         Self {
             head_timeout: options.head_timeout,
             idle_timeout: options.idle_timeout,
             body_timeout: options.body_timeout,
-            write_timeout: options.write_timeout,
+            pace: Pace { timeout: options.write_timeout, minimum_rate: LEAST_BYTES_PER_SECOND },
             state: Mutex::new(State {
                 phase: Phase::Head(Instant::now()),
                 body: None,
-                blocked: None,
-                aborted: false,
+                writing: Deadline::default(),
+                overdue: false,
             }),
         }
     }
@@ -75,29 +66,24 @@ impl SocketDeadlines {
         let phase = match state.phase {
             Phase::Head(since) => since.checked_add(self.head_timeout),
             // The response is complete for the handler, and not for the client.
-            Phase::Idle(_) if state.blocked.is_some() => None,
+            Phase::Idle(_) if state.writing.blocked_since().is_some() => None,
             Phase::Idle(since) => since.checked_add(self.idle_timeout),
             Phase::Busy => None,
         };
         let body =
             state.body.as_ref().and_then(|body| body.since.and_then(|since| since.checked_add(body.left)));
-        let write = state.blocked.as_ref().and_then(|blocked| {
-            let earned = Duration::from_secs(blocked.taken / LEAST_BYTES_PER_SECOND);
-            let taken_by = blocked.since.checked_add(self.write_timeout.saturating_add(earned));
-            let progress_by = blocked.stalled_since.checked_add(self.write_timeout);
-            [taken_by, progress_by].into_iter().flatten().min()
-        });
+        let write = state.writing.at(self.pace);
         let reading = [phase, body].into_iter().flatten().min().map(|at| (at, false));
         [reading, write.map(|at| (at, true))].into_iter().flatten().min()
     }
 
-    /// Makes the next write fail, and reset the connection.
-    pub(super) fn abort(&self) {
-        self.state.lock().aborted = true;
+    /// Makes the next write fail, and reset the connection, unless it finds that the client has taken something.
+    pub(super) fn set_overdue(&self) {
+        self.state.lock().overdue = true;
     }
 
-    pub(super) fn is_aborted(&self) -> bool {
-        self.state.lock().aborted
+    pub(super) fn is_overdue(&self) -> bool {
+        self.state.lock().overdue
     }
 
     /// Notes that bytes came.
@@ -138,34 +124,24 @@ impl SocketDeadlines {
 
     /// Notes that a write is blocked.
     pub(super) fn write_blocked(&self) {
-        match &mut self.state.lock().blocked {
-            Some(blocked) => {
-                if std::mem::take(&mut blocked.progressed) {
-                    blocked.stalled_since = Instant::now();
-                }
-            }
-            unblocked => {
-                let since = Instant::now();
-                *unblocked = Some(Blocked { since, taken: 0, stalled_since: since, progressed: false });
-            }
-        }
+        self.state.lock().writing.write_blocked(self.pace);
     }
 
     /// Notes that the client took some of what is written.
     pub(super) fn written(&self, bytes: usize) {
-        if let Some(blocked) = &mut self.state.lock().blocked {
-            blocked.taken = blocked.taken.saturating_add(bytes as u64);
-            blocked.progressed = true;
-        }
+        let mut state = self.state.lock();
+        state.writing.write_progressed(bytes, self.pace);
+        state.overdue = false;
     }
 
     /// Notes that all is written.
     pub(super) fn all_written(&self) {
         let mut state = self.state.lock();
-        if state.blocked.take().is_some()
-            && let Phase::Idle(since) = &mut state.phase
-        {
-            *since = Instant::now();
+        if state.writing.blocked_since().is_some() {
+            state.writing.write_done();
+            if let Phase::Idle(since) = &mut state.phase {
+                *since = Instant::now();
+            }
         }
     }
 }
@@ -215,34 +191,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_blocked_write_earns_time_by_what_is_taken_and_ends_when_all_is() {
+    async fn a_blocked_write_has_its_time_from_its_latest_progress_at_the_least_rate() {
         let (deadlines, began) = (SocketDeadlines::new(&options()), Instant::now());
         deadlines.request_begins();
         deadlines.write_blocked();
-        deadlines.written(100);
-        deadlines.write_blocked();
-        assert_eq!(deadlines.nearest(), Some((began + SECOND, true)), "a trickle");
         tokio::time::advance(SECOND / 2).await;
-        deadlines.written(412);
+        deadlines.written(64);
         deadlines.write_blocked();
-        assert_eq!(deadlines.nearest(), Some((began + SECOND * 3 / 2, true)));
-        tokio::time::advance(SECOND).await;
-        deadlines.written(1);
+        assert_eq!(deadlines.nearest(), Some((began + SECOND + SECOND / 4, true)), "a trickle");
+        deadlines.written(1 << 20);
         deadlines.write_blocked();
-        assert_eq!(deadlines.nearest(), Some((began + SECOND * 5 / 2, true)));
+        let progressed = Some((began + SECOND / 2 + SECOND, true));
+        assert_eq!(
+            deadlines.nearest(),
+            progressed,
+            "what was taken before gives no more time to take nothing"
+        );
         deadlines.all_written();
         assert_eq!(deadlines.nearest(), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_taken_earns_no_time_to_take_nothing() {
+    async fn a_write_is_overdue_until_something_is_taken() {
         let deadlines = SocketDeadlines::new(&options());
-        deadlines.request_begins();
         deadlines.write_blocked();
-        tokio::time::advance(SECOND / 2).await;
-        deadlines.written(100 << 20);
-        deadlines.write_blocked();
-        assert_eq!(deadlines.nearest(), Some((Instant::now() + SECOND, true)));
+        deadlines.set_overdue();
+        assert!(deadlines.is_overdue());
+        deadlines.written(1);
+        assert!(!deadlines.is_overdue());
     }
 
     #[tokio::test(start_paused = true)]
@@ -275,7 +251,9 @@ mod tests {
         deadlines.write_blocked();
         deadlines.written(10_000);
         deadlines.body_awaited();
-        assert_eq!(deadlines.nearest(), None);
+        let lifetime = Duration::from_secs(20 * 365 * 24 * 3600);
+        assert!(deadlines.nearest().is_none_or(|(at, _)| at > Instant::now() + lifetime));
+        deadlines.all_written();
         deadlines.response_ends();
         assert_eq!(deadlines.nearest(), None);
     }

@@ -39,9 +39,9 @@ pub struct ServeOptions {
     /// How long a connection may be kept alive between two requests. Default: 75 s, above the 60 s after which a proxy
     /// in front commonly closes: whoever sends the requests should be first.
     pub idle_timeout: Duration,
-    /// How long a response may be blocked because the client does not read: without any progress, and in all, where each
-    /// 256 bytes that it takes give it a second more. The connection is reset then. A WebSocket has its own: `TransportOptions::send_timeout`.
-    /// Default: 10 s.
+    /// How long a response may make no progress because the client does not read; past the first time, the client has to
+    /// take 256 bytes a second as well. The connection is reset then. A WebSocket has its own:
+    /// `TransportOptions::send_timeout`. Default: 10 s.
     pub write_timeout: Duration,
     /// How long sent data may be unacknowledged before the system gives the connection up (`TCP_USER_TIMEOUT`; Linux
     /// only). Default: 30 s.

@@ -56,13 +56,18 @@ impl ServedSocket {
         written
     }
 
-    /// Fails where the connection is to be reset: what lies in the system's buffer is not sent any more then.
-    fn check(&self) -> io::Result<()> {
-        if self.deadlines.is_aborted() {
-            reset_when_closed(&self.tcp);
-            return Err(io::ErrorKind::TimedOut.into());
+    /// Writes for the last time, where that is overdue: if nothing is taken, the connection is reset, and what lies in the
+    /// system's buffer is not sent any more.
+    fn write_overdue(&self, bytes: &[u8]) -> Option<io::Result<usize>> {
+        if !self.deadlines.is_overdue() {
+            return None;
         }
-        Ok(())
+        if let Poll::Ready(Ok(written @ 1..)) = write_now(&self.tcp, bytes) {
+            self.deadlines.written(written);
+            return Some(Ok(written));
+        }
+        reset_when_closed(&self.tcp);
+        Some(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -83,7 +88,9 @@ impl AsyncRead for ServedSocket {
 
 impl AsyncWrite for ServedSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.check()?;
+        if let Some(written) = self.write_overdue(bytes) {
+            return Poll::Ready(written);
+        }
         let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
         self.noted(written)
     }
@@ -93,7 +100,10 @@ impl AsyncWrite for ServedSocket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.check()?;
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        if let Some(written) = self.write_overdue(first.map_or(&[][..], |slice| slice)) {
+            return Poll::Ready(written);
+        }
         let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
         self.noted(written)
     }

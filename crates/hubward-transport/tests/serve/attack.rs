@@ -5,7 +5,7 @@ use hubward_transport::ServeOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
-use crate::{SHORT, serve};
+use crate::{SHORT, Served, serve};
 
 /// Waits until the server has closed, while the client sends a byte now and then.
 async fn closed_despite(start: &[u8], byte: Option<&[u8]>, options: ServeOptions) {
@@ -104,4 +104,38 @@ async fn a_response_that_is_read_by_a_trickle_resets_its_socket() {
         }
     });
     assert_eq!(failed.await.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// Opens a response without end over a socket that keeps little.
+async fn endless(served: &Served) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut socket = socket.connect(served.address).await.unwrap();
+    socket.write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    socket
+}
+
+#[tokio::test]
+async fn a_response_that_is_not_read_any_more_resets_its_socket_however_much_was_read_before() {
+    let served = serve(ServeOptions { write_timeout: SHORT, ..ServeOptions::default() }).await;
+    let mut socket = endless(&served).await;
+    let mut part = vec![0; 64 << 10];
+    // More than the kernel keeps: the response was blocked, and was read.
+    for _ in 0..200 {
+        within("more", socket.read_exact(&mut part)).await.unwrap();
+    }
+    within("the reset", socket.ready(Interest::ERROR)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_response_that_is_read_little_but_steadily_goes_on_whatever_the_kernel_keeps() {
+    let served = serve(ServeOptions { write_timeout: 5 * SHORT, ..ServeOptions::default() }).await;
+    let mut socket = endless(&served).await;
+    let mut ticks = tokio::time::interval(SHORT / 20);
+    let mut part = [0; 3 << 10];
+    for _ in 0..300 {
+        ticks.tick().await;
+        within("more", socket.read_exact(&mut part)).await.unwrap();
+    }
+    assert!(socket.take_error().unwrap().is_none());
 }
