@@ -29,6 +29,8 @@ pub(crate) enum Refusal {
     BodyTooLarge,
     NotTerminable,
     TooManyWaiting,
+    /// More POSTs of one connection wait for their turn than may.
+    TooManyPosts,
     Draining,
     WebSocketVersion,
     WebSocketHandshake,
@@ -44,7 +46,7 @@ impl Refusal {
             Self::UnknownId | Self::TransportDisabled(_) | Self::ConnectionEnded => StatusCode::NOT_FOUND,
             Self::AlreadyActive => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooManyWaiting | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyWaiting | Self::TooManyPosts | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
             Self::IdRequired
             | Self::TransportChanged
@@ -81,6 +83,7 @@ impl Refusal {
             | Self::BodyAborted
             | Self::BodyTooLarge
             | Self::TooManyWaiting
+            | Self::TooManyPosts
             | Self::Draining
             | Self::WebSocketVersion
             | Self::WebSocketHandshake => "",
@@ -97,6 +100,7 @@ impl Refusal {
             Self::UserChanged => "the user changed",
             Self::Draining => "the node is draining",
             Self::TooManyWaiting => "too many connections wait for their first GET",
+            Self::TooManyPosts => "too many POSTs of the connection wait",
             Self::AlreadyActive => "the connection is active",
             Self::MethodNotAllowed => "the method is not allowed",
             Self::ConnectionEnded => "the connection ended",

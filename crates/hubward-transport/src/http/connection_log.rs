@@ -91,6 +91,7 @@ fn is_for_operators(refusal: Refusal) -> bool {
         | Refusal::ConnectionEnded
         | Refusal::BodyAborted
         | Refusal::BodyTooLarge
+        | Refusal::TooManyPosts
         | Refusal::NotTerminable
         | Refusal::WebSocketVersion
         | Refusal::WebSocketHandshake => false,

@@ -1,18 +1,26 @@
 //! What POSTs have brought and the connection's owner has not yet read. Bounded, with backpressure: POSTs take turns,
-//! and the one whose turn it is waits while more than the application buffer is unread.
+//! and the one whose turn it is reads no more of its body while as much as the application buffer holds is unread.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
+use tokio::sync::{Mutex as TurnMutex, MutexGuard as TurnGuard};
 
 use super::received::{Received, TransportEnd};
 use super::wakers::{WakerSlot, unlock_and_wake};
+
+/// How many POSTs of one connection may wait for their turn, which each does with a socket of its own. Official clients
+/// send one after the other.
+const WAITING_POSTS: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Inbox {
     state: Mutex<State>,
     /// Lets POSTs in one at a time, in the order in which they came.
-    pub(crate) turn: tokio::sync::Mutex<()>,
+    turn: TurnMutex<()>,
+    /// How many POSTs have their turn or wait for it.
+    posts: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -24,15 +32,20 @@ struct State {
     writer: WakerSlot,
 }
 
+/// A POST's place among those of its connection.
+pub(crate) struct PostPlace<'a>(&'a Inbox);
+
 impl Inbox {
-    /// Puts a body in once less than `limit` bytes are unread; with a limit of 0, at once. Fails when the connection
-    /// has ended.
-    pub(crate) fn poll_put(
-        &self,
-        cx: &Context<'_>,
-        body: &mut Vec<u8>,
-        limit: usize,
-    ) -> Poll<Result<(), TransportEnd>> {
+    /// Takes a place for a POST; `None` where too many wait.
+    pub(crate) fn place(&self) -> Option<PostPlace<'_>> {
+        let before = self.posts.fetch_add(1, Ordering::Relaxed);
+        let place = PostPlace(self);
+        (before <= WAITING_POSTS).then_some(place)
+    }
+
+    /// Is ready once less than `limit` bytes are unread; with a limit of 0, at once. Only for the POST whose turn it is,
+    /// which may then put something in. Fails when the connection has ended.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>, limit: usize) -> Poll<Result<(), TransportEnd>> {
         let mut state = self.state.lock();
         if let Some(end) = state.end {
             return Poll::Ready(Err(end));
@@ -41,13 +54,22 @@ impl Inbox {
             state.writer.store(cx);
             return Poll::Pending;
         }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Puts a body in, or a piece of it. Fails when the connection has ended.
+    pub(crate) fn put(&self, mut piece: Vec<u8>) -> Result<(), TransportEnd> {
+        let mut state = self.state.lock();
+        if let Some(end) = state.end {
+            return Err(end);
+        }
         if state.unread.is_empty() {
-            state.unread = std::mem::take(body);
+            state.unread = piece;
         } else {
-            state.unread.append(body);
+            state.unread.append(&mut piece);
         }
         unlock_and_wake(state, |state| [&mut state.reader]);
-        Poll::Ready(Ok(()))
+        Ok(())
     }
 
     /// Is ready as soon as the connection has ended. Only for the POST whose turn it is.
@@ -88,6 +110,19 @@ impl Inbox {
         let mut state = self.state.lock();
         state.end.get_or_insert(end);
         unlock_and_wake(state, |state| [&mut state.reader, &mut state.writer]);
+    }
+}
+
+impl<'a> PostPlace<'a> {
+    /// Waits for its turn.
+    pub(crate) async fn turn(&self) -> TurnGuard<'a, ()> {
+        self.0.turn.lock().await
+    }
+}
+
+impl Drop for PostPlace<'_> {
+    fn drop(&mut self) {
+        self.0.posts.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

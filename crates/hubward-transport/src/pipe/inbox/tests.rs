@@ -5,10 +5,8 @@ use crate::test_support::TestTask;
 
 const CLOSED: TransportEnd = TransportEnd::Closed { code: None };
 
-/// Puts a body in where it has to go in at once.
 fn put(inbox: &Inbox, body: &[u8]) {
-    let put = inbox.poll_put(&TestTask::new().cx(), &mut body.to_vec(), 0);
-    assert_eq!(put, Poll::Ready(Ok(())));
+    assert_eq!(inbox.put(body.to_vec()), Ok(()));
 }
 
 fn receive(inbox: &Inbox, task: &TestTask) -> (Poll<Received>, Vec<u8>) {
@@ -40,22 +38,21 @@ fn what_is_read_is_appended_to_what_the_reader_has() {
 fn a_post_waits_while_its_limit_is_unread_and_reading_wakes_it() {
     let (inbox, post, reader) = (Inbox::default(), TestTask::new(), TestTask::new());
     put(&inbox, b"1234");
-    let mut body = b"5".to_vec();
-    assert!(inbox.poll_put(&post.cx(), &mut body, 4).is_pending());
+    assert_eq!(inbox.poll_room(&post.cx(), 0), Poll::Ready(Ok(())), "a limit of 0 is none");
+    assert!(inbox.poll_room(&post.cx(), 4).is_pending());
     assert!(!post.was_woken());
     assert!(receive(&inbox, &reader).0.is_ready());
     assert!(post.was_woken());
-    assert_eq!(inbox.poll_put(&post.cx(), &mut body, 4), Poll::Ready(Ok(())));
-    assert_eq!(receive(&inbox, &reader).1, b"5");
+    assert_eq!(inbox.poll_room(&post.cx(), 4), Poll::Ready(Ok(())));
 }
 
 #[test]
-fn a_body_over_the_limit_goes_in_whole_where_less_than_the_limit_is_unread() {
+fn places_are_bounded_and_come_back() {
     let inbox = Inbox::default();
-    put(&inbox, b"123");
-    let mut body = b"45678".to_vec();
-    assert_eq!(inbox.poll_put(&TestTask::new().cx(), &mut body, 4), Poll::Ready(Ok(())));
-    assert_eq!(receive(&inbox, &TestTask::new()).1, b"12345678");
+    let mut places: Vec<_> = (0..=WAITING_POSTS).map(|_| inbox.place().unwrap()).collect();
+    assert!(inbox.place().is_none());
+    places.pop();
+    assert!(inbox.place().is_some());
 }
 
 #[test]
@@ -68,7 +65,8 @@ fn the_end_wakes_both_sides_and_comes_after_all_bytes() {
     inbox.end(CLOSED);
     assert!(post.was_woken());
     assert_eq!(inbox.poll_ended(&post.cx()), Poll::Ready(CLOSED));
-    assert_eq!(inbox.poll_put(&post.cx(), &mut b"late".to_vec(), 0), Poll::Ready(Err(CLOSED)));
+    assert_eq!(inbox.poll_room(&post.cx(), 0), Poll::Ready(Err(CLOSED)));
+    assert_eq!(inbox.put(b"late".to_vec()), Err(CLOSED));
     assert_eq!(receive(&inbox, &reader), (Poll::Ready(Received::Data), b"last".to_vec()));
     for _ in 0..2 {
         assert_eq!(receive(&inbox, &reader).0, Poll::Ready(Received::End(CLOSED)));
