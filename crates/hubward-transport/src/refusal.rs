@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     TooManyWaiting,
     /// More POSTs of one connection wait for their turn than may.
     TooManyPosts,
+    /// More headers than a connection may keep.
+    HeadersTooLarge,
     Draining,
     WebSocketVersion,
     WebSocketHandshake,
@@ -46,6 +48,7 @@ impl Refusal {
             Self::UnknownId | Self::TransportDisabled(_) | Self::ConnectionEnded => StatusCode::NOT_FOUND,
             Self::AlreadyActive => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooManyWaiting | Self::TooManyPosts | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
             Self::IdRequired
@@ -84,6 +87,7 @@ impl Refusal {
             | Self::BodyTooLarge
             | Self::TooManyWaiting
             | Self::TooManyPosts
+            | Self::HeadersTooLarge
             | Self::Draining
             | Self::WebSocketVersion
             | Self::WebSocketHandshake => "",
@@ -101,6 +105,7 @@ impl Refusal {
             Self::Draining => "the node is draining",
             Self::TooManyWaiting => "too many connections wait for their first GET",
             Self::TooManyPosts => "too many POSTs of the connection wait",
+            Self::HeadersTooLarge => "the headers are too large",
             Self::AlreadyActive => "the connection is active",
             Self::MethodNotAllowed => "the method is not allowed",
             Self::ConnectionEnded => "the connection ended",

@@ -1,6 +1,7 @@
 //! The request that opened a connection, kept for as long as the connection lives and therefore packed into one
 //! allocation. It never holds a token: `Authorization`, `access_token` and the connection token, `id`, are left out
-//! when it is made, and so is what other headers copy of them.
+//! when it is made, and so is what other headers copy of them. It is bounded: a request that has more opens no
+//! connection.
 
 mod query;
 mod tokens;
@@ -15,9 +16,17 @@ use http::request::Parts;
 pub(crate) use query::query_value;
 use tokens::{RequestTokens, is_token_parameter};
 
+/// Bytes of a record besides its name and value.
+const RECORD_BYTES: usize = 9;
+
+/// How many bytes are kept of a request at most, and in how many records: more than browsers and proxies send, and little
+/// beside what a connection costs otherwise, since it is kept for as long as the connection lives.
+const MOST_BYTES: usize = 16 << 10;
+const MOST_RECORDS: usize = 256;
+
 /// What a hub may know of the request that opened its connection.
 ///
-/// With long polling that is the first poll; nothing is kept of later requests.
+/// At most 16 KiB in 256 parameters and headers are kept: a request that has more, tokens aside, is refused. With long polling that is the first poll; nothing is kept of later requests.
 pub struct RequestInfo {
     /// Records one after another: kind (1 byte), length of the name (4 bytes), length of the value (4 bytes), name,
     /// value. A header map of the usual dozen headers takes eight times as much memory.
@@ -33,6 +42,22 @@ enum RecordKind {
 }
 
 impl RequestInfo {
+    /// Whether a request has no more than may be kept. Costs no memory, so that it can be asked before anything is begun.
+    pub(crate) fn fits(parts: &Parts) -> bool {
+        let pairs = query::pairs(parts.uri.query()).map(|(name, value)| {
+            if is_token_parameter(&name) { 0 } else { RECORD_BYTES + name.len() + value.len() }
+        });
+        let headers = parts
+            .headers
+            .iter()
+            .filter(|(name, _)| !is_left_out(name))
+            .map(|(name, value)| RECORD_BYTES + name.as_str().len() + value.len());
+        let path = (1, RECORD_BYTES + parts.uri.path().len());
+        let (records, bytes) =
+            pairs.chain(headers).fold(path, |(records, bytes), record| (records + 1, bytes + record));
+        records <= MOST_RECORDS && bytes <= MOST_BYTES
+    }
+
     pub(crate) fn new(parts: &Parts) -> Self {
         let mut packed = Vec::with_capacity(512);
         push(&mut packed, RecordKind::Path, b"", parts.uri.path().as_bytes());
@@ -231,6 +256,32 @@ mod tests {
             info.headers().collect::<Vec<_>>()
         );
         assert_eq!(info.header("x-ward"), Some("7"));
+    }
+
+    #[test]
+    fn a_pile_of_headers_or_parameters_does_not_fit_but_tokens_do() {
+        let fits = |uri: &str, headers: &[(&str, &str)]| {
+            let request = headers
+                .iter()
+                .fold(http::Request::get(uri), |request, (name, value)| request.header(*name, *value));
+            RequestInfo::fits(&request.body(()).unwrap().into_parts().0)
+        };
+        let (long, token) = ("x".repeat(MOST_BYTES / 2), "x".repeat(MOST_BYTES + 1));
+        assert!(fits("/hub", &[("X-Long", &long), ("Authorization", &format!("Bearer {token}"))]));
+        assert!(!fits("/hub", &[("X-Long", &long), ("X-Long", &long)]));
+        assert!(!fits(&format!("/hub?a={long}"), &[("X-Long", &long)]));
+        assert!(!fits(&format!("/{long}/{long}"), &[]));
+        assert!(fits(&format!("/hub?Access%5FToken={token}&id={token}"), &[("X-Long", &long)]));
+        assert!(fits("/hub", &[("X-Short", "x"); MOST_RECORDS - 1]));
+        assert!(!fits("/hub", &[("X-Short", "x"); MOST_RECORDS]));
+        assert!(!fits(&format!("/hub?{}", "a&".repeat(MOST_RECORDS)), &[]));
+    }
+
+    #[test]
+    fn what_fits_is_no_more_than_the_bound() {
+        let long = "x".repeat(MOST_BYTES / 4);
+        let info = info(&format!("/hub?a={long}&A={long}"), &[("X-Long", &long)]);
+        assert!(info.packed.len() <= MOST_BYTES);
     }
 
     #[test]

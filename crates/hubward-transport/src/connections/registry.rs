@@ -54,6 +54,8 @@ pub(crate) struct ConnectionRequest<'a> {
     pub(crate) claims: &'a ConnectionTokenClaims,
     /// Whether the request comes from the user who negotiated the connection.
     pub(crate) same_user: bool,
+    /// Whether its headers are no more than a connection that begins with it may keep.
+    pub(crate) fits: bool,
     pub(crate) now: SystemTime,
 }
 
@@ -87,13 +89,19 @@ impl ConnectionRequest<'_> {
         if self.same_user { Ok(()) } else { Err(Refusal::UserChanged) }
     }
 
+    /// Checks what a connection begins with, last of all.
+    fn check_headers(&self) -> Result<(), Refusal> {
+        if self.fits { Ok(()) } else { Err(Refusal::HeadersTooLarge) }
+    }
+
     fn is_expired(&self) -> bool {
         self.now >= self.claims.expires_at
     }
 }
 
 impl Registry {
-    /// Finds or begins the connection for a GET, in the order of checks that SignalR has.
+    /// Finds or begins the connection for a GET, in the order of checks that SignalR has. One that begins keeps the
+    /// headers of its request, which have to fit.
     pub(crate) fn find_or_begin(
         &self,
         request: &ConnectionRequest<'_>,
@@ -106,6 +114,7 @@ impl Registry {
                 ownership::may_begin_here(request.node_id, request.claims, Some(transport), request.now)?;
                 check_enabled(transport, enabled)?;
                 request.check_user()?;
+                request.check_headers()?;
                 let (slot, new) = begin(request, transport, Arc::default());
                 entry.insert(slot);
                 Ok(Found::New(new))
@@ -145,6 +154,7 @@ impl Registry {
                     return Err(Refusal::UnknownId);
                 }
                 request.check_user()?;
+                request.check_headers()?;
                 let (slot, new) = begin(request, transport, inbox.clone());
                 entry.insert(slot);
                 self.waiting.fetch_sub(1, Ordering::Relaxed);

@@ -83,6 +83,8 @@ impl Admitted<'_> {
             node_id: self.endpoint.manager.node_id(),
             claims,
             same_user: self.caller.is_same_user(claims),
+            // Only a GET begins a connection.
+            fits: true,
             now: self.caller.now,
         }
     }

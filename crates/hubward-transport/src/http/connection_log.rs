@@ -80,6 +80,7 @@ fn is_for_operators(refusal: Refusal) -> bool {
         | Refusal::OriginNotAllowed
         | Refusal::UserChanged
         | Refusal::TooManyWaiting
+        | Refusal::HeadersTooLarge
         | Refusal::Draining => true,
         Refusal::MethodNotAllowed
         | Refusal::IdRequired

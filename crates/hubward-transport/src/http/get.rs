@@ -16,7 +16,7 @@ use super::upgrade::{self, Handshake, is_for_web_socket};
 use crate::connections::claims::{Claimed, OpeningConnection};
 use crate::connections::connection::Connection;
 use crate::connections::registration::Registration;
-use crate::connections::registry::{Found, NewTransport};
+use crate::connections::registry::{ConnectionRequest, Found, NewTransport};
 use crate::connections::resume::Resume;
 use crate::endpoint::Endpoint;
 use crate::pipe::Pipe;
@@ -80,10 +80,10 @@ async fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Resp
     }
     let handshake = Handshake::check(&mut parts)?;
     let opening = match connection_token(&parts) {
-        None => Opening::unnegotiated(&mut admitted)?,
+        None => Opening::unnegotiated(&mut admitted, &parts)?,
         Some(token) => {
             let claims = admitted.open_token(&parts)?;
-            match find_or_begin(&admitted, &claims, Transport::WebSockets)? {
+            match find_or_begin(&admitted, &parts, &claims, Transport::WebSockets)? {
                 Found::New(NewTransport::WebSocket(resume)) => {
                     Opening::claimed(&admitted, &claims, &token, resume).await?
                 }
@@ -100,7 +100,7 @@ async fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Resp
 
 async fn server_sent_events(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Response, Refusal> {
     let claims = admitted.open_token(parts)?;
-    match find_or_begin(&admitted, &claims, Transport::ServerSentEvents)? {
+    match find_or_begin(&admitted, parts, &claims, Transport::ServerSentEvents)? {
         Found::New(NewTransport::ServerSentEvents(inbox)) => {
             let (pipe, body) = ServerSentEventsPipe::new(inbox, admitted.endpoint.options.clone());
             let opening = Opening::claimed(&admitted, &claims, &token(parts), None).await?;
@@ -117,7 +117,7 @@ async fn long_polling(
     parts: &Parts,
 ) -> Result<Option<Arc<PollChannel>>, Refusal> {
     let claims = admitted.open_token(parts)?;
-    match find_or_begin(&admitted, &claims, Transport::LongPolling)? {
+    match find_or_begin(&admitted, parts, &claims, Transport::LongPolling)? {
         Found::Poll(channel) => Ok(Some(channel)),
         Found::New(NewTransport::LongPolling(channel)) => {
             let mut pipe = LongPollingPipe::new(channel, admitted.endpoint.options.clone());
@@ -132,11 +132,13 @@ async fn long_polling(
 
 fn find_or_begin(
     admitted: &Admitted<'_>,
+    parts: &Parts,
     claims: &ConnectionTokenClaims,
     transport: Transport,
 ) -> Result<Found, Refusal> {
     let Endpoint { manager, options, .. } = &**admitted.endpoint;
-    let request = admitted.connection_request(claims);
+    let fits = RequestInfo::fits(parts);
+    let request = ConnectionRequest { fits, ..admitted.connection_request(claims) };
     manager.registry().find_or_begin(&request, transport, options.offers(transport))
 }
 
@@ -176,13 +178,16 @@ impl Opening {
     }
 
     /// Makes the opening of a WebSocket whose client did not negotiate. No later request can name the connection.
-    fn unnegotiated(admitted: &mut Admitted<'_>) -> Result<Self, Refusal> {
+    fn unnegotiated(admitted: &mut Admitted<'_>, parts: &Parts) -> Result<Self, Refusal> {
         let Endpoint { manager, options, .. } = &**admitted.endpoint;
         if !options.web_sockets {
             return Err(Refusal::TransportDisabled(Transport::WebSockets));
         }
         if manager.draining().is_cancelled() {
             return Err(Refusal::Draining);
+        }
+        if !RequestInfo::fits(parts) {
+            return Err(Refusal::HeadersTooLarge);
         }
         let id = ConnectionId::from(random_id());
         admitted.log.connection_id = Some(id.clone());

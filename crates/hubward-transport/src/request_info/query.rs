@@ -24,7 +24,8 @@ pub(super) fn distinct_pairs(query: Option<&str>) -> Vec<(Cow<'_, str>, Cow<'_, 
     distinct
 }
 
-fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
+/// Returns all pairs of a query as they come.
+pub(super) fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes())
 }
 

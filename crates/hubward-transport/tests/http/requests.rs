@@ -229,3 +229,24 @@ async fn posts_take_turns_and_an_aborted_one_leaves_nothing() {
     assert_eq!(second.response().await.status, 200);
     assert_eq!(server.get(&target).await.body, b"whole");
 }
+
+#[tokio::test]
+async fn a_request_with_more_headers_than_are_kept_opens_nothing() {
+    let (server, mut connections) = Server::taken(unchanged).await;
+    let target = server.negotiated().await;
+    let pile = "x".repeat(17 << 10);
+    let refused = (431, "text/plain", "");
+    let events = [("Accept", "text/event-stream"), ("X-Pile", pile.as_str())];
+    assert_eq!(server.request("GET", &target, &events, b"").await.row(), refused);
+    assert_eq!(server.request("GET", &target, &events[1..], b"").await.row(), refused);
+    for target in [PATH, &target] {
+        let refusal = server.web_socket_with(target, &events[1..]).await.err().unwrap();
+        assert_eq!(refusal.row(), refused);
+    }
+    assert!(connections.try_recv().is_err());
+    // The token is not used, and only what opens a connection is kept.
+    assert_eq!(server.get(&target).await.status, 200);
+    let _connection = connections.recv().await.unwrap();
+    assert_eq!(server.request("POST", &target, &events[1..], b"x").await.status, 200);
+    assert_eq!(server.request("DELETE", &target, &events[1..], b"").await.status, 202);
+}

@@ -20,7 +20,7 @@ fn request<'a>(
     claims: &'a ConnectionTokenClaims,
     now: SystemTime,
 ) -> ConnectionRequest<'a> {
-    ConnectionRequest { node_id: manager.node_id(), claims, same_user: true, now }
+    ConnectionRequest { node_id: manager.node_id(), claims, same_user: true, fits: true, now }
 }
 
 /// Begins a connection over a WebSocket.
