@@ -67,6 +67,43 @@ mod tests {
         assert!(unread.is_empty());
     }
 
+    /// Reads pieces of `input` as they come, whole messages of so many bytes from the front, and returns how many bytes
+    /// were moved to the front of the memory.
+    fn moved(input: usize, piece: usize, message: usize, messages_per_turn: usize) -> usize {
+        let (mut unread, mut moved, mut came) = (Unread::default(), 0, 0);
+        while came < input || unread.len() >= message {
+            if came < input {
+                unread.end().extend(std::iter::repeat_n(7, piece));
+                came += piece;
+            }
+            for _ in 0..messages_per_turn.min(unread.len() / message) {
+                let before = unread.read;
+                unread.consume(message);
+                if unread.read < before {
+                    moved += unread.len();
+                }
+            }
+        }
+        moved
+    }
+
+    #[test]
+    fn what_is_moved_is_no_more_than_what_is_read() {
+        const INPUT: usize = 1 << 20;
+        // One large message, small ones in one piece, and pieces that come faster than their messages are read.
+        for (piece, message, messages_per_turn) in [
+            (4096, INPUT, 1),
+            (INPUT, 64, 64),
+            (4096, 64, 32),
+            (4096, 1000, 3),
+            (100, 64, 1),
+            (65_536, 30_000, 1),
+        ] {
+            let moved = moved(INPUT, piece, message, messages_per_turn);
+            assert!(moved <= INPUT, "{moved} bytes in pieces of {piece}, messages of {message}");
+        }
+    }
+
     #[test]
     fn memory_follows_what_is_left() {
         let mut unread = Unread::of(&[1; 1 << 20]);
