@@ -16,6 +16,9 @@ use crate::frame::Frame;
 use crate::message::Message;
 use crate::protocol::Protocol;
 
+/// Room for messages that stays when all are acknowledged; more is freed.
+const KEPT_CAPACITY: usize = 16;
+
 #[derive(Debug)]
 pub(super) struct Stateful {
     buffer_bytes: usize,
@@ -246,6 +249,10 @@ impl Stateful {
             let len = self.kept.pop_front().map_or(0, |frame| frame.message().len());
             self.kept_bytes = self.kept_bytes.saturating_sub(len);
         }
+        // An idle session keeps no memory of what it once sent.
+        if self.kept.is_empty() && self.kept.capacity() > KEPT_CAPACITY {
+            self.kept = VecDeque::new();
+        }
         self.replay_next = self.replay_next.max(self.acknowledged + 1);
         self.freed(before.saturating_sub(self.kept_bytes), now, timers);
         Ok(())
@@ -276,5 +283,24 @@ impl Stateful {
         let is_new = id > self.received;
         self.received = self.received.max(id);
         is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::now;
+
+    #[test]
+    fn nothing_is_kept_of_the_memory_of_messages_that_are_acknowledged() {
+        let config = StatefulConfig { buffer_bytes: 1 << 20, ..StatefulConfig::default() };
+        let (mut stateful, mut timers) = (Stateful::new(&config), TimerTable::default());
+        for _ in 0..1000 {
+            stateful.record(encode::ping(Protocol::Json));
+        }
+        stateful.handle_ack(now(), 999, &mut timers).unwrap();
+        assert_eq!(stateful.kept.len(), 1);
+        stateful.handle_ack(now(), 1000, &mut timers).unwrap();
+        assert!(stateful.kept.capacity() <= KEPT_CAPACITY);
     }
 }

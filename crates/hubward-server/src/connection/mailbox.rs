@@ -62,7 +62,7 @@ const WAITING_SHARE: usize = 4;
 /// before a task has its turn, and still a bound.
 const HARD_LIMIT: usize = 4;
 
-/// Capacity for messages that an idle mailbox keeps; more is freed.
+/// Capacity for messages, and as many control messages, that an idle mailbox keeps; more is freed.
 const KEPT_MESSAGES: usize = 16;
 
 pub(crate) struct Mailbox {
@@ -182,8 +182,12 @@ impl Mailbox {
         state.bytes_taken = state.take_frames(room, frames);
         state.messages_taken = frames.len();
         std::mem::swap(&mut state.controls, controls);
-        if frames.is_empty() && frames.capacity() > KEPT_MESSAGES {
-            *frames = VecDeque::new();
+        // What a burst needed is freed when nothing has followed it: while messages come, each turn has some.
+        if frames.is_empty() && frames.capacity().max(state.frames.capacity()) > KEPT_MESSAGES {
+            (*frames, state.frames) = Default::default();
+        }
+        if controls.is_empty() && controls.capacity().max(state.controls.capacity()) > KEPT_MESSAGES {
+            (*controls, state.controls) = Default::default();
         }
         match reader.filter(|_| frames.is_empty() && controls.is_empty()) {
             Some(reader) => match &mut state.reader {

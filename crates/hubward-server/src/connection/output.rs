@@ -1,5 +1,6 @@
 //! What goes out: the session's own messages first, then the mailbox, as many as there are in one write.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use hubward_transport::PipeError;
@@ -88,7 +89,7 @@ impl ConnectionTask {
     pub(super) fn transport_lost(&mut self) -> Result<bool, CloseReason> {
         if self.session.disconnected(Instant::now().into_std()) {
             self.pipe = None;
-            self.outgoing.clear();
+            self.outgoing = VecDeque::new();
             self.blocked = false;
             self.discard_input();
             return Ok(true);

@@ -1,5 +1,7 @@
 //! Tests of the mailbox: its bounds, who is woken, and what a close leaves in it.
 
+mod memory;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
