@@ -21,6 +21,10 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// What a connection's mailbox, one answer too many and the writing of them may take; all answers are 150 MiB.
 const MAY_HOLD: usize = 48 << 20;
 
+/// How long each answer is on a stateful connection, which has as many bytes of them in all: as long as what is kept for
+/// an acknowledgement, since one that is longer may be acknowledged later.
+const KEPT_ANSWER_BYTES: usize = 100_000;
+
 /// The attacked hub: its deadlines are two seconds.
 const HUB: &str = "/quick";
 
@@ -58,7 +62,7 @@ async fn answers_that_nobody_reads_are_bounded_on_a_stateful_connection() {
     let watch = watch(&node, HUB).await;
     let mut wire = Wire::open_stateful(&node.client(HUB).receive_buffer_bytes(4096)).await;
     let before = node.forget_peak();
-    wire.write(&calls(CALLS, "Large", &json!([ANSWER_BYTES]))).await;
+    wire.write(&kept_calls()).await;
     check(&node, "answers on a stateful connection", watch, before).await;
 }
 
@@ -68,7 +72,7 @@ async fn answers_that_nobody_acknowledges_are_bounded_though_they_are_read() {
     let watch = watch(&node, HUB).await;
     let mut wire = Wire::open_stateful(&node.client(HUB)).await;
     let before = node.forget_peak();
-    wire.write(&calls(CALLS, "Large", &json!([ANSWER_BYTES]))).await;
+    wire.write(&kept_calls()).await;
     let mut reading = wire.reading;
     at_last("the end", async { while reading.trickle(1 << 20).await > 0 {} }).await;
     drop(wire.writing);
@@ -115,11 +119,12 @@ async fn a_client_that_reads_a_trickle_holds_no_more_and_not_for_ever() {
     wire.write(&calls(CALLS, "Large", &json!([ANSWER_BYTES]))).await;
     let mut reading = wire.reading;
     let trickle = async {
-        // Often enough that a write is never blocked for the two seconds of this hub's `send_timeout`.
+        // Often enough that a write is never blocked for the two seconds of this hub's `send_timeout`, and half the rate at
+        // which a client has to drain.
         let mut ticks = tokio::time::interval(Duration::from_millis(200));
         loop {
             ticks.tick().await;
-            if reading.trickle(2048).await == 0 {
+            if reading.trickle(100).await == 0 {
                 return;
             }
         }
@@ -178,6 +183,10 @@ async fn a_client_that_pipelines_and_reads_receives_each_answer_in_order() {
     };
     at_last("all answers", async { tokio::join!(write, read) }).await;
     assert_held("answers that are read", node.peak_bytes(), before, MAY_HOLD);
+}
+
+fn kept_calls() -> Vec<u8> {
+    calls(CALLS * ANSWER_BYTES / KEPT_ANSWER_BYTES, "Large", &json!([KEPT_ANSWER_BYTES]))
 }
 
 fn posted_calls() -> Vec<u8> {

@@ -20,8 +20,9 @@ const LINE_BYTES: usize = 400_000;
 /// How often it carries a part of that.
 const PARTS: usize = 20;
 
-/// What the client is sent, in messages of different sizes: as much as a mailbox holds.
-const SENT: &[(usize, usize)] = &[(39, 100_000), (390, 10_000), (3_000, 1_000)];
+/// What the client is sent, in messages of different sizes: more than a quarter of a mailbox. One acknowledgement a second
+/// lets 100,000 bytes through, so that it takes more than twice as long as a client may acknowledge nothing.
+const SENT: &[(usize, usize)] = &[(12, 100_000), (120, 10_000), (1_200, 1_000)];
 
 /// A line to `server` that is slow towards the client, as a mobile network's is.
 async fn line(server: SocketAddr) -> (SocketAddr, JoinSet<()>) {
@@ -96,12 +97,14 @@ async fn receive(wire: &mut Wire, wanted: usize) {
 async fn a_stateful_client_on_a_slow_line_receives_all_that_it_acknowledges() {
     let node = node();
     let (address, _line) = line(node.address()).await;
+    let mut receiving = JoinSet::new();
     for (messages, bytes) in SENT {
         let mut wire = Wire::open_stateful(&Connect::new(address, "/hub")).await;
         let mut watch = watch(&node, "/hub").await;
         watch.result("Flood", json!([wire.id, messages, bytes])).await;
-        receive(&mut wire, *messages).await;
+        receiving.spawn(async move { receive(&mut wire, *messages).await });
     }
+    receiving.join_all().await;
 }
 
 #[tokio::test]
