@@ -49,7 +49,7 @@ async fn a_hundred_thousand_awaited_sends_take_no_more_memory_than_a_few() {
 }
 
 #[tokio::test]
-#[cfg_attr(debug_assertions, ignore = "it takes minutes without optimization")]
+#[cfg_attr(debug_assertions, ignore = "it takes long without optimization: tests/long.sh runs it")]
 async fn a_million_awaited_sends_take_no_more_memory_than_a_few() {
     let node = node();
     let wire = Wire::open(&node.client("/hub")).await;
