@@ -1,6 +1,7 @@
 //! Group membership: recorded in the group store first, then put into this node's index for delivery. The store is the
 //! truth; the index is a cache of it.
 
+pub(crate) mod bounds;
 pub(crate) mod changes;
 pub(crate) mod connection;
 pub(crate) mod expiries;

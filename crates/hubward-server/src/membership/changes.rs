@@ -13,6 +13,7 @@ use hubward_types::{GroupName, brief_display, brief_name};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use super::bounds::{stored, subscribed};
 use super::record::put_on_record;
 use super::retries::retry;
 use super::rules::check_rule;
@@ -156,7 +157,7 @@ async fn begins_anew(
 
 /// Records the connection in the node's present life. It may not have been in any: then its id is claimed, too.
 async fn put_back(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) -> Result<(), NotChanged> {
-    Ok(put_on_record(engine, &[(connection.clone(), Unrecorded::Opened)]).await?)
+    Ok(stored(put_on_record(engine, &[(connection.clone(), Unrecorded::Opened)])).await?)
 }
 
 async fn carry_out(
@@ -205,10 +206,14 @@ async fn join(
     }
     let owner = context.owner();
     let topic = Topic::Group(engine.name().clone(), group.clone());
-    let subscribe =
-        async { if reasons.is_none() { context.subscriptions.add_one(topic.clone()).await } else { Ok(()) } };
-    let (recorded, subscribed) =
-        tokio::join!(context.store.add_connection(engine.name(), group, &connection.id, &owner), subscribe);
+    let subscribe = async {
+        match reasons.is_none() {
+            true => subscribed(context, vec![topic.clone()]).await.pop().unwrap_or(Ok(())),
+            false => Ok(()),
+        }
+    };
+    let record = stored(context.store.add_connection(engine.name(), group, &connection.id, &owner));
+    let (recorded, subscribed) = tokio::join!(record, subscribe);
     if recorded.is_ok() && subscribed.is_ok() {
         deliver_for(engine, connection, group, Reasons { own: true, ..reasons });
         return Ok(());
@@ -236,7 +241,7 @@ async fn leave(
     }
     stop_for(engine, connection, group, Reasons { own: false, ..reasons });
     let (store, owner) = (&engine.context.store, engine.context.owner());
-    let removed = store.remove_connection(engine.name(), group, &connection.id, &owner).await;
+    let removed = stored(store.remove_connection(engine.name(), group, &connection.id, &owner)).await;
     if let Err(error) = &removed {
         retry(engine, &connection.id, error);
     }
@@ -246,7 +251,7 @@ async fn leave(
 /// Removes a record, now or later.
 async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, group: &GroupName) {
     let (context, owner) = (&engine.context, engine.context.owner());
-    let removed = context.store.remove_connection(engine.name(), group, &connection.id, &owner).await;
+    let removed = stored(context.store.remove_connection(engine.name(), group, &connection.id, &owner)).await;
     if let Err(error) = removed {
         retry(engine, &connection.id, &error);
     }
@@ -287,8 +292,7 @@ async fn user_joined(
     if new.is_empty() {
         return delivered;
     }
-    let subscribed = engine.context.subscriptions.add(topics).await;
-    for (group, subscribed) in new.iter().zip(subscribed) {
+    for (group, subscribed) in new.iter().zip(subscribed(&engine.context, topics).await) {
         match subscribed.map_err(backplane_failed) {
             Ok(()) => deliver_for(engine, connection, group, Reasons { own: false, user: true }),
             // Whoever made the change logs it, and tries again.
@@ -329,7 +333,7 @@ async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
     if !recorded {
         return;
     }
-    let ended = context.store.end_connection(hub, &connection.id, &context.owner()).await;
+    let ended = stored(context.store.end_connection(hub, &connection.id, &context.owner())).await;
     if let Err(error) = ended {
         retry(engine, &connection.id, &error);
     }

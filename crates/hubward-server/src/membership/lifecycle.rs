@@ -78,7 +78,8 @@ async fn deliver_groups(
     groups: Vec<Membership>,
 ) -> Result<(), Failed> {
     let (Some(user), Some(changing)) = (connection.principal.user_id(), changing) else { return Ok(()) };
-    let _turn = changing.turn().await;
+    // A change of the user that is not done in time would hold up the connection.
+    let _turn = in_time(async { Ok::<_, Failed>(changing.turn().await) }).await?;
     let groups = match changing.is_outdated() {
         true => user::timed_groups(in_time(engine.context.store.groups_of_user(engine.name(), user)).await?),
         false => groups,

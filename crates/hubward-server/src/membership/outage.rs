@@ -1,18 +1,14 @@
 //! An outage of the store or the backplane, as connections that open meet it.
 
 use std::error::Error;
-use std::time::Duration;
 
 use hubward_backplane::{BackplaneError, StoreError};
 use hubward_types::brief_display;
 use tokio::time::Instant;
 
+use super::bounds::CALL_TIMEOUT;
 use super::unrecorded::Outage;
 use crate::engine::Engine;
-
-/// How long the store and the backplane may take when a connection opens. Slower is an outage: as long as another node
-/// has to confirm a change.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why something could not be done while a connection opens.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +39,7 @@ pub(crate) async fn in_time<T, E>(future: impl Future<Output = Result<T, E>>) ->
 where
     Failed: From<E>,
 {
-    match tokio::time::timeout(OPEN_TIMEOUT, future).await {
+    match tokio::time::timeout(CALL_TIMEOUT, future).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(Failed::Slow),
     }
