@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use hubward_backplane::{NodeEvent, NodeEvents, NodeRegistry, RegistryError, Sweep};
+use hubward_backplane::{LiveNode, NodeEvent, NodeEvents, NodeRegistry, Owner, RegistryError, Sweep};
 use hubward_types::{HubName, NodeId, brief_display};
 
 use crate::context::NodeContext;
@@ -43,10 +43,12 @@ pub(super) async fn watch(
                 }
             }
             Some(NodeEvent::Left(owner) | NodeEvent::Died(owner)) => {
-                gone(&context, &hubs, |node| *node == owner.node);
+                ended(&context, registry, interval, &hubs, &owner).await;
                 context.others_died.notify_one();
             }
-            Some(NodeEvent::Missed) => missed = list_again(&context, registry, &hubs).await.is_err(),
+            Some(NodeEvent::Missed) => {
+                missed = list_again(&context, registry, interval, &hubs).await.is_err()
+            }
             Some(_) => {}
             None => {
                 events = registry.watch();
@@ -54,6 +56,28 @@ pub(super) async fn watch(
             }
         }
     }
+}
+
+/// A life of a node has ended. Where the node has begun another one by now, it may be that one that somebody waits for:
+/// what was asked is asked again.
+async fn ended(
+    context: &NodeContext,
+    registry: &Arc<dyn NodeRegistry>,
+    interval: Duration,
+    hubs: &WeakHubs,
+    owner: &Owner,
+) {
+    let is_back = |live: Vec<LiveNode>| live.iter().any(|node| node.info.id == owner.node);
+    if list(registry, interval).await.is_ok_and(is_back) {
+        context.pending.node_interrupted(&owner.node);
+    }
+    gone(context, hubs, |node| *node == owner.node);
+}
+
+/// Lists the nodes that live. A registry that does not answer holds up no events.
+async fn list(registry: &Arc<dyn NodeRegistry>, limit: Duration) -> Result<Vec<LiveNode>, RegistryError> {
+    let listed = tokio::time::timeout(limit, registry.list()).await;
+    listed.unwrap_or(Err(RegistryError::Unavailable(None)))
 }
 
 /// Whoever waits for a node that is gone waits in vain.
@@ -69,6 +93,7 @@ fn gone(context: &NodeContext, hubs: &WeakHubs, gone: impl Fn(&NodeId) -> bool) 
 async fn list_again(
     context: &NodeContext,
     registry: &Arc<dyn NodeRegistry>,
+    interval: Duration,
     hubs: &WeakHubs,
 ) -> Result<(), RegistryError> {
     // From before the list is made: one that is announced meanwhile is not on it, and is not gone.
@@ -76,7 +101,8 @@ async fn list_again(
     for engine in hubs.iter().filter_map(|(_, engine)| engine.upgrade()) {
         known.extend(engine.forwarded.nodes());
     }
-    let live: HashSet<NodeId> = registry.list().await?.into_iter().map(|node| node.info.id).collect();
+    let live: HashSet<NodeId> =
+        list(registry, interval).await?.into_iter().map(|node| node.info.id).collect();
     gone(context, hubs, |node| known.contains(node) && !live.contains(node));
     context.owners.forget_nodes(|node| !live.contains(node));
     context.others_died.notify_one();

@@ -163,3 +163,34 @@ async fn nodes_that_died_in_a_gap_of_the_events_are_found_by_listing_those_that_
 fn a_lease_without_end_has_an_interval() {
     assert!(jittered(Duration::MAX) > Duration::MAX / 2);
 }
+
+/// Another node's life begins, in the record alone.
+async fn announce_other(node: &TestNode) -> Owner {
+    let info = NodeInfo { id: "other".into(), address: None, hubs: Vec::new() };
+    let epoch = node.registry.announce(info).await.unwrap();
+    Owner { node: "other".into(), epoch }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_of_a_node_that_is_back_is_not_taken_for_done_but_asked_again() {
+    let node = TestNode::start(hub()).await;
+    let context = node.engine.context.clone();
+    let first = announce_other(&node).await;
+    settle().await;
+    node.registry.withdraw(&first).await.unwrap();
+    announce_other(&node).await;
+    // Asked of its second life, before anybody here has learned that the first one has ended.
+    let mut asked = context.pending.confirmations.expect(&"other".into());
+    assert_eq!(asked.wait().await, Settled::Interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_does_not_list_the_nodes_hides_no_death() {
+    let node = TestNode::start(hub()).await;
+    let context = node.engine.context.clone();
+    let other = announce_other(&node).await;
+    node.registry.listing.hold();
+    let mut asked = context.pending.confirmations.expect(&"other".into());
+    node.registry.withdraw(&other).await.unwrap();
+    assert_eq!(tokio::time::timeout(LEASE, asked.wait()).await.unwrap(), Settled::Gone);
+}

@@ -18,14 +18,17 @@ pub(crate) struct FaultyRegistry {
     pub(crate) announcing: Fault,
     /// Failed, it is not recorded.
     pub(crate) heartbeats: Fault,
+    pub(crate) listing: Fault,
+    /// Held up, nothing is swept yet.
+    pub(crate) sweeping: Fault,
     /// How many connections each step of a sweep removed.
     swept: Mutex<Vec<usize>>,
 }
 
 impl FaultyRegistry {
     pub(crate) fn new(inner: InMemoryStore) -> Arc<Self> {
-        let (announcing, heartbeats) = (Fault::default(), Fault::default());
-        Arc::new(Self { inner, announcing, heartbeats, swept: Mutex::default() })
+        let [announcing, heartbeats, listing, sweeping] = std::array::from_fn(|_| Fault::default());
+        Arc::new(Self { inner, announcing, heartbeats, listing, sweeping, swept: Mutex::default() })
     }
 
     /// How many connections each step of a sweep removed, where it removed any, since the last time.
@@ -60,7 +63,12 @@ impl NodeRegistry for FaultyRegistry {
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<LiveNode>, RegistryError>> {
-        self.inner.list()
+        Box::pin(async move {
+            if self.listing.pass().await {
+                return Err(RegistryError::Unavailable(None));
+            }
+            self.inner.list().await
+        })
     }
 
     fn watch(&self) -> NodeEvents {
@@ -74,6 +82,9 @@ impl NodeRegistry for FaultyRegistry {
     fn sweep(&self, by: &Owner, limit: usize) -> BoxFuture<'_, Result<Sweep, RegistryError>> {
         let by = by.clone();
         Box::pin(async move {
+            if self.sweeping.pass().await {
+                return Err(RegistryError::Unavailable(None));
+            }
             let swept = self.inner.sweep(&by, limit).await?;
             if swept.removed > 0 {
                 self.swept.lock().push(swept.removed);
