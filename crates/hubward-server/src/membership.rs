@@ -4,6 +4,8 @@
 pub(crate) mod bounds;
 pub(crate) mod changes;
 pub(crate) mod connection;
+#[cfg(test)]
+mod crowds;
 pub(crate) mod expiries;
 pub(crate) mod lifecycle;
 pub(crate) mod opening;
