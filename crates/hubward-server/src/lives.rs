@@ -37,7 +37,10 @@ pub(crate) async fn announce(context: &NodeContext, hubs: &[HubName]) -> Result<
 /// Leaves the other nodes.
 pub(crate) async fn withdraw(context: &NodeContext) {
     let Some(registry) = &context.registry else { return };
-    if let Err(error) = registry.withdraw(&context.owner()).await {
+    let owner = context.owner();
+    // When the lease has ended, nothing is left to withdraw.
+    let withdrawn = tokio::time::timeout(registry.lease(), registry.withdraw(&owner)).await;
+    if let Err(error) = withdrawn.unwrap_or(Err(RegistryError::Unavailable(None))) {
         tracing::warn!(error = %brief_display(&error), "The node could not be withdrawn; the others take it for dead when its lease has ended.");
     }
 }

@@ -2,6 +2,7 @@
 //! or delivered. One deadline for each user and group, whatever renews it, and only while the user has connections here.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hubward_expiry::Deadlines;
@@ -22,6 +23,8 @@ pub(crate) struct Expiries {
     pub(crate) deadlines: Arc<Deadlines<Key>>,
     /// The present pause and its end, while something fails.
     pause: Mutex<Option<(Duration, Instant)>>,
+    /// How often reading the groups of all users again has begun.
+    readings: AtomicU64,
 }
 
 impl Expiries {
@@ -39,6 +42,16 @@ impl Expiries {
         };
         *pause = Some((length, end));
         (end, first)
+    }
+
+    /// Begins to read the groups of all users again; returns the number of that reading.
+    pub(crate) fn begin_reading(&self) -> u64 {
+        self.readings.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether no later reading has begun, which makes this one needless.
+    pub(crate) fn is_last_reading(&self, number: u64) -> bool {
+        self.readings.load(Ordering::Relaxed) == number
     }
 
     /// Notes that nothing fails any more.

@@ -84,19 +84,23 @@ async fn stop(engine: &Arc<Engine>, user: &UserId, group: &GroupName) {
 }
 
 /// Reads the groups of all local users again, after changes of them may have been missed. Holds the engine only while it
-/// reads.
+/// reads, and ends where another such reading has begun: a link that is interrupted again and again leaves one.
 pub(crate) fn read_again(engine: Arc<Engine>) -> impl Future<Output = ()> + Send + use<> {
     let (shutdown, weak) = (engine.context.shutdown.clone(), Arc::downgrade(&engine));
     // Those of connections that open now are not in the index yet.
     engine.users.announce_all();
-    let mut users = engine.index.users();
+    let (mut users, number) = (engine.index.users(), engine.expiries.begin_reading());
     drop(engine);
     async move {
         let mut pause = FIRST_PAUSE;
-        while let Some(engine) = weak.upgrade().filter(|_| !users.is_empty()) {
+        let mut failing = false;
+        let goes_on = |engine: &Arc<Engine>| engine.expiries.is_last_reading(number);
+        while let Some(engine) = weak.upgrade().filter(goes_on).filter(|_| !users.is_empty()) {
             let portion = users.split_off(users.len().saturating_sub(MAX_USERS_AT_ONCE));
             let Err(error) = read_users_again(&engine, &portion).await else { continue };
-            tracing::warn!(hub = %engine.name(), error = %brief_display(&error), "The groups of users could not be read again yet.");
+            if !std::mem::replace(&mut failing, true) {
+                tracing::warn!(hub = %engine.name(), error = %brief_display(&error), "The groups of users could not be read again yet.");
+            }
             users.extend(portion);
             drop(engine);
             tokio::select! {

@@ -50,6 +50,15 @@ async fn a_removal_of_a_user_takes_effect_where_the_store_does_not_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_query_that_is_not_answered_fails() {
+    let (node, _connection) = start().await;
+    node.store.querying.hold();
+    let hub = node.engine.handle();
+    assert!(in_time(hub.groups().count("g")).await.is_err());
+    assert!(in_time(hub.groups().members("g", None, 10)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_user_connects_while_a_change_of_it_is_not_answered() {
     let (node, _connection) = start().await;
     node.store.querying.hold();

@@ -356,6 +356,28 @@ async fn groups_are_read_again_until_the_store_answers_without_holding_a_dropped
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_link_that_is_interrupted_again_and_again_leaves_one_reading() {
+    let (node, _connection) = start(Hub::new("hub")).await;
+    let (hub, group, alice) = (node.engine.name().clone(), "g".into(), "alice".into());
+    node.store.inner.add_user(&hub, &group, &alice, None).await.unwrap();
+    node.store.querying.set_failing(true);
+    let before = node.engine.context.tasks.len();
+    let log = CapturedLog::start();
+    for _ in 0..100 {
+        node.network.interrupt(node.node.id());
+        node.network.resume(node.node.id());
+    }
+    after_secs(60).await;
+    assert_eq!(node.engine.context.tasks.len(), before + 1);
+    let failed = log.messages().into_iter().filter(|line| line.contains("could not be read again"));
+    assert_eq!(failed.count(), 1);
+    node.store.querying.set_failing(false);
+    after_secs(60).await;
+    assert_eq!(node.delivered_to("g"), ["c1"]);
+    assert_eq!(node.engine.context.tasks.len(), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_group_that_cannot_be_subscribed_to_is_tried_ever_more_rarely_and_logged_once() {
     let (node, _connection) = start(Hub::new("hub")).await;
     node.backplane.subscribing.set_failing(true);
