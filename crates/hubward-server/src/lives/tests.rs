@@ -194,3 +194,25 @@ async fn a_registry_that_does_not_list_the_nodes_hides_no_death() {
     node.registry.withdraw(&other).await.unwrap();
     assert_eq!(tokio::time::timeout(LEASE, asked.wait()).await.unwrap(), Settled::Gone);
 }
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_users_that_are_made_while_a_node_is_taken_for_dead_hold_when_it_is_back() {
+    let (node, fenced) = TestNode::start_two(hub).await;
+    let there = node.engine.handle();
+    there.groups().add_user("alice", "removed", None).await.unwrap();
+    let mut client = TestClient::connect_user(&fenced.engine, "c1", "alice").await;
+    client.call("Join", json!(["own"])).await;
+    let_die(&fenced).await;
+    // The dead node has nothing to confirm: nobody waits for it.
+    let begun = tokio::time::Instant::now();
+    there.groups().remove_user("alice", "removed").await.unwrap();
+    there.groups().add_user("alice", "added", None).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    fenced.registry.heartbeats.set_failing(false);
+    pass(LEASE).await;
+    assert!(fenced.delivered_to("removed").is_empty());
+    assert_eq!(
+        (fenced.delivered_to("added"), fenced.delivered_to("own")),
+        (vec!["c1".to_owned()], vec!["c1".to_owned()])
+    );
+}
