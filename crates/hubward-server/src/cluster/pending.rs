@@ -2,6 +2,7 @@
 //! longer awaited removes its own entry.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hubward_backplane::{Body, ClientResultOutcome};
@@ -9,8 +10,8 @@ use hubward_types::NodeId;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-/// All replies that this node waits for.
-#[derive(Default)]
+/// All replies that this node waits for. Their numbers begin anywhere: a reply to what an earlier process with the node's
+/// id asked may still be on its way, and belongs to nobody.
 pub(crate) struct PendingReplies {
     /// Results of clients that are connected to another node.
     pub(crate) client_results: Replies<ClientResultOutcome>,
@@ -27,6 +28,14 @@ pub(crate) enum Settled<T> {
     Interrupted,
     /// The node has left or died.
     Gone,
+}
+
+impl Default for PendingReplies {
+    fn default() -> Self {
+        // Half of the numbers, so that none comes round to one that has a meaning of its own.
+        let first = RandomState::new().hash_one(()) / 2;
+        Self { client_results: Replies::from(first), confirmations: Replies::from(first) }
+    }
 }
 
 impl PendingReplies {
@@ -77,13 +86,11 @@ struct Waiting<T> {
     reply: oneshot::Sender<Settled<T>>,
 }
 
-impl<T> Default for Replies<T> {
-    fn default() -> Self {
-        Self { next: AtomicU64::new(0), waiting: Mutex::default() }
-    }
-}
-
 impl<T> Replies<T> {
+    fn from(first: u64) -> Self {
+        Self { next: AtomicU64::new(first), waiting: Mutex::default() }
+    }
+
     /// Registers a reply of a node to wait for.
     pub(crate) fn expect(&self, node: &NodeId) -> PendingReply<'_, T> {
         let (id, (reply, receiver)) = (self.next.fetch_add(1, Ordering::Relaxed), oneshot::channel());
@@ -142,6 +149,15 @@ mod tests {
         pending.resolve(Body::Confirmed { id: first.id, error: None });
         assert_eq!(second.wait().await, Settled::Reply(Some("full".into())));
         assert_eq!(first.wait().await, Settled::Reply(None));
+    }
+
+    #[tokio::test]
+    async fn a_late_reply_to_an_earlier_process_with_the_nodes_id_reaches_nobody() {
+        let (before, after) = (PendingReplies::default(), PendingReplies::default());
+        let asked_before = before.confirmations.expect(&"n2".into()).id;
+        let _asked = after.confirmations.expect(&"n2".into());
+        after.resolve(Body::Confirmed { id: asked_before, error: None });
+        assert_eq!(after.confirmations.waiting.lock().len(), 1);
     }
 
     #[tokio::test]

@@ -218,7 +218,9 @@ async fn a_result_in_a_protocol_that_is_not_known_counts_as_disconnected() {
     let mut result = invoke_c1(&caller.engine);
     assert!((&mut result).now_or_never().is_none());
     let outcome = ClientResultOutcome::Result { protocol: 9, bytes: "5".into() };
-    let envelope = owner.engine.context.envelope(Body::ClientResult { id: 0, outcome });
+    // The number before the next one.
+    let id = caller.engine.context.pending.client_results.expect(&"nobody".into()).id - 1;
+    let envelope = owner.engine.context.envelope(Body::ClientResult { id, outcome });
     let backplane = owner.engine.context.backplane.as_ref().unwrap();
     backplane.publish(vec![Topic::Node(caller.node.id().clone())], envelope).await.unwrap();
     assert!(matches!(in_time(result).await, Err(ClientResultError::Disconnected(id)) if id == "c1"));
