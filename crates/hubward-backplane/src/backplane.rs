@@ -28,6 +28,8 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 ///
 /// What is published while a node's link is interrupted may be lost. The backplane then notifies the [`Subscriber`], and
 /// again when it has subscribed anew to everything; what to do about the gap is the subscriber's business.
+///
+/// [Time](crate#time) says how long a call may take.
 pub trait Backplane: Send + Sync + 'static {
     /// Connects, and delivers to `subscriber` from now on.
     ///

@@ -33,6 +33,8 @@ pub const MAX_RESTORED_AT_ONCE: usize = 100;
 ///
 /// A call whose future is dropped is made wholly or not at all. It has its place before every call that is made after
 /// it: a late effect of it does not undo what a later call recorded.
+///
+/// [Time](crate#time) says how long a call may take.
 pub trait GroupStore: Send + Sync + 'static {
     /// Records a connection that opens: its owner and its user; and returns what connecting needs. The first call for a
     /// connection id claims it, for as long as its token could be used again, also beyond the connection's end, and as

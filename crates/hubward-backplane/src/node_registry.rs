@@ -16,6 +16,8 @@ pub const MAX_SWEPT_AT_ONCE: usize = 1_000;
 
 /// The authoritative record of which nodes live. It shares its state with a [`GroupStore`](crate::GroupStore): from the
 /// moment that a node counts as dead, or has left, the store refuses whatever that life of it records.
+///
+/// [Time](crate#time) says how long a call may take.
 pub trait NodeRegistry: Send + Sync + 'static {
     /// Announces that a node lives, and returns the epoch of this life. A node that was taken for dead announces itself
     /// anew, and then [restores](crate::GroupStore::restore) what it holds.

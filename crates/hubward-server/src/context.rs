@@ -14,6 +14,10 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bounded;
+use crate::bounded::backplane::BoundedBackplane;
+use crate::bounded::group_store::BoundedStore;
+use crate::bounded::node_registry::BoundedRegistry;
 use crate::cluster::owners::Owners;
 use crate::cluster::pending::PendingReplies;
 use crate::delivery::subscriptions::Subscriptions;
@@ -53,9 +57,13 @@ impl NodeContext {
     /// Makes the context. It does no I/O. `stores` default to a group store in memory, which is this node's alone.
     pub fn new(id: NodeId, backplane: Option<Arc<dyn Backplane>>, stores: Option<NodeStores>) -> Arc<Self> {
         let (store, registry) = match stores {
-            Some(NodeStores { groups, nodes }) => (groups, Some(nodes)),
+            Some(NodeStores { groups, nodes }) => (
+                Arc::new(BoundedStore(groups)) as Arc<dyn GroupStore>,
+                Some(Arc::new(BoundedRegistry(nodes)) as Arc<dyn NodeRegistry>),
+            ),
             None => (Arc::new(InMemoryStore::new()) as Arc<dyn GroupStore>, None),
         };
+        let backplane = backplane.map(|inner| Arc::new(BoundedBackplane(inner)) as Arc<dyn Backplane>);
         Arc::new(Self {
             owner: watch::Sender::new(Owner::alone(id.clone())),
             id,
@@ -125,7 +133,7 @@ impl NodeContext {
         body: Body,
     ) -> BoxFuture<'static, Result<(), SendError>> {
         let published = backplane.publish(topics, self.envelope(body));
-        Box::pin(async { published.await.map_err(backplane_failed) })
+        Box::pin(async { bounded::backplane::published(published).await.map_err(backplane_failed) })
     }
 
     /// Sends a reply, or something else that nobody waits for, to another node.

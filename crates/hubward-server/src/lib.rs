@@ -5,6 +5,7 @@
 //! the backplane's three traits.
 
 mod acceptor;
+mod bounded;
 mod claims;
 mod cluster;
 mod connection;

@@ -12,6 +12,8 @@ use hubward_hub::{SendError, Sending};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::bounded::backplane::published;
+
 /// How much may queue, in messages and in bytes. More is refused: it would have to wait without bound.
 const QUEUED_MESSAGES: usize = 64 * 1024;
 const QUEUED_BYTES: usize = 64 * 1024 * 1024;
@@ -137,11 +139,11 @@ fn overloaded() -> SendError {
 
 /// Publishes now; the future reports what became of it.
 fn publish_all(backplane: &Arc<dyn Backplane>, parcels: Vec<Parcel>) -> Published {
-    let publish = |parcel: Parcel| backplane.publish(parcel.topics, parcel.envelope);
-    let published: Vec<_> = parcels.into_iter().map(publish).collect();
+    let publish = |parcel: Parcel| published(backplane.publish(parcel.topics, parcel.envelope));
+    let publishing: Vec<_> = parcels.into_iter().map(publish).collect();
     Box::pin(async {
         let failed = |error: BackplaneError| SendError::Backplane { reason: error.to_string() };
-        try_join_all(published).await.map(|_| ()).map_err(failed)
+        try_join_all(publishing).await.map(|_| ()).map_err(failed)
     })
 }
 
