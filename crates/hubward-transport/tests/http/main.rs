@@ -14,6 +14,7 @@ mod long_polling;
 mod negotiate;
 mod requests;
 mod server_sent_events;
+mod serving;
 mod stateful;
 #[path = "../support/support.rs"]
 mod support;
