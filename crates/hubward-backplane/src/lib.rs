@@ -5,8 +5,8 @@
 //!
 //! # Time
 //!
-//! An implementation need not bound its calls in time: the server gives each call of the three traits 30 seconds, and fewer
-//! where something is more urgent, such as opening a connection, a heartbeat or a step of a sweep. Then it drops the call's
+//! An implementation need not bound its calls in time: the server gives each call of the three traits five seconds, a
+//! backplane thirty to start, and fewer where something is more urgent, such as a heartbeat or a step of a sweep. Then it drops the call's
 //! future, and goes on as after an error: the call may have had its effect or not. So whatever a call does has to stay true
 //! when it is dropped at any await, which the suites check. What a dropped `publish` or `unsubscribe` does is decided when it
 //! is called.

@@ -12,22 +12,30 @@ use std::time::Duration;
 
 use futures_util::poll;
 
-/// How long a call may take: longer than a broker's failover commonly does, and short enough that what waits for it
-/// fails while somebody still wants to know.
-pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a call may take: as long as another node has to confirm a change. Whatever waits for one holds up the changes
+/// behind it.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a backplane may take to start: it may have to find and join a cluster of brokers.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A call that took too long. It may have had its effect.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer came within {} s", CALL_TIMEOUT.as_secs())]
-pub(crate) struct TooSlow;
+#[error("no answer came within {} s", .0.as_secs())]
+pub(crate) struct TooSlow(Duration);
 
-/// Waits for a call, but not for ever. One that is ready at once costs no look at the clock.
+/// Waits for a call, but not for ever.
 pub(crate) async fn in_call_time<T>(call: impl Future<Output = T>) -> Result<T, TooSlow> {
+    in_time(CALL_TIMEOUT, call).await
+}
+
+/// Waits for a call. One that is ready at once costs no look at the clock.
+async fn in_time<T>(limit: Duration, call: impl Future<Output = T>) -> Result<T, TooSlow> {
     let mut call = pin!(call);
     if let std::task::Poll::Ready(done) = poll!(&mut call) {
         return Ok(done);
     }
-    tokio::time::timeout(CALL_TIMEOUT, call).await.map_err(|_| TooSlow)
+    tokio::time::timeout(limit, call).await.map_err(|_| TooSlow(limit))
 }
 
 #[cfg(test)]

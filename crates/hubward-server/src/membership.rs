@@ -1,7 +1,6 @@
 //! Group membership: recorded in the group store first, then put into this node's index for delivery. The store is the
 //! truth; the index is a cache of it.
 
-pub(crate) mod bounds;
 pub(crate) mod changes;
 pub(crate) mod connection;
 #[cfg(test)]
@@ -16,6 +15,8 @@ pub(crate) mod recording;
 pub(crate) mod removals;
 pub(crate) mod retries;
 pub(crate) mod rules;
+#[cfg(test)]
+mod unanswered;
 pub(crate) mod unrecorded;
 pub(crate) mod user;
 pub(crate) mod user_changes;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hubward_backplane::{Backplane, BackplaneError, BoxFuture, Order, Subscriber, Topic};
 
-use super::{TooSlow, in_call_time};
+use super::{START_TIMEOUT, TooSlow, in_call_time, in_time};
 
 pub(crate) struct BoundedBackplane(pub(crate) Arc<dyn Backplane>);
 
@@ -23,14 +23,15 @@ fn failed(slow: TooSlow) -> BackplaneError {
 impl Backplane for BoundedBackplane {
     fn start(&self, subscriber: Arc<dyn Subscriber>) -> BoxFuture<'_, Result<(), BackplaneError>> {
         let starting = self.0.start(subscriber);
-        Box::pin(async { in_call_time(starting).await.unwrap_or_else(|slow| Err(failed(slow))) })
+        Box::pin(async { in_time(START_TIMEOUT, starting).await.unwrap_or_else(|slow| Err(failed(slow))) })
     }
 
     fn subscribe(&self, topics: Vec<Topic>) -> BoxFuture<'static, Vec<Result<(), BackplaneError>>> {
         let (count, subscribing) = (topics.len(), self.0.subscribe(topics));
         Box::pin(async move {
             let subscribed = in_call_time(subscribing).await;
-            subscribed.unwrap_or_else(|_| (0..count).map(|_| Err(failed(TooSlow))).collect())
+            subscribed
+                .unwrap_or_else(|TooSlow(limit)| (0..count).map(|_| Err(failed(TooSlow(limit)))).collect())
         })
     }
 

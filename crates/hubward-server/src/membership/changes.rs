@@ -13,7 +13,6 @@ use hubward_types::{GroupName, brief_display, brief_name};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::bounds::{stored, subscribed};
 use super::record::put_on_record;
 use super::retries::retry;
 use super::rules::check_rule;
@@ -157,7 +156,7 @@ async fn begins_anew(
 
 /// Records the connection in the node's present life. It may not have been in any: then its id is claimed, too.
 async fn put_back(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) -> Result<(), NotChanged> {
-    Ok(stored(put_on_record(engine, &[(connection.clone(), Unrecorded::Opened)])).await?)
+    Ok(put_on_record(engine, &[(connection.clone(), Unrecorded::Opened)]).await?)
 }
 
 async fn carry_out(
@@ -208,11 +207,11 @@ async fn join(
     let topic = Topic::Group(engine.name().clone(), group.clone());
     let subscribe = async {
         match reasons.is_none() {
-            true => subscribed(context, vec![topic.clone()]).await.pop().unwrap_or(Ok(())),
+            true => context.subscriptions.add(vec![topic.clone()]).await.pop().unwrap_or(Ok(())),
             false => Ok(()),
         }
     };
-    let record = stored(context.store.add_connection(engine.name(), group, &connection.id, &owner));
+    let record = context.store.add_connection(engine.name(), group, &connection.id, &owner);
     let (recorded, subscribed) = tokio::join!(record, subscribe);
     if recorded.is_ok() && subscribed.is_ok() {
         deliver_for(engine, connection, group, Reasons { own: true, ..reasons });
@@ -241,7 +240,7 @@ async fn leave(
     }
     stop_for(engine, connection, group, Reasons { own: false, ..reasons });
     let (store, owner) = (&engine.context.store, engine.context.owner());
-    let removed = stored(store.remove_connection(engine.name(), group, &connection.id, &owner)).await;
+    let removed = store.remove_connection(engine.name(), group, &connection.id, &owner).await;
     if let Err(error) = &removed {
         retry(engine, &connection.id, error);
     }
@@ -251,7 +250,7 @@ async fn leave(
 /// Removes a record, now or later.
 async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, group: &GroupName) {
     let (context, owner) = (&engine.context, engine.context.owner());
-    let removed = stored(context.store.remove_connection(engine.name(), group, &connection.id, &owner)).await;
+    let removed = context.store.remove_connection(engine.name(), group, &connection.id, &owner).await;
     if let Err(error) = removed {
         retry(engine, &connection.id, &error);
     }
@@ -292,7 +291,7 @@ async fn user_joined(
     if new.is_empty() {
         return delivered;
     }
-    for (group, subscribed) in new.iter().zip(subscribed(&engine.context, topics).await) {
+    for (group, subscribed) in new.iter().zip(engine.context.subscriptions.add(topics).await) {
         match subscribed.map_err(backplane_failed) {
             Ok(()) => deliver_for(engine, connection, group, Reasons { own: false, user: true }),
             // Whoever made the change logs it, and tries again.
@@ -333,7 +332,7 @@ async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
     if !recorded {
         return;
     }
-    let ended = stored(context.store.end_connection(hub, &connection.id, &context.owner())).await;
+    let ended = context.store.end_connection(hub, &connection.id, &context.owner()).await;
     if let Err(error) = ended {
         retry(engine, &connection.id, &error);
     }

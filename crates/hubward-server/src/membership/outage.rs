@@ -6,8 +6,8 @@ use hubward_backplane::{BackplaneError, StoreError};
 use hubward_types::brief_display;
 use tokio::time::Instant;
 
-use super::bounds::CALL_TIMEOUT;
 use super::unrecorded::Outage;
+use crate::bounded::CALL_TIMEOUT;
 use crate::engine::Engine;
 
 /// Why something could not be done while a connection opens.

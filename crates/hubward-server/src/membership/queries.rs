@@ -6,7 +6,6 @@ use hubward_backplane::{Cursor, Member};
 use hubward_hub::{GroupError, GroupMember, GroupPage, PageCursor};
 use hubward_types::GroupName;
 
-use super::bounds::stored;
 use super::store_failed;
 use crate::engine::Engine;
 
@@ -19,7 +18,7 @@ pub(crate) async fn members(
 ) -> Result<GroupPage, GroupError> {
     let cursor = cursor.map(|cursor| Cursor::new(cursor.as_str()));
     let store = &engine.context.store;
-    let page = stored(store.members(engine.name(), &group, cursor, limit)).await.map_err(store_failed)?;
+    let page = store.members(engine.name(), &group, cursor, limit).await.map_err(store_failed)?;
     Ok(GroupPage {
         members: page.members.into_iter().map(from_store).collect(),
         next: page.next.map(|cursor| PageCursor::new(cursor.as_str())),
@@ -28,7 +27,7 @@ pub(crate) async fn members(
 
 /// Counts a group's members.
 pub(crate) async fn count(engine: Arc<Engine>, group: GroupName) -> Result<u64, GroupError> {
-    stored(engine.context.store.count(engine.name(), &group)).await.map_err(store_failed)
+    engine.context.store.count(engine.name(), &group).await.map_err(store_failed)
 }
 
 /// Returns whether a group has a member.
@@ -38,7 +37,7 @@ pub(crate) async fn contains(
     member: GroupMember,
 ) -> Result<bool, GroupError> {
     let member = to_store(member);
-    stored(engine.context.store.contains(engine.name(), &group, &member)).await.map_err(store_failed)
+    engine.context.store.contains(engine.name(), &group, &member).await.map_err(store_failed)
 }
 
 /// Lists the groups of a connection or a user.
@@ -48,11 +47,9 @@ pub(crate) async fn groups_of(
 ) -> Result<Vec<GroupName>, GroupError> {
     let (store, hub) = (&engine.context.store, engine.name());
     match member {
-        GroupMember::Connection(id) => {
-            stored(store.groups_of_connection(hub, &id)).await.map_err(store_failed)
-        }
+        GroupMember::Connection(id) => store.groups_of_connection(hub, &id).await.map_err(store_failed),
         GroupMember::User(user) => {
-            let groups = stored(store.groups_of_user(hub, &user)).await.map_err(store_failed)?;
+            let groups = store.groups_of_user(hub, &user).await.map_err(store_failed)?;
             Ok(groups.into_iter().map(|(group, _)| group).collect())
         }
     }

@@ -9,7 +9,6 @@ use hubward_backplane::StoreError;
 use hubward_types::{ConnectionId, brief_display};
 use tokio::runtime::Handle;
 
-use super::bounds::stored;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
@@ -87,9 +86,7 @@ async fn try_all(engine: &Arc<Engine>) -> Tried {
 async fn try_again(engine: &Engine, id: &ConnectionId) -> Result<(), StoreError> {
     match engine.index.connection(id) {
         Some(connection) => remove_what_it_left(engine, &connection).await,
-        None => match stored(engine.context.store.end_connection(engine.name(), id, &engine.context.owner()))
-            .await
-        {
+        None => match engine.context.store.end_connection(engine.name(), id, &engine.context.owner()).await {
             // What an earlier life of the node recorded is swept.
             Err(StoreError::Fenced) => Ok(()),
             ended => ended,
@@ -102,9 +99,9 @@ async fn remove_what_it_left(engine: &Engine, connection: &ConnectionHandle) -> 
     // So that it joins none of them meanwhile.
     let _turn = connection.groups.turn().await;
     let (store, hub, owner) = (&engine.context.store, engine.name(), engine.context.owner());
-    for group in stored(store.groups_of_connection(hub, &connection.id)).await? {
+    for group in store.groups_of_connection(hub, &connection.id).await? {
         if !connection.groups.reasons(&group).own {
-            stored(store.remove_connection(hub, &group, &connection.id, &owner)).await?;
+            store.remove_connection(hub, &group, &connection.id, &owner).await?;
         }
     }
     Ok(())

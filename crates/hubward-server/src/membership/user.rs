@@ -13,7 +13,6 @@ use hubward_hub::GroupError;
 use hubward_types::{GroupName, UserId, brief_display};
 use tokio::time::Instant;
 
-use super::bounds::stored;
 use super::expiries::Key;
 use super::{changes, store_failed};
 use crate::connection::groups::GroupChange;
@@ -40,7 +39,7 @@ pub(crate) async fn apply(engine: &Arc<Engine>, user: &UserId, group: &GroupName
         return Ok(());
     }
     let _turn = changing.turn().await;
-    match stored(engine.context.store.user_membership(engine.name(), group, user)).await {
+    match engine.context.store.user_membership(engine.name(), group, user).await {
         Ok(membership) => {
             let delivered = match membership.map(timed) {
                 Some(membership) => {
@@ -117,12 +116,12 @@ pub(crate) async fn read_users_again(engine: &Arc<Engine>, users: &[UserId]) -> 
     users.iter().for_each(|user| engine.users.enter(user).announce());
     let changing: Vec<_> = users.iter().map(|user| engine.users.enter(user)).collect();
     let (store, hub) = (&engine.context.store, engine.name());
-    let groups = stored(store.groups_of_users(hub, users.to_vec())).await?;
+    let groups = store.groups_of_users(hub, users.to_vec()).await?;
     for (changing, (user, groups)) in changing.iter().zip(users.iter().zip(timed_all(groups))) {
         let _turn = changing.turn().await;
         // A change was announced since: it may have been carried out before this.
         let groups = match changing.is_outdated() {
-            true => timed_groups(stored(store.groups_of_user(hub, user)).await?),
+            true => timed_groups(store.groups_of_user(hub, user).await?),
             false => groups,
         };
         let (connections, names) = (connections_of(engine, user), names(&groups));

@@ -12,7 +12,6 @@ use hubward_hub::GroupError;
 use hubward_types::{GroupName, UserId};
 use tokio::task::JoinError;
 
-use super::bounds::stored;
 use super::connection::not_confirmed;
 use super::rules::check_name;
 use super::{store_failed, user};
@@ -34,7 +33,7 @@ pub(crate) async fn add(
     to_its_end(&engine.context.clone(), async move {
         let changing = engine.users.enter(&user);
         let recording = changing.recording().await;
-        let changed = stored(engine.context.store.add_user(engine.name(), &group, &user, ttl)).await;
+        let changed = engine.context.store.add_user(engine.name(), &group, &user, ttl).await;
         drop(recording);
         apply_everywhere(&engine, &user, &group, changed.map_err(store_failed)?).await
     })
@@ -47,7 +46,7 @@ pub(crate) async fn remove(engine: Arc<Engine>, user: UserId, group: GroupName) 
     to_its_end(&engine.context.clone(), async move {
         let changing = engine.users.enter(&user);
         let recording = changing.recording().await;
-        let changed = stored(engine.context.store.remove_user(engine.name(), &group, &user)).await;
+        let changed = engine.context.store.remove_user(engine.name(), &group, &user).await;
         drop(recording);
         match changed {
             Ok(changed) => apply_everywhere(&engine, &user, &group, changed).await,

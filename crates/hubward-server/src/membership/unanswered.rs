@@ -7,7 +7,7 @@ use hubward_backplane::GroupStore;
 use hubward_hub::{GroupError, Hub};
 use tokio::time::Instant;
 
-use super::*;
+use crate::bounded::CALL_TIMEOUT;
 use crate::connection::handle::ConnectionHandle;
 use crate::membership::connection::Change;
 use crate::testing::cluster::{TestNode, settle};
