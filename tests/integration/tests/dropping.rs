@@ -93,7 +93,8 @@ async fn a_node_that_is_dropped_while_it_serves_is_freed_and_others_no_longer_pu
     client.result("Join", json!(["kept"])).await;
     client.close().await;
     eventually("the connection to end", async || dropped.hubs.connection_count("hub") == 0).await;
-    let of_node = || [Topic::Node("dropped".into()), Topic::All("hub".into())];
+    let id = dropped.hubs.node().clone();
+    let of_node = || [Topic::Node(id.clone()), Topic::All("hub".into())];
     for topic in of_node() {
         assert_eq!(network.subscribers(&topic), 1 + usize::from(matches!(topic, Topic::All(_))));
     }
