@@ -14,6 +14,7 @@ mod read_buffer;
 mod turn;
 mod unread;
 pub(crate) mod wake_batch;
+pub(crate) mod wake_portions;
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;

@@ -20,6 +20,7 @@ use crate::bounded::group_store::BoundedStore;
 use crate::bounded::node_registry::BoundedRegistry;
 use crate::cluster::owners::Owners;
 use crate::cluster::pending::PendingReplies;
+use crate::connection::wake_portions::WakePortions;
 use crate::delivery::subscriptions::Subscriptions;
 
 /// The records that the nodes of a cluster share.
@@ -44,6 +45,7 @@ pub struct NodeContext {
     pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) tasks: TaskTracker,
+    pub(crate) wake_portions: Arc<WakePortions>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) pending: PendingReplies,
     /// Notified when the others may have taken this node for dead.
@@ -64,6 +66,7 @@ impl NodeContext {
             None => (Arc::new(InMemoryStore::new()) as Arc<dyn GroupStore>, None),
         };
         let backplane = backplane.map(|inner| Arc::new(BoundedBackplane(inner)) as Arc<dyn Backplane>);
+        let tasks = TaskTracker::new();
         Arc::new(Self {
             owner: watch::Sender::new(Owner::alone(id.clone())),
             id,
@@ -72,7 +75,8 @@ impl NodeContext {
             store,
             registry,
             owners: Owners::default(),
-            tasks: TaskTracker::new(),
+            wake_portions: WakePortions::new(tasks.clone()),
+            tasks,
             shutdown: CancellationToken::new(),
             pending: PendingReplies::default(),
             taken_for_dead: Arc::default(),

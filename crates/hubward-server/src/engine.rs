@@ -13,7 +13,7 @@ use crate::cluster::forwarded_invocations::ForwardedInvocations;
 use crate::cluster::outbox::Outbox;
 use crate::connection::close_reason::CloseReason;
 use crate::connection::mailbox::MailboxLimits;
-use crate::connection::wake_batch::WakeBatch;
+use crate::connection::wake_batch::{self, WakeBatch};
 use crate::context::NodeContext;
 use crate::delivery::index::Index;
 use crate::membership::expiries::Expiries;
@@ -106,6 +106,7 @@ impl Engine {
     pub(crate) fn close_all(&self) {
         let _batch = WakeBatch::open();
         self.index.for_all(|connection| connection.close(CloseReason::Shutdown));
+        wake_batch::divide(&self.context.wake_portions);
     }
 
     pub(crate) fn may_call(&self, method: &str, principal: &Principal) -> bool {

@@ -4,13 +4,17 @@
 //! in a system call of its own; woken after the sixteenth, it writes all in one. So whoever produces several messages
 //! (a broadcast, a poll that handles several calls, an envelope for many) opens a batch, and wakers collect in this
 //! thread until it closes. A batch in which a mailbox fills is in a hurry: it wakes at the next place where that is safe.
+//! A large batch wakes in portions (`wake_portions.rs`).
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::task::Waker;
+
+use super::wake_portions::{PER_WORKER, WakePortions};
 
 thread_local! {
     static BATCH: RefCell<Open> =
-        const { RefCell::new(Open { depth: 0, hurries: false, wakers: Vec::new() }) };
+        const { RefCell::new(Open { depth: 0, hurries: false, wakers: Vec::new(), portions: None }) };
 }
 
 struct Open {
@@ -18,6 +22,8 @@ struct Open {
     /// Whether somebody who waits to be woken has much to do already.
     hurries: bool,
     wakers: Vec<Waker>,
+    /// Wakes them, where there are many.
+    portions: Option<Arc<WakePortions>>,
 }
 
 /// Capacity for wakers that a thread keeps between batches; a larger fan-out frees its memory.
@@ -39,18 +45,23 @@ impl WakeBatch {
 
 impl Drop for WakeBatch {
     fn drop(&mut self) {
-        let mut wakers = BATCH.with_borrow_mut(|batch| {
+        let (mut wakers, portions) = BATCH.with_borrow_mut(|batch| {
             batch.depth -= 1;
             let wakes = batch.depth == 0 || batch.hurries;
             batch.hurries &= batch.depth > 0;
-            if wakes { std::mem::take(&mut batch.wakers) } else { Vec::new() }
+            if wakes {
+                (std::mem::take(&mut batch.wakers), batch.portions.take())
+            } else {
+                (Vec::new(), None)
+            }
         });
         if wakers.is_empty() {
             return;
         }
         // Outside of the borrow: a waker may run code that opens a batch.
-        for waker in wakers.drain(..) {
-            waker.wake();
+        match portions {
+            Some(portions) => portions.wake(wakers.drain(..)),
+            None => wakers.drain(..).for_each(Waker::wake),
         }
         if wakers.capacity() <= KEPT_WAKERS {
             BATCH.with_borrow_mut(|batch| {
@@ -66,6 +77,15 @@ impl Drop for WakeBatch {
 /// held, but when the next batch closes.
 pub(crate) fn hurry() {
     BATCH.with_borrow_mut(|batch| batch.hurries = batch.depth > 0);
+}
+
+/// Lets this thread's batch wake in portions of the node, where it has grown large.
+pub(crate) fn divide(portions: &Arc<WakePortions>) {
+    BATCH.with_borrow_mut(|batch| {
+        if batch.wakers.len() > PER_WORKER && batch.portions.is_none() {
+            batch.portions = Some(portions.clone());
+        }
+    });
 }
 
 /// Whether a mailbox has filled since this thread's outermost batch was opened.
@@ -178,6 +198,24 @@ mod tests {
         std::thread::spawn(move || wake(their_waker)).join().unwrap();
         wake(waker);
         assert_eq!((counter.count(), theirs.count()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn a_large_batch_wakes_in_portions_and_a_small_one_after_it_does_not_wait_for_them() {
+        let portions = WakePortions::new(tokio_util::task::TaskTracker::new());
+        let (counter, waker) = Counter::waker();
+        let wake_many = |count| {
+            let _batch = WakeBatch::open();
+            (0..count).for_each(|_| wake(waker.clone()));
+            divide(&portions);
+        };
+        wake_many(3 * PER_WORKER);
+        assert_eq!(counter.count(), PER_WORKER);
+        wake_many(PER_WORKER);
+        assert_eq!(counter.count(), 2 * PER_WORKER);
+        while counter.count() < 4 * PER_WORKER {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[test]

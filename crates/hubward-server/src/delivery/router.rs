@@ -16,7 +16,7 @@ use hubward_types::{ConnectionId, Target};
 use crate::cluster::outbox::Parcel;
 use crate::cluster::send::send_to;
 use crate::connection::handle::ConnectionHandle;
-use crate::connection::wake_batch::WakeBatch;
+use crate::connection::wake_batch::{self, WakeBatch};
 use crate::delivery::backpressure::Backpressure;
 use crate::delivery::encoded::{LazyFrames, ReceivedFrames};
 use crate::delivery::exclusions::Exclusions;
@@ -54,6 +54,7 @@ pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: 
             connection.mailbox.push(frame.clone());
         }
     }
+    wake_batch::divide(&engine.context.wake_portions);
 }
 
 /// Delivers what another node published on a topic.
@@ -70,6 +71,7 @@ pub(crate) fn deliver_received(
             connection.mailbox.push(frame.clone());
         }
     });
+    wake_batch::divide(&engine.context.wake_portions);
 }
 
 /// Visits the local connections that a topic stands for.
@@ -117,6 +119,7 @@ fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>, backpressu
         Target::Groups(groups) => groups.iter().filter_map(|group| index.group(group)).for_each(fan_out),
         Target::Users(users) => distinct(users).filter_map(|user| index.user(user)).for_each(fan_out),
     }
+    wake_batch::divide(&engine.context.wake_portions);
 }
 
 /// Where the recipients of other nodes are.
