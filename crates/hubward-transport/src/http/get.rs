@@ -42,12 +42,12 @@ pub(crate) async fn get(admitted: Admitted<'_>, parts: Parts) -> Result<Response
         Transport::LongPolling => {
             let timeout = admitted.endpoint.options.poll_timeout;
             let Some(channel) = long_polling(admitted, &parts).await? else {
-                return Ok(response::octets(Vec::new()));
+                return Ok(response::no_octets());
             };
             // A poll takes long: only what it needs is kept for it.
             drop(parts);
             match channel.poll(timeout).await {
-                PollResponse::Data(bytes) => Ok(response::octets(bytes)),
+                PollResponse::Data(body) => Ok(response::octets(body)),
                 PollResponse::TimedOut => Ok(response::empty(StatusCode::OK)),
                 PollResponse::NoContent => Ok(response::empty(StatusCode::NO_CONTENT)),
                 PollResponse::Terminated => Err(Refusal::UnknownId),

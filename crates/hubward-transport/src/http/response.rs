@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
+use crate::pipe::long_polling::PollBody;
 use crate::pipe::sse::EventStreamBody;
 
 /// Makes a response without a body, whose type is that of plain text.
@@ -14,8 +15,13 @@ pub(crate) fn empty(status: StatusCode) -> Response {
 }
 
 /// Makes the response to a poll.
-pub(crate) fn octets(bytes: Vec<u8>) -> Response {
-    of_type("application/octet-stream", Body::from(bytes))
+pub(crate) fn octets(body: PollBody) -> Response {
+    of_type("application/octet-stream", Body::new(body))
+}
+
+/// Makes the response to the poll that opens a connection.
+pub(crate) fn no_octets() -> Response {
+    of_type("application/octet-stream", Body::empty())
 }
 
 /// Makes the response to a negotiate request.

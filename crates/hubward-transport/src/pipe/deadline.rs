@@ -10,6 +10,10 @@ use crate::error::PipeError;
 /// A timeout without end, such as `Duration::MAX`: no clock overflows by it.
 pub(crate) const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// How much of a response is given to the HTTP server at once while more waits: little, so that what it takes is known as
+/// the client takes it, which at the least rate has to be seen within a write timeout.
+pub(crate) const PIECE_BYTES: usize = 8 << 10;
+
 /// What a pipe waits for its peer to do, and until when.
 #[derive(Default)]
 pub(crate) enum Deadline {

@@ -2,11 +2,14 @@
 //! several polls only the newest is answered with data.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hubward_proto::Frame;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -16,7 +19,7 @@ use super::received::{Received, TransportEnd};
 use super::wakers::{WakerSlot, unlock_and_wake};
 use crate::error::PipeError;
 use crate::options::TransportOptions;
-use crate::pipe::deadline::{Deadline, NEVER, Pace};
+use crate::pipe::deadline::{Deadline, NEVER, PIECE_BYTES, Pace};
 
 /// How many bytes may wait for the next poll before the owner has to wait; SignalR's default for what a transport
 /// buffers.
@@ -42,6 +45,8 @@ pub(crate) struct PollChannel {
 
 struct State {
     outgoing: Vec<u8>,
+    /// How many bytes the HTTP server has taken since the pipe looked.
+    taken: usize,
     /// The number of the newest poll.
     newest: u64,
     /// Whether the newest poll is pending.
@@ -60,9 +65,8 @@ struct State {
 }
 
 /// How a poll is answered.
-#[derive(PartialEq, Eq, Debug)]
 pub(crate) enum PollResponse {
-    Data(Vec<u8>),
+    Data(PollBody),
     /// Nothing came within the poll timeout.
     TimedOut,
     /// The connection is over, or a newer poll has taken this one's place.
@@ -71,9 +75,15 @@ pub(crate) enum PollResponse {
     Terminated,
 }
 
+/// The data that a poll is answered with. Until it is written, the client is not idle: a large one takes its time.
+pub(crate) struct PollBody {
+    rest: Bytes,
+    poll: PendingPoll,
+}
+
 /// A pending poll. When it is dropped, answered or not, the client is idle.
-struct PendingPoll<'a> {
-    channel: &'a PollChannel,
+struct PendingPoll {
+    channel: Arc<PollChannel>,
     number: u64,
 }
 
@@ -111,12 +121,11 @@ impl LongPollingPipe {
         if state.terminated && state.client_notified {
             return Poll::Ready(Err(PipeError::Lost));
         }
-        let mut taken = 0;
         while state.outgoing.len() < OUTGOING_BYTES {
             let Some(frame) = frames.pop_front() else { break };
-            taken += frame.message().len();
             state.outgoing.extend_from_slice(frame.message());
         }
+        let taken = std::mem::take(&mut state.taken);
         if !frames.is_empty() {
             state.owner.store(cx);
         }
@@ -172,6 +181,11 @@ impl LongPollingPipe {
 
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
         if !self.closing {
+            let taken = std::mem::take(&mut self.channel.state.lock().taken);
+            if taken > 0 {
+                self.writing.write_progressed(taken, self.pace());
+                self.writing.write_blocked(self.pace());
+            }
             self.writing.check(now, self.pace())?;
         }
         if now < self.deadline {
@@ -198,6 +212,7 @@ impl PollChannel {
     pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
         let state = State {
             outgoing: Vec::new(),
+            taken: 0,
             newest: 0,
             polled: false,
             idle_since: Instant::now(),
@@ -215,9 +230,13 @@ impl PollChannel {
     }
 
     /// Waits for what a poll is answered with, up to the poll timeout.
-    pub(crate) async fn poll(&self, timeout: Duration) -> PollResponse {
+    pub(crate) async fn poll(self: Arc<Self>, timeout: Duration) -> PollResponse {
         let Some(poll) = PendingPoll::begin(self) else { return PollResponse::Terminated };
-        tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await.unwrap_or(PollResponse::TimedOut)
+        match tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await {
+            Ok(Some(data)) => PollResponse::Data(PollBody { rest: data.into(), poll }),
+            Ok(None) => PollResponse::NoContent,
+            Err(_) => PollResponse::TimedOut,
+        }
     }
 
     /// Ends the connection for its client. A pending poll still gets what the owner writes last, such as a Close
@@ -238,9 +257,9 @@ impl PollChannel {
     }
 }
 
-impl<'a> PendingPoll<'a> {
+impl PendingPoll {
     /// Begins the newest poll, which wakes the one before it. `None` where the client has ended the connection.
-    fn begin(channel: &'a PollChannel) -> Option<Self> {
+    fn begin(channel: Arc<PollChannel>) -> Option<Self> {
         let mut state = channel.state.lock();
         if state.terminated {
             return None;
@@ -252,28 +271,55 @@ impl<'a> PendingPoll<'a> {
         Some(Self { channel, number })
     }
 
-    fn poll(&self, cx: &Context<'_>) -> Poll<PollResponse> {
+    /// Waits for data; for `None` where there will be none.
+    fn poll(&self, cx: &Context<'_>) -> Poll<Option<Vec<u8>>> {
         let mut state = self.channel.state.lock();
         if state.newest != self.number {
-            return Poll::Ready(PollResponse::NoContent);
+            return Poll::Ready(None);
         }
         if !state.outgoing.is_empty() {
             state.client_notified |= state.terminated;
             let data = std::mem::take(&mut state.outgoing);
             unlock_and_wake(state, |state| [&mut state.owner]);
-            return Poll::Ready(PollResponse::Data(data));
+            return Poll::Ready(Some(data));
         }
         if state.closing {
             state.client_notified = true;
             unlock_and_wake(state, |state| [&mut state.owner]);
-            return Poll::Ready(PollResponse::NoContent);
+            return Poll::Ready(None);
         }
         state.poll.store(cx);
         Poll::Pending
     }
 }
 
-impl Drop for PendingPoll<'_> {
+impl http_body::Body for PollBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let length = PIECE_BYTES.min(self.rest.len());
+        let piece = self.rest.split_to(length);
+        self.poll.channel.state.lock().taken += length;
+        Poll::Ready(Some(Ok(http_body::Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+impl Drop for PendingPoll {
     fn drop(&mut self) {
         let mut state = self.channel.state.lock();
         if state.newest == self.number {

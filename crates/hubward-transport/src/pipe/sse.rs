@@ -13,7 +13,7 @@ use hubward_proto::Frame;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, PIECE_BYTES};
 use super::inbox::Inbox;
 use super::received::{Received, TransportEnd};
 use super::wakers::{WakerSlot, unlock_and_wake};
@@ -41,6 +41,10 @@ struct EventChannel {
 
 struct State {
     chunk: Vec<u8>,
+    /// A chunk that is given to the HTTP server piece by piece.
+    pieces: Bytes,
+    /// How many bytes the HTTP server has taken since the pipe looked.
+    taken: usize,
     /// The pipe's owner, which waits for room in the chunk or for the end of the body.
     owner: WakerSlot,
     /// The HTTP server, which waits for a chunk.
@@ -61,6 +65,8 @@ impl ServerSentEventsPipe {
     pub(crate) fn new(inbox: Arc<Inbox>, options: Arc<TransportOptions>) -> (Self, EventStreamBody) {
         let state = State {
             chunk: OPENING.to_vec(),
+            pieces: Bytes::new(),
+            taken: 0,
             owner: WakerSlot::default(),
             body: WakerSlot::default(),
             closing: false,
@@ -87,20 +93,21 @@ impl ServerSentEventsPipe {
         if state.body_dropped {
             return Poll::Ready(Err(PipeError::Lost));
         }
-        let mut taken = 0;
-        while state.chunk.len() < CHUNK_BYTES {
+        while state.pieces.len() + state.chunk.len() < CHUNK_BYTES {
             let Some(frame) = frames.pop_front() else { break };
-            taken += frame.message().len();
             encode_event(&mut state.chunk, frame.message());
         }
         if !frames.is_empty() {
             state.owner.store(cx);
         }
-        if taken > 0 {
-            unlock_and_wake(state, |state| [&mut state.body]);
-            self.deadline.write_progressed(taken, self.options.pace());
-        } else {
+        let taken = std::mem::take(&mut state.taken);
+        if state.chunk.is_empty() {
             drop(state);
+        } else {
+            unlock_and_wake(state, |state| [&mut state.body]);
+        }
+        if taken > 0 {
+            self.deadline.write_progressed(taken, self.options.pace());
         }
         if frames.is_empty() {
             self.deadline.write_done();
@@ -135,6 +142,11 @@ impl ServerSentEventsPipe {
     }
 
     pub(crate) fn handle_deadline(&mut self, now: Instant) -> Result<(), PipeError> {
+        let taken = std::mem::take(&mut self.channel.state.lock().taken);
+        if taken > 0 {
+            self.deadline.write_progressed(taken, self.options.pace());
+            self.deadline.write_blocked(self.options.pace());
+        }
         self.deadline.check(now, self.options.pace())
     }
 }
@@ -155,6 +167,25 @@ impl EventChannel {
     }
 }
 
+impl State {
+    /// Returns what the HTTP server is given next.
+    fn next_piece(&mut self) -> Option<Bytes> {
+        if self.pieces.is_empty() {
+            self.pieces = std::mem::take(&mut self.chunk).into();
+        }
+        if self.pieces.is_empty() {
+            return None;
+        }
+        let piece = self.pieces.split_to(PIECE_BYTES.min(self.pieces.len()));
+        if self.pieces.is_empty() {
+            // So that it does not keep the chunk.
+            self.pieces = Bytes::new();
+        }
+        self.taken += piece.len();
+        Some(piece)
+    }
+}
+
 impl http_body::Body for EventStreamBody {
     type Data = Bytes;
     type Error = Infallible;
@@ -164,10 +195,12 @@ impl http_body::Body for EventStreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
         let mut state = self.channel.state.lock();
-        if !state.chunk.is_empty() {
-            let chunk = std::mem::take(&mut state.chunk);
-            unlock_and_wake(state, |state| [&mut state.owner]);
-            return Poll::Ready(Some(Ok(http_body::Frame::data(chunk.into()))));
+        if let Some(piece) = state.next_piece() {
+            // The owner has to know of room only where that is worth its while.
+            if state.pieces.len() + state.chunk.len() < CHUNK_BYTES / 2 {
+                unlock_and_wake(state, |state| [&mut state.owner]);
+            }
+            return Poll::Ready(Some(Ok(http_body::Frame::data(piece))));
         }
         if state.closing {
             return Poll::Ready(None);

@@ -73,11 +73,10 @@ pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, list
             if sleep.deadline() < at {
                 continue;
             }
-            if !of_write || deadlines.is_overdue() {
+            // Otherwise what is written next finds out whether the client has taken something.
+            if !of_write || deadlines.has_missed_write() {
                 return Poll::Ready(());
             }
-            // The next write fails, which ends the connection, unless the client has taken something.
-            deadlines.set_overdue();
         }
     })
     .await;

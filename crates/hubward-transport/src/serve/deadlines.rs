@@ -14,6 +14,10 @@ use crate::pipe::deadline::{Deadline, Pace};
 /// enough to end one that keeps a response open with a byte now and then.
 const LEAST_BYTES_PER_SECOND: u32 = 256;
 
+/// How often a blocked write asks the system whether there is room. It notifies of that only when a third of its buffer is
+/// free, which a client on a slow line takes long for; whoever writes has to learn sooner that it reads.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The deadlines of one connection.
 pub(crate) struct SocketDeadlines {
     head_timeout: Duration,
@@ -28,7 +32,18 @@ struct State {
     body: Option<BodyWait>,
     /// Of a response that the client does not take.
     writing: Deadline,
-    overdue: bool,
+    attempt: Option<Attempt>,
+    /// When the system was asked last.
+    probed_at: Option<Instant>,
+}
+
+/// What the next write does although nothing notified of room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Attempt {
+    /// Asks the system whether there is room.
+    Probe,
+    /// The same for the last time: if there is none, the connection is reset.
+    Last,
 }
 
 /// Where the connection is between two requests.
@@ -55,7 +70,8 @@ impl SocketDeadlines {
                 phase: Phase::Head(Instant::now()),
                 body: None,
                 writing: Deadline::default(),
-                overdue: false,
+                attempt: None,
+                probed_at: None,
             }),
         }
     }
@@ -72,18 +88,35 @@ impl SocketDeadlines {
         };
         let body =
             state.body.as_ref().and_then(|body| body.since.and_then(|since| since.checked_add(body.left)));
-        let write = state.writing.at(self.pace);
+        let write = state.writing.blocked_since().map(|since| {
+            let probe = state.probed_at.map_or(since, |at| at.max(since)) + PROBE_INTERVAL;
+            state.writing.at(self.pace).map_or(probe, |at| at.min(probe))
+        });
         let reading = [phase, body].into_iter().flatten().min().map(|at| (at, false));
         [reading, write.map(|at| (at, true))].into_iter().flatten().min()
     }
 
-    /// Makes the next write fail, and reset the connection, unless it finds that the client has taken something.
-    pub(super) fn set_overdue(&self) {
-        self.state.lock().overdue = true;
+    /// Has the next write ask the system for room, for the last time where the client's time is over. Returns whether the
+    /// last time was before.
+    pub(super) fn has_missed_write(&self) -> bool {
+        let (mut state, now) = (self.state.lock(), Instant::now());
+        if state.attempt == Some(Attempt::Last) {
+            return true;
+        }
+        let is_over = state.writing.check(now, self.pace).is_err();
+        state.attempt = Some(if is_over { Attempt::Last } else { Attempt::Probe });
+        state.probed_at = Some(now);
+        false
     }
 
-    pub(super) fn is_overdue(&self) -> bool {
-        self.state.lock().overdue
+    /// Returns what the next write has to attempt.
+    pub(super) fn attempt(&self) -> Option<Attempt> {
+        self.state.lock().attempt
+    }
+
+    /// Notes that there is no room.
+    pub(super) fn end_probe(&self) {
+        self.state.lock().attempt = None;
     }
 
     /// Notes that bytes came.
@@ -131,7 +164,8 @@ impl SocketDeadlines {
     pub(super) fn written(&self, bytes: usize) {
         let mut state = self.state.lock();
         state.writing.write_progressed(bytes, self.pace);
-        state.overdue = false;
+        // There may be more room than this.
+        state.attempt = state.attempt.and(Some(Attempt::Probe));
     }
 
     /// Notes that all is written.
@@ -139,6 +173,7 @@ impl SocketDeadlines {
         let mut state = self.state.lock();
         if state.writing.blocked_since().is_some() {
             state.writing.write_done();
+            state.attempt = None;
             if let Phase::Idle(since) = &mut state.phase {
                 *since = Instant::now();
             }
@@ -212,13 +247,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_is_overdue_until_something_is_taken() {
-        let deadlines = SocketDeadlines::new(&options());
+    async fn a_blocked_write_is_attempted_now_and_then_and_for_the_last_time_until_something_is_taken() {
+        let write_timeout = 3 * PROBE_INTERVAL;
+        let deadlines = SocketDeadlines::new(&ServeOptions { write_timeout, ..options() });
+        deadlines.request_begins();
         deadlines.write_blocked();
-        deadlines.set_overdue();
-        assert!(deadlines.is_overdue());
-        deadlines.written(1);
-        assert!(!deadlines.is_overdue());
+        for attempt in [Attempt::Probe, Attempt::Probe, Attempt::Last] {
+            assert_eq!(deadlines.nearest(), Some((Instant::now() + PROBE_INTERVAL, true)));
+            tokio::time::advance(PROBE_INTERVAL).await;
+            assert!(!deadlines.has_missed_write());
+            assert_eq!(deadlines.attempt(), Some(attempt));
+            if attempt == Attempt::Probe {
+                deadlines.end_probe();
+                assert_eq!(deadlines.attempt(), None);
+            }
+        }
+        assert!(deadlines.has_missed_write());
+        deadlines.written(4096);
+        assert_eq!(deadlines.attempt(), Some(Attempt::Probe), "there may be more room");
+        deadlines.end_probe();
+        deadlines.write_blocked();
+        assert_eq!(deadlines.nearest(), Some((Instant::now() + PROBE_INTERVAL, true)));
+        assert!(!deadlines.has_missed_write());
     }
 
     #[tokio::test(start_paused = true)]
@@ -250,9 +300,11 @@ mod tests {
         let deadlines = SocketDeadlines::new(&options);
         deadlines.write_blocked();
         deadlines.written(10_000);
+        deadlines.write_blocked();
         deadlines.body_awaited();
-        let lifetime = Duration::from_secs(20 * 365 * 24 * 3600);
-        assert!(deadlines.nearest().is_none_or(|(at, _)| at > Instant::now() + lifetime));
+        tokio::time::advance(Duration::from_secs(20 * 365 * 24 * 3600)).await;
+        assert!(!deadlines.has_missed_write());
+        assert_eq!(deadlines.attempt(), Some(Attempt::Probe));
         deadlines.all_written();
         deadlines.response_ends();
         assert_eq!(deadlines.nearest(), None);

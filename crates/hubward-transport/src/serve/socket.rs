@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::deadlines::SocketDeadlines;
+use super::deadlines::{Attempt, SocketDeadlines};
 
 /// A TCP socket under the deadlines of HTTP.
 pub(crate) struct ServedSocket {
@@ -56,15 +56,17 @@ impl ServedSocket {
         written
     }
 
-    /// Writes for the last time, where that is overdue: if nothing is taken, the connection is reset, and what lies in the
-    /// system's buffer is not sent any more.
-    fn write_overdue(&self, bytes: &[u8]) -> Option<io::Result<usize>> {
-        if !self.deadlines.is_overdue() {
-            return None;
-        }
+    /// Writes although nothing notified of room, where that is due. If it is for the last time and nothing is taken, the
+    /// connection is reset, and what lies in the system's buffer is not sent any more.
+    fn attempt(&self, bytes: &[u8]) -> Option<io::Result<usize>> {
+        let attempt = self.deadlines.attempt()?;
         if let Poll::Ready(Ok(written @ 1..)) = write_now(&self.tcp, bytes) {
             self.deadlines.written(written);
             return Some(Ok(written));
+        }
+        if attempt == Attempt::Probe {
+            self.deadlines.end_probe();
+            return None;
         }
         reset_when_closed(&self.tcp);
         Some(Err(io::ErrorKind::TimedOut.into()))
@@ -88,7 +90,7 @@ impl AsyncRead for ServedSocket {
 
 impl AsyncWrite for ServedSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Some(written) = self.write_overdue(bytes) {
+        if let Some(written) = self.attempt(bytes) {
             return Poll::Ready(written);
         }
         let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
@@ -101,7 +103,7 @@ impl AsyncWrite for ServedSocket {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let first = slices.iter().find(|slice| !slice.is_empty());
-        if let Some(written) = self.write_overdue(first.map_or(&[][..], |slice| slice)) {
+        if let Some(written) = self.attempt(first.map_or(&[][..], |slice| slice)) {
             return Poll::Ready(written);
         }
         let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);

@@ -1,5 +1,5 @@
-//! Responses that are not read: their sockets end, not only their connections. And what a stream of events is to a
-//! browser.
+//! Responses that are not read: their sockets end, not only their connections; those that are read slowly do not. And what
+//! a stream of events is to a browser.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 
 use crate::node::node;
 use crate::posts::Posting;
-use crate::waits::until;
-use crate::wire::watch;
+use crate::waits::{at_last, until};
+use crate::wire::{call, record, watch};
 
 /// How many messages of how many bytes are sent: far more than the kernel keeps.
 const SENT: (usize, usize) = (300, 30_000);
@@ -69,6 +69,44 @@ async fn a_stream_of_events_that_is_read_in_a_trickle_ends_on_the_socket_too() {
         !is_there(&node, &posting.get)
     })
     .await;
+}
+
+/// Reads 80 KB in a second, for three times as long as a client of the quick hub may take nothing.
+async fn read_steadily(socket: &mut TcpStream) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..120 {
+        ticks.tick().await;
+        let length = at_last("some bytes", socket.read(&mut [0; 4096])).await.unwrap();
+        assert_ne!(length, 0, "it was closed");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_events_that_is_read_little_but_steadily_makes_progress_whatever_is_buffered() {
+    let node = node();
+    let mut posting = Posting::events(node.address(), "/quick").await;
+    let mut watch = watch(&node, "/quick").await;
+    watch.result("FloodAll", json!([80, 50_000])).await;
+    read_steadily(&mut posting.get).await;
+    assert_eq!(watch.result("Ended", json!([])).await, 0);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_poll_that_is_read_little_but_steadily_arrives() {
+    /// More than the kernel keeps.
+    const LENGTH: usize = 8_000_000;
+    let node = node();
+    let mut posting = Posting::polls(node.address(), "/quick").await;
+    posting.poll().await;
+    posting.post(&record(&call("1", "Large", &json!([LENGTH])))).await;
+    read_steadily(&mut posting.get).await;
+    let mut watch = watch(&node, "/quick").await;
+    assert_eq!(watch.result("Ended", json!([])).await, 0);
+    let answer = posting.read_until(b"\"}\x1e").await;
+    assert!(answer.len() > LENGTH - 120 * 4096);
+    posting.poll().await;
+    assert_eq!(posting.post(&record(&call("2", "Length", &json!(["four"])))).await, 200);
+    posting.read_until(b"\"result\":4}\x1e").await;
 }
 
 #[tokio::test]

@@ -82,12 +82,15 @@ impl Posting {
         socket
     }
 
-    /// Reads the GET's response as far as this, and returns it.
+    /// Reads the GET's response as far as this and what came with it, and returns it.
     pub(crate) async fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
         let mut read = Vec::new();
-        while !read.ends_with(end) {
-            let byte = at_last("the response to the GET", self.get.read_u8()).await;
-            read.push(byte.unwrap_or_else(|_| panic!("it ended after {:?}", String::from_utf8_lossy(&read))));
+        let mut searched = 0;
+        while !read[searched..].windows(end.len()).any(|part| part == end) {
+            searched = read.len().saturating_sub(end.len());
+            let length = at_last("the response to the GET", self.get.read_buf(&mut read)).await.unwrap();
+            let last = read.get(read.len().saturating_sub(1024)..).unwrap_or_default();
+            assert_ne!(length, 0, "it ended with {:?}", String::from_utf8_lossy(last));
         }
         read
     }

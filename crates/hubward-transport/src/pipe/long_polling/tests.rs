@@ -1,6 +1,8 @@
 //! How polls are answered, and when a client counts as gone, in paused time.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
+
+use http_body::Body;
 
 use super::*;
 use crate::test_support::{TestTask, frame};
@@ -19,6 +21,37 @@ fn open() -> (LongPollingPipe, Arc<PollChannel>) {
     (LongPollingPipe::new(channel.clone(), Arc::new(options)), channel)
 }
 
+/// How a poll is answered, with its whole body.
+#[derive(PartialEq, Eq, Debug)]
+enum Answer {
+    Data(Vec<u8>),
+    TimedOut,
+    NoContent,
+    Terminated,
+}
+
+async fn poll(channel: &Arc<PollChannel>) -> Answer {
+    match channel.clone().poll(POLL_TIMEOUT).await {
+        PollResponse::Data(mut body) => {
+            let mut data = Vec::new();
+            while let Some(piece) = next_piece(&mut body) {
+                data.extend(piece);
+            }
+            Answer::Data(data)
+        }
+        PollResponse::TimedOut => Answer::TimedOut,
+        PollResponse::NoContent => Answer::NoContent,
+        PollResponse::Terminated => Answer::Terminated,
+    }
+}
+
+fn next_piece(body: &mut PollBody) -> Option<Bytes> {
+    match Pin::new(body).poll_frame(&mut TestTask::new().cx()) {
+        Poll::Ready(frame) => frame.map(|frame| frame.unwrap().into_data().unwrap()),
+        Poll::Pending => panic!("it has all that there is"),
+    }
+}
+
 fn write(pipe: &mut LongPollingPipe, owner: &TestTask, message: &[u8]) -> Poll<Result<(), PipeError>> {
     pipe.poll_write(&mut owner.cx(), &mut VecDeque::from([frame(message)]))
 }
@@ -27,21 +60,21 @@ fn write(pipe: &mut LongPollingPipe, owner: &TestTask, message: &[u8]) -> Poll<R
 async fn what_is_written_answers_a_pending_poll_or_the_next_one() {
     let ((mut pipe, channel), owner, client) = (open(), TestTask::new(), TestTask::new());
     {
-        let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+        let mut pending = pin!(poll(&channel));
         assert!(client.poll(pending.as_mut()).is_pending());
         assert_eq!(write(&mut pipe, &owner, b"one"), Poll::Ready(Ok(())));
         assert!(client.was_woken());
-        assert_eq!(pending.await, PollResponse::Data(b"one".into()));
+        assert_eq!(pending.await, Answer::Data(b"one".into()));
     }
     assert_eq!(write(&mut pipe, &owner, b"two, "), Poll::Ready(Ok(())));
     assert_eq!(write(&mut pipe, &owner, b"three"), Poll::Ready(Ok(())));
-    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Data(b"two, three".into()));
+    assert_eq!(poll(&channel).await, Answer::Data(b"two, three".into()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_poll_without_data_ends_after_its_timeout() {
     let ((_pipe, channel), began) = (open(), Instant::now());
-    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::TimedOut);
+    assert_eq!(poll(&channel).await, Answer::TimedOut);
     assert_eq!(began.elapsed(), POLL_TIMEOUT);
 }
 
@@ -49,14 +82,14 @@ async fn a_poll_without_data_ends_after_its_timeout() {
 async fn a_newer_poll_ends_an_older_and_gets_the_data() {
     let ((mut pipe, channel), owner) = (open(), TestTask::new());
     let (first, second) = (TestTask::new(), TestTask::new());
-    let mut older = pin!(channel.poll(POLL_TIMEOUT));
+    let mut older = pin!(poll(&channel));
     assert!(first.poll(older.as_mut()).is_pending());
-    let mut newer = pin!(channel.poll(POLL_TIMEOUT));
+    let mut newer = pin!(poll(&channel));
     assert!(second.poll(newer.as_mut()).is_pending());
     assert!(first.was_woken());
     assert_eq!(write(&mut pipe, &owner, b"data"), Poll::Ready(Ok(())));
-    assert_eq!(older.await, PollResponse::NoContent);
-    assert_eq!(newer.await, PollResponse::Data(b"data".into()));
+    assert_eq!(older.await, Answer::NoContent);
+    assert_eq!(newer.await, Answer::Data(b"data".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +98,7 @@ async fn what_waits_is_bounded_and_a_poll_makes_room() {
     let mut frames = VecDeque::from(vec![frame(&[7; OUTGOING_BYTES]); 2]);
     assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
     assert_eq!(frames.len(), 1);
-    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Data(vec![7; OUTGOING_BYTES]));
+    assert_eq!(poll(&channel).await, Answer::Data(vec![7; OUTGOING_BYTES]));
     assert!(owner.was_woken());
     assert_eq!(pipe.poll_write(&mut owner.cx(), &mut frames), Poll::Ready(Ok(())));
 }
@@ -76,7 +109,7 @@ async fn a_client_that_stays_away_is_disconnected_and_one_that_polls_is_not() {
     let opened = Instant::now();
     assert_eq!(pipe.deadline(), Some(opened + DISCONNECT_TIMEOUT));
     {
-        let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+        let mut pending = pin!(poll(&channel));
         assert!(client.poll(pending.as_mut()).is_pending());
         tokio::time::advance(DISCONNECT_TIMEOUT).await;
         assert_eq!(pipe.handle_deadline(Instant::now()), Ok(()));
@@ -91,14 +124,44 @@ async fn a_client_that_stays_away_is_disconnected_and_one_that_polls_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_is_there_as_long_as_it_takes_the_answer_to_its_poll() {
+    let ((mut pipe, channel), owner) = (open(), TestTask::new());
+    let mut frames = VecDeque::from(vec![frame(&[7; OUTGOING_BYTES]); 3]);
+    assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
+    let PollResponse::Data(mut body) = channel.clone().poll(POLL_TIMEOUT).await else { panic!("no data") };
+    assert_eq!(body.size_hint().exact(), Some(OUTGOING_BYTES as u64));
+    assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
+    for _ in 0..4 {
+        tokio::time::advance(DISCONNECT_TIMEOUT * 2 / 3).await;
+        assert!(next_piece(&mut body).is_some());
+        assert_eq!(pipe.handle_deadline(Instant::now()), Ok(()));
+    }
+    drop(body);
+    tokio::time::advance(DISCONNECT_TIMEOUT).await;
+    assert!(pipe.handle_deadline(Instant::now()).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_no_more_of_the_answer_to_its_poll_is_a_slow_consumer() {
+    let ((mut pipe, channel), owner) = (open(), TestTask::new());
+    let mut frames = VecDeque::from(vec![frame(&[7; OUTGOING_BYTES]); 3]);
+    assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
+    let PollResponse::Data(mut body) = channel.clone().poll(POLL_TIMEOUT).await else { panic!("no data") };
+    assert!(next_piece(&mut body).is_some());
+    assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
+    tokio::time::advance(DISCONNECT_TIMEOUT).await;
+    assert_eq!(pipe.handle_deadline(Instant::now()), Err(PipeError::SendTimeout));
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_answers_one_poll_with_what_is_left_and_the_next_with_the_end() {
     let ((mut pipe, channel), owner) = (open(), TestTask::new());
     assert_eq!(write(&mut pipe, &owner, b"last"), Poll::Ready(Ok(())));
     assert!(pipe.poll_close(&mut owner.cx()).is_pending());
     assert_eq!(write(&mut pipe, &owner, b"late"), Poll::Ready(Err(PipeError::Closed)));
-    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Data(b"last".into()));
+    assert_eq!(poll(&channel).await, Answer::Data(b"last".into()));
     assert!(pipe.poll_close(&mut owner.cx()).is_pending());
-    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::NoContent);
+    assert_eq!(poll(&channel).await, Answer::NoContent);
     assert!(owner.was_woken());
     assert!(pipe.poll_close(&mut owner.cx()).is_ready());
 }
@@ -115,15 +178,15 @@ async fn closing_waits_for_a_poll_no_longer_than_its_timeout() {
 #[tokio::test(start_paused = true)]
 async fn a_delete_closes_the_connection_and_its_pending_poll_gets_what_comes_last() {
     let ((mut pipe, channel), owner, client) = (open(), TestTask::new(), TestTask::new());
-    let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+    let mut pending = pin!(poll(&channel));
     assert!(client.poll(pending.as_mut()).is_pending());
     channel.terminate();
     let closed = Received::End(TransportEnd::Closed { code: None });
     assert_eq!(pipe.poll_receive(&mut owner.cx(), &mut Vec::new()), Poll::Ready(closed));
-    assert_eq!(channel.poll(POLL_TIMEOUT).await, PollResponse::Terminated, "no other poll begins");
+    assert_eq!(poll(&channel).await, Answer::Terminated, "no other poll begins");
     assert_eq!(write(&mut pipe, &owner, b"close"), Poll::Ready(Ok(())));
     assert!(pipe.poll_close(&mut owner.cx()).is_pending());
-    assert_eq!(pending.await, PollResponse::Data(b"close".into()));
+    assert_eq!(pending.await, Answer::Data(b"close".into()));
     assert!(owner.was_woken());
     assert!(pipe.poll_close(&mut owner.cx()).is_ready(), "the client need not be notified again");
 }
@@ -140,7 +203,7 @@ async fn after_a_delete_without_a_pending_poll_nothing_can_be_written() {
 async fn a_delete_whose_pending_poll_goes_away_has_nobody_left_to_notify() {
     let ((mut pipe, channel), owner, client) = (open(), TestTask::new(), TestTask::new());
     {
-        let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+        let mut pending = pin!(poll(&channel));
         assert!(client.poll(pending.as_mut()).is_pending());
         channel.terminate();
         assert!(pipe.poll_close(&mut owner.cx()).is_pending());
@@ -152,10 +215,10 @@ async fn a_delete_whose_pending_poll_goes_away_has_nobody_left_to_notify() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_pipe_ends_the_polls_and_the_inbox() {
     let ((pipe, channel), client) = (open(), TestTask::new());
-    let mut pending = pin!(channel.poll(POLL_TIMEOUT));
+    let mut pending = pin!(poll(&channel));
     assert!(client.poll(pending.as_mut()).is_pending());
     drop(pipe);
     assert!(client.was_woken());
-    assert_eq!(pending.await, PollResponse::NoContent);
+    assert_eq!(pending.await, Answer::NoContent);
     assert_eq!(channel.inbox().poll_ended(&client.cx()), Poll::Ready(TransportEnd::Lost));
 }

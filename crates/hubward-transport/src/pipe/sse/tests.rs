@@ -77,10 +77,28 @@ async fn a_client_that_does_not_read_is_a_slow_consumer_until_it_reads() {
     assert_eq!(pipe.handle_deadline(Instant::now()), Ok(()));
     assert_eq!(pipe.handle_deadline(began + SEND_TIMEOUT), Err(PipeError::SendTimeout));
 
-    assert!(next_chunk(&mut body, &server).is_ready());
-    assert!(owner.was_woken());
+    while !owner.was_woken() {
+        assert!(next_chunk(&mut body, &server).is_ready());
+    }
     assert_eq!(pipe.poll_write(&mut owner.cx(), &mut frames), Poll::Ready(Ok(())));
     assert_eq!(pipe.deadline(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_piece_that_the_server_takes_is_progress() {
+    let ((mut pipe, mut body), owner, server) = (open(), TestTask::new(), TestTask::new());
+    assert!(next_chunk(&mut body, &server).is_ready());
+    let mut frames = VecDeque::from(vec![frame(&[b'x'; CHUNK_BYTES]); 2]);
+    assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
+    for _ in 0..4 {
+        tokio::time::advance(SEND_TIMEOUT * 9 / 10).await;
+        let Poll::Ready(Some(piece)) = next_chunk(&mut body, &server) else { panic!("no piece") };
+        assert_eq!(piece.len(), PIECE_BYTES);
+        assert_eq!(pipe.handle_deadline(Instant::now()), Ok(()));
+        assert!(!owner.was_woken(), "there is little room yet");
+    }
+    tokio::time::advance(SEND_TIMEOUT).await;
+    assert_eq!(pipe.handle_deadline(Instant::now()), Err(PipeError::SendTimeout));
 }
 
 #[tokio::test(start_paused = true)]
