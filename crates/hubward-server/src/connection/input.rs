@@ -54,6 +54,7 @@ impl ConnectionTask {
         }
         // What was left is read before more is received.
         let mut end = None;
+        let before = self.unread.len();
         if !std::mem::take(&mut self.has_unread) {
             let received = match &mut self.pipe {
                 Some(pipe) => pipe.poll_receive(cx, self.unread.end()),
@@ -67,6 +68,7 @@ impl ConnectionTask {
         }
         let mut unread = std::mem::take(&mut self.unread);
         let used = self.read(cx, unread.bytes())?;
+        self.turn.note_received(unread.len().saturating_sub(before));
         unread.consume(used);
         self.unread = unread;
         end.map_or(Ok(true), |end| self.transport_ended(end))
@@ -85,6 +87,7 @@ impl ConnectionTask {
                 Poll::Ready(Received::End(end)) => Some(end),
             };
             let used = self.read(cx, input)?;
+            self.turn.note_received(input.len());
             if used < input.len() {
                 self.unread = Unread::of(input.get(used..).unwrap_or_default());
             }

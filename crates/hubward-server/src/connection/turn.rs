@@ -14,6 +14,11 @@ const CALLS: u32 = 64;
 /// Messages, calls included, after which the time is looked at: a look costs about as much as one ping.
 const MESSAGES_PER_LOOK: u32 = 16;
 
+/// Bytes received in one poll, past which it reads on no more: about what is received at once. Messages that are no calls
+/// are cheap, and would otherwise fill the whole time: the runtime looks for what others have sent only every few dozen
+/// polls, so a few connections with polls of milliseconds would make all others wait for most of a second.
+const BYTES: usize = 64 * 1024;
+
 /// Time in one poll: enough to send some dozens of messages to a thousand connections each, so that these are one write for
 /// each recipient, and little beside what a client notices. A single call may take longer; then it is the last one.
 const TIME: Duration = Duration::from_millis(4);
@@ -25,11 +30,12 @@ pub(super) struct Turn {
     began: Option<Instant>,
     calls_left: u32,
     messages_left: u32,
+    bytes_left: usize,
 }
 
 impl Turn {
     pub(super) fn begin() -> Self {
-        Self { began: None, calls_left: CALLS, messages_left: MESSAGES_PER_LOOK }
+        Self { began: None, calls_left: CALLS, messages_left: MESSAGES_PER_LOOK, bytes_left: BYTES }
     }
 
     /// The time of the poll, as exact as [`TIME`].
@@ -50,6 +56,14 @@ impl Turn {
         self.calls_left = self.calls_left.saturating_sub(1);
         // A mailbox that fills is to be emptied now; and a call that finds no budget left would have to wait.
         if wake_batch::hurries() || !coop::has_budget_remaining() {
+            self.calls_left = 0;
+        }
+    }
+
+    /// Notes that so many bytes were received, once the messages in them are read.
+    pub(super) fn note_received(&mut self, bytes: usize) {
+        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        if self.bytes_left == 0 {
             self.calls_left = 0;
         }
     }

@@ -27,6 +27,10 @@ use codec::{Decoded, Decoder, encode_close, encode_pong};
 /// allows.
 const PONG_BYTES: usize = 1024;
 
+/// Reads in one poll that bring no payload, such as pings and empty frames: enough for a ping and what follows it, and
+/// few enough that a flood of them lets the other connections work in between.
+const READS_WITHOUT_PAYLOAD: usize = 2;
+
 /// The code of every close that is not a violation by the peer (RFC 6455, section 7.4.1).
 const NORMAL_CLOSURE: u16 = 1000;
 
@@ -70,7 +74,7 @@ impl WebSocketPipe {
                 return Poll::Ready(Received::Data);
             }
         }
-        loop {
+        for _ in 0..READS_WITHOUT_PAYLOAD {
             if !self.control.is_empty() && matches!(self.poll_flush(cx), Poll::Ready(Err(_))) {
                 self.end.get_or_insert(TransportEnd::Lost);
             }
@@ -83,6 +87,9 @@ impl WebSocketPipe {
                 return Poll::Ready(Received::Data);
             }
         }
+        // There may be more.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     pub(crate) fn poll_write(
@@ -268,3 +275,6 @@ impl WebSocketPipe {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests;
