@@ -240,7 +240,9 @@ impl ConnectionTask {
         }
         // What was on its way to the old pipe is kept in the session's replay buffer, and is sent again from there.
         self.outgoing.clear();
-        (self.blocked, self.stalled_since) = (false, None);
+        self.blocked = false;
+        // Nobody has been slow on this transport yet.
+        self.set_stalled(false);
         self.discard_input();
         self.session.reconnected(now);
         true

@@ -28,6 +28,8 @@ pub(crate) struct Owners(Mutex<Generations>);
 struct Generations {
     young: HashMap<Key, NodeId>,
     old: HashMap<Key, NodeId>,
+    /// How often nodes were forgotten.
+    gone: u64,
 }
 
 impl Owners {
@@ -56,13 +58,30 @@ impl Owners {
         if let Some(node) = self.cached(hub, connection) {
             return Ok(Some(node));
         }
-        let found = tokio::time::timeout(LOOKUP_TIMEOUT, store.owner(hub, connection)).await;
-        let found = found.map_err(|_| StoreError::Unavailable(Some(SLOW_STORE.into())))??;
-        let found = found.map(|owner| owner.node);
-        if let Some(node) = &found {
-            self.0.lock().insert((hub.clone(), connection.clone()), node.clone());
+        let found = tokio::time::timeout(LOOKUP_TIMEOUT, self.look_up(store, hub, connection)).await;
+        found.map_err(|_| StoreError::Unavailable(Some(SLOW_STORE.into())))?
+    }
+
+    /// Asks the store, and again where a node has gone meanwhile: it may be the one that was found, and nobody would forget
+    /// it any more.
+    async fn look_up(
+        &self,
+        store: &Arc<dyn GroupStore>,
+        hub: &HubName,
+        connection: &ConnectionId,
+    ) -> Result<Option<NodeId>, StoreError> {
+        loop {
+            let gone = self.0.lock().gone;
+            let found = store.owner(hub, connection).await?.map(|owner| owner.node);
+            let mut generations = self.0.lock();
+            if let Some(node) = &found {
+                if generations.gone != gone {
+                    continue;
+                }
+                generations.insert((hub.clone(), connection.clone()), node.clone());
+            }
+            return Ok(found);
         }
-        Ok(found)
     }
 
     /// Forgets a connection that its node no longer has.
@@ -76,6 +95,7 @@ impl Owners {
     /// Forgets the connections of nodes that have left or died.
     pub(crate) fn forget_nodes(&self, gone: impl Fn(&NodeId) -> bool) {
         let mut generations = self.0.lock();
+        generations.gone += 1;
         generations.young.retain(|_, owner| !gone(owner));
         generations.old.retain(|_, owner| !gone(owner));
     }
@@ -99,9 +119,10 @@ impl Generations {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use hubward_backplane::{InMemoryStore, OpenConnection, Owner};
+    use hubward_backplane::{InMemoryStore, NodeInfo, NodeRegistry, OpenConnection, Owner};
 
     use super::*;
+    use crate::testing::faults::FaultyStore;
 
     /// A store in which the node `n1` holds connections of these ids.
     fn store(ids: impl Iterator<Item = String>) -> Arc<dyn GroupStore> {
@@ -150,5 +171,29 @@ mod tests {
             assert!(owners.cached(&"hub".into(), &"0".into()).is_some(), "it was forgotten after {number}");
         }
         assert!(owners.len() <= 2 * GENERATION_ENTRIES, "{} entries", owners.len());
+    }
+
+    #[tokio::test]
+    async fn a_node_that_dies_while_it_is_looked_up_is_not_found() {
+        let (owners, store) = (Owners::default(), FaultyStore::new());
+        let info = NodeInfo { id: "n1".into(), address: None, hubs: Vec::new() };
+        let epoch = store.inner.announce(info).await.unwrap();
+        let owner = Owner { node: "n1".into(), epoch };
+        let opening = OpenConnection {
+            hub: "hub".into(),
+            connection: "c1".into(),
+            user: None,
+            owner: owner.clone(),
+            claim: Duration::ZERO,
+        };
+        store.open_connection(opening).await.unwrap();
+        store.replying.hold();
+        let shared: Arc<dyn GroupStore> = store.clone();
+        let mut finding = Box::pin(find(&owners, &shared, "c1"));
+        assert!((&mut finding).now_or_never().is_none());
+        store.inner.withdraw(&owner).await.unwrap();
+        owners.forget_nodes(|node| node.as_str() == "n1");
+        store.replying.release();
+        assert_eq!((finding.await, owners.len()), (None, 0));
     }
 }

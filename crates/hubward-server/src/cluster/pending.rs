@@ -103,6 +103,12 @@ impl<T> Replies<T> {
         let _ = waiting.map(|waiting| waiting.reply.send(Settled::Reply(reply)));
     }
 
+    /// How many are waited for.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.lock().len()
+    }
+
     fn nodes(&self) -> HashSet<NodeId> {
         self.waiting.lock().values().map(|waiting| waiting.node.clone()).collect()
     }

@@ -32,8 +32,8 @@ pub(crate) enum GroupChange {
 }
 
 impl GroupChange {
-    /// Whether it may be refused where too many wait.
-    fn is_asked_for(&self) -> bool {
+    /// Whether somebody asks for it, and it may be refused where too many wait, or where nothing answers.
+    pub(crate) fn is_asked_for(&self) -> bool {
         matches!(self, Self::Join(_) | Self::Leave(_))
     }
 }
@@ -56,6 +56,7 @@ impl Reasons {
 /// A change, and who waits for it.
 pub(crate) struct WaitingChange {
     pub(crate) change: GroupChange,
+    pub(crate) asked_at: Instant,
     /// Until when it may wait for the node's next life, where the store has ended the present one.
     pub(crate) deadline: Option<Instant>,
     pub(crate) done: oneshot::Sender<Result<(), GroupError>>,
@@ -185,7 +186,7 @@ mod tests {
     const BOTH: Reasons = Reasons { own: true, user: true };
 
     fn waiting(change: GroupChange) -> WaitingChange {
-        WaitingChange { change, deadline: None, done: oneshot::channel().0 }
+        WaitingChange { change, asked_at: Instant::now(), deadline: None, done: oneshot::channel().0 }
     }
 
     #[test]

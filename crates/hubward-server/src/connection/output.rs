@@ -62,7 +62,11 @@ impl ConnectionTask {
         // Also without frames: the pipe may still hold bytes that the kernel had no room for.
         match pipe.poll_write(cx, &mut self.outgoing) {
             Poll::Ready(Ok(())) => {
-                (self.blocked, self.stalled_since) = (false, None);
+                self.blocked = false;
+                // Not only when more is taken from the mailbox: a stateful client may have to acknowledge before.
+                if self.stalled_since.is_some() {
+                    self.set_stalled(false);
+                }
                 Ok(busy)
             }
             Poll::Ready(Err(error)) => self.write_failed(error),

@@ -60,7 +60,7 @@ pub(super) async fn watch(
 
 /// A life of a node has ended. Where the node has begun another one by now, it may be that one that somebody waits for:
 /// what was asked is asked again.
-async fn ended(
+pub(super) async fn ended(
     context: &NodeContext,
     registry: &Arc<dyn NodeRegistry>,
     interval: Duration,

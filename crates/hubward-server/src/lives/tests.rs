@@ -1,11 +1,14 @@
 //! Tests of nodes that die, are taken for dead, and begin anew.
 
-use hubward_backplane::{GroupStore, InMemoryNetwork, NodeInfo, NodeRegistry};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hubward_backplane::{Body, GroupStore, InMemoryNetwork, NodeInfo, NodeRegistry};
 use hubward_hub::{ClientResultError, Hub, HubContext, HubOptions};
 use serde_json::json;
 
 use super::*;
 use crate::cluster::pending::Settled;
+use crate::cluster::requests::request;
 use crate::testing::client::TestClient;
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::faults::FaultyStore;
@@ -215,4 +218,34 @@ async fn changes_of_users_that_are_made_while_a_node_is_taken_for_dead_hold_when
         (fenced.delivered_to("added"), fenced.delivered_to("own")),
         (vec!["c1".to_owned()], vec!["c1".to_owned()])
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_asked_again_of_a_node_that_is_back_waits_for_its_confirmation() {
+    const REQUESTS: usize = 2_000;
+    let node = TestNode::start(hub()).await;
+    let context = node.engine.context.clone();
+    let first = announce_other(&node).await;
+    node.registry.withdraw(&first).await.unwrap();
+    announce_other(&node).await;
+    let confirmed = Arc::new(AtomicUsize::new(0));
+    for _ in 0..REQUESTS {
+        let (asking, confirmed) = (context.clone(), confirmed.clone());
+        context.tasks.spawn(async move {
+            let hub: HubName = "hub".into();
+            let body = |id| Body::Abort { id, hub: hub.clone(), connection: "c1".into() };
+            _ = request(&asking, &"other".into(), LEASE, body).await;
+            confirmed.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    let waiting = || context.pending.confirmations.len();
+    while waiting() < REQUESTS {
+        tokio::task::yield_now().await;
+    }
+    let registry = context.registry.clone().unwrap();
+    others::ended(&context, &registry, LEASE, &Arc::from([]), &first).await;
+    while waiting() + confirmed.load(Ordering::SeqCst) < REQUESTS {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(confirmed.load(Ordering::SeqCst), 0, "nobody has confirmed anything");
 }

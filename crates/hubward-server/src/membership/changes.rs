@@ -18,6 +18,7 @@ use super::retries::retry;
 use super::rules::check_rule;
 use super::unrecorded::Unrecorded;
 use super::{backplane_failed, store_failed};
+use crate::bounded::CALL_TIMEOUT;
 use crate::connection::groups::{GroupChange, Queued, Reasons, WaitingChange};
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
@@ -30,8 +31,9 @@ pub(crate) async fn change(
     change: GroupChange,
 ) -> Result<(), GroupError> {
     let (done, result) = oneshot::channel();
-    let deadline = Instant::now().checked_add(engine.definition.options.confirmation_timeout);
-    match connection.groups.push(WaitingChange { change, deadline, done }) {
+    let asked_at = Instant::now();
+    let deadline = asked_at.checked_add(engine.definition.options.confirmation_timeout);
+    match connection.groups.push(WaitingChange { change, asked_at, deadline, done }) {
         Queued::First(first) => start(engine, connection, first),
         Queued::Waiting => {}
         Queued::Ended => return Ok(()),
@@ -58,14 +60,46 @@ fn start(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, first: Waitin
 
 async fn run(engine: Arc<Engine>, connection: Arc<ConnectionHandle>, first: WaitingChange) {
     let mut next = Some(first);
-    while let Some(WaitingChange { change, deadline, done }) = next {
-        let changing = carry_out_in_any_life(&engine, &connection, &change, deadline);
+    // When a change last waited in vain.
+    let mut unanswered: Option<Instant> = None;
+    while let Some(WaitingChange { change, asked_at, deadline, done }) = next {
+        let begun = Instant::now();
+        let gives_up = change.is_asked_for() && unanswered.is_some_and(|failed_at| asked_at <= failed_at);
+        let changing = async {
+            match gives_up {
+                true => give_up(&engine, &connection, &change).await,
+                false => carry_out_in_any_life(&engine, &connection, &change, deadline).await,
+            }
+        };
         let changed = AssertUnwindSafe(changing).catch_unwind().await;
         // Nothing here runs code of a hub; should it panic all the same, the changes behind it go on.
-        let _ = done.send(changed.unwrap_or(Err(GroupError::Owner { reason: PANICKED.to_owned() })));
+        let changed = changed.unwrap_or(Err(GroupError::Owner { reason: PANICKED.to_owned() }));
+        if changed.is_err() && begun.elapsed() >= CALL_TIMEOUT {
+            unanswered = Some(Instant::now());
+        }
+        let _ = done.send(changed);
         next = connection.groups.next();
     }
 }
+
+/// Gives up a change that waited behind one that waited in vain. Otherwise each of many joins would hold up for as long
+/// what is behind them, such as the removal of the user. A leave takes effect here, and is recorded later.
+async fn give_up(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    change: &GroupChange,
+) -> Result<(), GroupError> {
+    let error = GroupError::Store { reason: UNANSWERED.to_owned() };
+    if let GroupChange::Leave(group) = change {
+        let _turn = connection.groups.turn().await;
+        let reasons = connection.groups.reasons(group);
+        stop_for(engine, connection, group, Reasons { own: false, ..reasons });
+        retry(engine, &connection.id, &error);
+    }
+    Err(error)
+}
+
+const UNANSWERED: &str = "an earlier change of the connection's groups had no answer";
 
 const PANICKED: &str = "the change of membership panicked";
 

@@ -88,8 +88,9 @@ impl Opening {
     /// Hands over to the open connection what was done for it, which its end undoes. Returns whether the node has begun
     /// another life meanwhile, in which the connection has yet to be recorded.
     pub(crate) fn hand_over(mut self, connection: &ConnectionHandle) -> (OpeningOutcome, bool) {
-        if std::mem::take(&mut self.subscribed) {
-            connection.set_user_subscribed(true);
+        // The interest stays this one's where the connection has one already: it was recorded again meanwhile.
+        if self.subscribed {
+            self.subscribed = connection.set_user_subscribed(true);
         }
         self.recorded = false;
         let mut outcome = std::mem::take(&mut self.outcome);

@@ -164,9 +164,14 @@ async fn subscribe(engine: &Engine, connections: &[UnrecordedConnection]) -> Res
     let mut all = Ok(());
     for (connection, subscribed) in unsubscribed.iter().zip(engine.context.subscriptions.add(topics).await) {
         match subscribed {
-            Ok(()) => {
-                connection.set_user_subscribed(true);
+            Ok(()) if connection.set_user_subscribed(true) => {
+                // It was opening, and has done it itself.
+                if let Some(user) = connection.principal.user_id() {
+                    let topic = Topic::User(engine.name().clone(), user.clone());
+                    engine.context.subscriptions.remove(&topic);
+                }
             }
+            Ok(()) => {}
             Err(error) => all = Err(error.into()),
         }
     }

@@ -2,10 +2,12 @@
 //! the node's life has ended and the other nodes sweep it.
 
 use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use hubward_backplane::StoreError;
+use futures_util::FutureExt;
+use hubward_backplane::{Cause, StoreError};
 use hubward_types::{ConnectionId, brief_display};
 use tokio::runtime::Handle;
 
@@ -83,7 +85,15 @@ async fn try_all(engine: &Arc<Engine>) -> Tried {
     Tried::All
 }
 
-async fn try_again(engine: &Engine, id: &ConnectionId) -> Result<(), StoreError> {
+/// Nothing here runs code of a hub; should it panic all the same, that is one attempt that failed.
+async fn try_again(engine: &Engine, id: &ConnectionId) -> Result<(), Cause> {
+    match AssertUnwindSafe(remove(engine, id)).catch_unwind().await {
+        Ok(removed) => Ok(removed?),
+        Err(_) => Err("it panicked".into()),
+    }
+}
+
+async fn remove(engine: &Engine, id: &ConnectionId) -> Result<(), StoreError> {
     match engine.index.connection(id) {
         Some(connection) => remove_what_it_left(engine, &connection).await,
         None => match engine.context.store.end_connection(engine.name(), id, &engine.context.owner()).await {

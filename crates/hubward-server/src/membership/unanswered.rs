@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::bounded::CALL_TIMEOUT;
 use crate::connection::handle::ConnectionHandle;
-use crate::membership::connection::Change;
+use crate::membership::connection::{Change, change_local};
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::{pass, user_handle};
 
@@ -98,4 +98,27 @@ async fn a_join_that_cannot_be_subscribed_to_fails_and_leaves_no_record() {
     node.backplane.subscribing.release();
     node.change(&connection, "own", Change::Join).await.unwrap();
     assert_eq!(node.delivered_to("own"), ["c1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_of_a_user_waits_for_no_more_than_one_join_that_is_not_answered() {
+    let (node, connection) = start().await;
+    node.store.changing.hold();
+    let joins = (0..100).map(|number| {
+        let (engine, connection) = (node.engine.clone(), connection.clone());
+        let group = format!("own-{number}").into();
+        let join = async move { change_local(&engine, &connection, group, Change::Join).await };
+        node.engine.context.tasks.spawn(join)
+    });
+    let joins: Vec<_> = joins.collect();
+    settle().await;
+    let hub = node.engine.handle();
+    let removed = in_time(hub.groups().remove_user("alice", "g")).await;
+    assert!(removed.is_err() && node.delivered_to("g").is_empty());
+    for join in joins {
+        assert!(join.await.unwrap().is_err());
+    }
+    assert_eq!(connection.groups.len(), 0);
+    node.store.changing.release();
+    node.change(&connection, "own-1", Change::Join).await.unwrap();
 }

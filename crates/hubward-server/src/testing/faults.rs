@@ -182,6 +182,8 @@ pub(crate) struct FaultyStore {
     pub(crate) inner: InMemoryStore,
     pub(crate) changing: Fault,
     pub(crate) querying: Fault,
+    /// Held up, calls have their effect, and their replies are late.
+    pub(crate) replying: Fault,
 }
 
 impl FaultyStore {
@@ -200,7 +202,7 @@ impl FaultyStore {
                 return Err(StoreError::Unavailable(None));
             }
             let result = run(&self.inner).await;
-            let lost = fault.loses_replies.load(Ordering::SeqCst);
+            let lost = fault.loses_replies.load(Ordering::SeqCst) | self.replying.pass().await;
             if lost { Err(StoreError::Unavailable(None)) } else { result }
         })
     }

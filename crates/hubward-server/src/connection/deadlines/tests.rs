@@ -201,3 +201,28 @@ async fn a_trickle_of_one_message_is_no_sign_of_life_whether_or_not_output_is_bl
         assert!(time <= 10 * SECOND && end == ["ClientTimeout"], "{reads_after}: {time:?} {end:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stateful_client_that_reads_again_is_not_slow_before_it_could_acknowledge() {
+    let options = HubOptions { mailbox_messages: 100, ..HubOptions::default() };
+    let engine = engine(hub(&Journal::default()).options(options));
+    let mut client = TestClient::connect_stateful(&engine, "c1").await;
+    let send = async |text: &str| engine.handle().all().send("M", (text,)).await.unwrap();
+    // More than the socket and the replay buffer have room for, and then a full mailbox.
+    send(&"x".repeat(110_000)).await;
+    until_idle().await;
+    for _ in 1..100 {
+        send("small").await;
+    }
+    pass(STALL_TIME + SECOND).await;
+    // What it reads at once makes room for all the rest.
+    client.read_some(1 << 16).await;
+    until_idle().await;
+    send("last").await;
+    assert_eq!(client.message().await["arguments"][0].as_str().map(str::len), Some(110_000));
+    client.send(&json!({ "type": 8, "sequenceId": 1 })).await;
+    for _ in 1..100 {
+        assert_eq!(client.message().await["arguments"], json!(["small"]));
+    }
+    assert_eq!(client.message().await["arguments"], json!(["last"]));
+}

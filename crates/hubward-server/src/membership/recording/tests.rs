@@ -206,3 +206,22 @@ async fn a_connection_that_closes_while_it_is_recorded_does_not_wait_again() {
     pass(LONGEST_PAUSE).await;
     assert_eq!(node.engine.unrecorded.len(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_opens_while_all_are_recorded_again_leaves_no_subscription_behind() {
+    let (node, connection) = (TestNode::start(hub()).await, user_handle("c1", "alice"));
+    let topic = Topic::User(node.engine.name().clone(), "alice".into());
+    node.backplane.subscribing.hold();
+    node.enter(&connection);
+    let opened = async { node.entered(&connection).await };
+    let restored = async {
+        restore(&node.engine);
+        pass(Duration::from_secs(1)).await;
+        node.backplane.subscribing.release();
+    };
+    tokio::join!(opened, restored);
+    pass(LONGEST_PAUSE).await;
+    assert_eq!(node.network.subscribers(&topic), 1);
+    node.close(&connection).await;
+    assert_eq!(node.network.subscribers(&topic), 0);
+}

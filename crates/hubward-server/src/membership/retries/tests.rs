@@ -145,3 +145,17 @@ async fn a_late_end_of_a_node_that_was_taken_for_dead_removes_nothing_of_the_nex
     assert_eq!(recorded(&first, &connection).await, ["g".into()]);
     assert_eq!(first.engine.removals.len(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn removals_are_tried_again_also_where_one_has_panicked() {
+    let (node, connection) = start().await;
+    node.store.changing.set_failing(true);
+    node.close(&connection).await;
+    node.store.changing.set_failing(false);
+    node.store.changing.set_panicking(true);
+    after_secs(60).await;
+    node.store.changing.set_panicking(false);
+    after_secs(60).await;
+    assert_eq!(recorded(&node, &connection).await, []);
+    assert_eq!(node.engine.removals.len(), 0);
+}
