@@ -19,6 +19,13 @@ pub(crate) struct PendingReplies {
     pub(crate) confirmations: Replies<Option<String>>,
 }
 
+/// What was waited for at one time: what is asked later may be asked of a node's next life.
+#[derive(Clone, Copy)]
+pub(crate) struct AskedBefore {
+    client_results: u64,
+    confirmations: u64,
+}
+
 /// How waiting for a reply ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Settled<T> {
@@ -49,10 +56,15 @@ impl PendingReplies {
         }
     }
 
-    /// Notifies whoever waits for nodes that have left or died.
-    pub(crate) fn nodes_gone(&self, gone: impl Fn(&NodeId) -> bool) {
-        self.client_results.settle(&gone, || Settled::Gone);
-        self.confirmations.settle(&gone, || Settled::Gone);
+    /// Returns what is waited for now, to be taken before it is found out which nodes are gone.
+    pub(crate) fn asked(&self) -> AskedBefore {
+        AskedBefore { client_results: self.client_results.next(), confirmations: self.confirmations.next() }
+    }
+
+    /// Notifies whoever waits for nodes that have left or died, since before that was found out.
+    pub(crate) fn nodes_gone(&self, asked: AskedBefore, gone: impl Fn(&NodeId) -> bool) {
+        self.client_results.settle(|id, node| id < asked.client_results && gone(node), || Settled::Gone);
+        self.confirmations.settle(|id, node| id < asked.confirmations && gone(node), || Settled::Gone);
     }
 
     /// Returns the nodes that somebody waits for.
@@ -64,14 +76,14 @@ impl PendingReplies {
 
     /// Notifies whoever waits for a node that its link was interrupted.
     pub(crate) fn node_interrupted(&self, node: &NodeId) {
-        self.client_results.settle(|waiting| waiting == node, || Settled::Interrupted);
-        self.confirmations.settle(|waiting| waiting == node, || Settled::Interrupted);
+        self.client_results.settle(|_, waiting| waiting == node, || Settled::Interrupted);
+        self.confirmations.settle(|_, waiting| waiting == node, || Settled::Interrupted);
     }
 
     /// Notifies all who wait that this node's own link was interrupted.
     pub(crate) fn link_interrupted(&self) {
-        self.client_results.settle(|_| true, || Settled::Interrupted);
-        self.confirmations.settle(|_| true, || Settled::Interrupted);
+        self.client_results.settle(|_, _| true, || Settled::Interrupted);
+        self.confirmations.settle(|_, _| true, || Settled::Interrupted);
     }
 }
 
@@ -113,9 +125,13 @@ impl<T> Replies<T> {
         self.waiting.lock().values().map(|waiting| waiting.node.clone()).collect()
     }
 
-    fn settle(&self, concerns: impl Fn(&NodeId) -> bool, settled: impl Fn() -> Settled<T>) {
+    fn next(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    fn settle(&self, concerns: impl Fn(u64, &NodeId) -> bool, settled: impl Fn() -> Settled<T>) {
         let concerned: Vec<_> =
-            self.waiting.lock().extract_if(|_, waiting| concerns(&waiting.node)).collect();
+            self.waiting.lock().extract_if(|id, waiting| concerns(*id, &waiting.node)).collect();
         for (_, waiting) in concerned {
             let _ = waiting.reply.send(settled());
         }
@@ -194,12 +210,23 @@ mod tests {
             (pending.client_results.expect(&"n2".into()), pending.client_results.expect(&"n3".into()));
         let (mut fourth, mut fifth) =
             (pending.confirmations.expect(&"n4".into()), pending.confirmations.expect(&"n5".into()));
-        pending.nodes_gone(|node| node.as_str() == "n2");
+        pending.nodes_gone(pending.asked(), |node| node.as_str() == "n2");
         pending.node_interrupted(&"n4".into());
         assert_eq!(second.wait().await, Settled::Gone);
         assert_eq!(fourth.wait().await, Settled::Interrupted);
         pending.link_interrupted();
         assert_eq!(third.wait().await, Settled::Interrupted);
         assert_eq!(fifth.wait().await, Settled::Interrupted);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_after_a_node_was_found_gone_is_asked_of_its_next_life() {
+        let (pending, node) = (PendingReplies::default(), NodeId::from("n2"));
+        let mut before = pending.confirmations.expect(&node);
+        let asked = pending.asked();
+        let _after = (pending.confirmations.expect(&node), pending.client_results.expect(&node));
+        pending.nodes_gone(asked, |gone| *gone == node);
+        assert_eq!(before.wait().await, Settled::Gone);
+        assert_eq!((pending.confirmations.len(), pending.client_results.len()), (1, 1));
     }
 }

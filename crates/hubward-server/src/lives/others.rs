@@ -67,11 +67,20 @@ pub(super) async fn ended(
     hubs: &WeakHubs,
     owner: &Owner,
 ) {
-    let is_back = |live: Vec<LiveNode>| live.iter().any(|node| node.info.id == owner.node);
-    if list(registry, interval).await.is_ok_and(is_back) {
-        context.pending.node_interrupted(&owner.node);
+    let ended = |node: &NodeId| *node == owner.node;
+    forget(context, hubs, ended);
+    loop {
+        let asked = context.pending.asked();
+        let listed = list(registry, interval).await;
+        if listed.as_ref().is_ok_and(|live| live.iter().any(|node| ended(&node.info.id))) {
+            return context.pending.node_interrupted(&owner.node);
+        }
+        context.pending.nodes_gone(asked, ended);
+        // What was asked meanwhile was asked of the life that has ended, or of one that began meanwhile.
+        if listed.is_err() || !context.pending.nodes().contains(&owner.node) {
+            return;
+        }
     }
-    gone(context, hubs, |node| *node == owner.node);
 }
 
 /// Lists the nodes that live. A registry that does not answer holds up no events.
@@ -80,10 +89,9 @@ async fn list(registry: &Arc<dyn NodeRegistry>, limit: Duration) -> Result<Vec<L
     listed.unwrap_or(Err(RegistryError::Unavailable(None)))
 }
 
-/// Whoever waits for a node that is gone waits in vain.
-fn gone(context: &NodeContext, hubs: &WeakHubs, gone: impl Fn(&NodeId) -> bool) {
+/// Forgets what is known of nodes that are gone, and what they wait for.
+fn forget(context: &NodeContext, hubs: &WeakHubs, gone: impl Fn(&NodeId) -> bool) {
     context.owners.forget_nodes(&gone);
-    context.pending.nodes_gone(&gone);
     for engine in hubs.iter().filter_map(|(_, engine)| engine.upgrade()) {
         engine.forwarded.cancel_all_of(&gone);
     }
@@ -97,13 +105,15 @@ async fn list_again(
     hubs: &WeakHubs,
 ) -> Result<(), RegistryError> {
     // From before the list is made: one that is announced meanwhile is not on it, and is not gone.
-    let mut known = context.pending.nodes();
+    let (asked, mut known) = (context.pending.asked(), context.pending.nodes());
     for engine in hubs.iter().filter_map(|(_, engine)| engine.upgrade()) {
         known.extend(engine.forwarded.nodes());
     }
     let live: HashSet<NodeId> =
         list(registry, interval).await?.into_iter().map(|node| node.info.id).collect();
-    gone(context, hubs, |node| known.contains(node) && !live.contains(node));
+    let gone = |node: &NodeId| known.contains(node) && !live.contains(node);
+    context.pending.nodes_gone(asked, gone);
+    forget(context, hubs, gone);
     context.owners.forget_nodes(|node| !live.contains(node));
     context.others_died.notify_one();
     Ok(())
