@@ -2,12 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use hubward_auth::{ConnectionTokenClaims, Identity, random_id};
 use hubward_proto::Frame;
+use hubward_testing::WakeCounter;
 use hubward_types::Principal;
 
 /// How long the tokens of [`claims`] may be used.
@@ -15,22 +15,14 @@ pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(15);
 
 /// Stands for a task that polls.
 pub(crate) struct TestTask {
-    woken: Arc<Woken>,
+    woken: Arc<WakeCounter>,
     waker: Waker,
-}
-
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl TestTask {
     pub(crate) fn new() -> Self {
-        let woken = Arc::new(Woken(AtomicBool::new(false)));
-        Self { waker: woken.clone().into(), woken }
+        let (woken, waker) = WakeCounter::waker();
+        Self { woken, waker }
     }
 
     pub(crate) fn cx(&self) -> Context<'_> {
@@ -44,7 +36,7 @@ impl TestTask {
 
     /// Returns whether the task was woken since this was last called.
     pub(crate) fn was_woken(&self) -> bool {
-        self.woken.0.swap(false, Ordering::Relaxed)
+        self.woken.take() > 0
     }
 }
 

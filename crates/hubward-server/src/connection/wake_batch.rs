@@ -110,30 +110,11 @@ pub(crate) fn wake(waker: Waker) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
+    use hubward_testing::WakeCounter;
+
     use super::*;
-
-    #[derive(Default)]
-    struct Counter(AtomicUsize);
-
-    impl Wake for Counter {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Counter {
-        fn waker() -> (Arc<Self>, Waker) {
-            let counter = Arc::new(Self::default());
-            (counter.clone(), Waker::from(counter))
-        }
-
-        fn count(&self) -> usize {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
 
     /// Opens a batch of its own and wakes another in it, as a waker may that runs code.
     struct Chained(Waker);
@@ -151,7 +132,7 @@ mod tests {
 
     #[test]
     fn wakers_wait_for_the_outermost_batch() {
-        let (counter, waker) = Counter::waker();
+        let (counter, waker) = WakeCounter::waker();
         let outer = WakeBatch::open();
         wake(waker.clone());
         drop(WakeBatch::open());
@@ -164,7 +145,7 @@ mod tests {
 
     #[test]
     fn in_a_hurry_wakers_wait_for_the_innermost_batch_only() {
-        let (counter, waker) = Counter::waker();
+        let (counter, waker) = WakeCounter::waker();
         hurry();
         assert!(!hurries(), "there is no batch");
         let outermost = WakeBatch::open();
@@ -180,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_waker_may_open_a_batch_while_it_is_woken() {
-        let (counter, waker) = Counter::waker();
+        let (counter, waker) = WakeCounter::waker();
         let batch = WakeBatch::open();
         for _ in 0..3 {
             wake(Waker::from(Arc::new(Chained(waker.clone()))));
@@ -192,9 +173,9 @@ mod tests {
 
     #[test]
     fn a_batch_holds_up_nobody_in_another_thread() {
-        let (counter, waker) = Counter::waker();
+        let (counter, waker) = WakeCounter::waker();
         let _batch = WakeBatch::open();
-        let (theirs, their_waker) = Counter::waker();
+        let (theirs, their_waker) = WakeCounter::waker();
         std::thread::spawn(move || wake(their_waker)).join().unwrap();
         wake(waker);
         assert_eq!((counter.count(), theirs.count()), (0, 1));
@@ -203,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn a_large_batch_wakes_in_portions_and_a_small_one_after_it_does_not_wait_for_them() {
         let portions = WakePortions::new(tokio_util::task::TaskTracker::new());
-        let (counter, waker) = Counter::waker();
+        let (counter, waker) = WakeCounter::waker();
         let wake_many = |count| {
             let _batch = WakeBatch::open();
             (0..count).for_each(|_| wake(waker.clone()));
@@ -220,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_thread_keeps_its_memory_between_batches_but_not_that_of_a_large_fan_out() {
-        let (_, waker) = Counter::waker();
+        let (_, waker) = WakeCounter::waker();
         for (wakers, kept) in [(10, true), (2 * KEPT_WAKERS, false), (10, true)] {
             let batch = WakeBatch::open();
             (0..wakers).for_each(|_| wake(waker.clone()));

@@ -94,33 +94,19 @@ async fn to_the_end_of_the_queue() {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
+
+    use hubward_testing::WakeCounter;
 
     use super::*;
 
-    #[derive(Default)]
-    struct Counter(AtomicUsize);
-
-    impl Wake for Counter {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Counter {
-        fn count(&self) -> usize {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
-
-    fn wakers(counter: &Arc<Counter>, count: usize) -> std::vec::IntoIter<Waker> {
+    fn wakers(counter: &Arc<WakeCounter>, count: usize) -> std::vec::IntoIter<Waker> {
         vec![Waker::from(counter.clone()); count].into_iter()
     }
 
     #[tokio::test]
     async fn a_portion_is_woken_at_once_and_the_rest_after_it_even_where_more_come() {
         let portions = WakePortions::new(TaskTracker::new());
-        let (first, second) = (Arc::<Counter>::default(), Arc::<Counter>::default());
+        let (first, second) = (Arc::<WakeCounter>::default(), Arc::<WakeCounter>::default());
         portions.wake(wakers(&first, 3 * PER_WORKER));
         portions.wake(wakers(&second, 1));
         assert_eq!(
@@ -137,7 +123,7 @@ mod tests {
     async fn nothing_is_left_behind_and_the_next_ones_are_woken_again() {
         let portions = WakePortions::new(TaskTracker::new());
         for count in [1, PER_WORKER, PER_WORKER + 1, 10 * PER_WORKER] {
-            let counter = Arc::<Counter>::default();
+            let counter = Arc::<WakeCounter>::default();
             portions.wake(wakers(&counter, count));
             while !portions.tasks.is_empty() {
                 tokio::task::yield_now().await;
@@ -182,7 +168,7 @@ mod tests {
 
     #[test]
     fn where_there_is_no_runtime_all_are_woken_at_once() {
-        let counter = Arc::<Counter>::default();
+        let counter = Arc::<WakeCounter>::default();
         WakePortions::new(TaskTracker::new()).wake(wakers(&counter, 3 * PER_WORKER));
         assert_eq!(counter.count(), 3 * PER_WORKER);
     }

@@ -1,20 +1,18 @@
 //! Tests of what a connection reads: in what pieces it comes, and what still happens while reading is paused.
 
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use hubward_hub::{Hub, HubContext, HubOptions};
+use hubward_testing::Flood;
 use hubward_testing::frame::{TEXT, masked};
 use hubward_transport::TransportOptions;
 use hubward_types::Principal;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -276,44 +274,6 @@ async fn a_turn_of_long_calls_is_short() {
     assert!(most <= 16, "{most}");
 }
 
-/// A client that sends its handshake and then the same message without end, and takes whatever it is sent.
-struct Flood {
-    handshake: Option<Vec<u8>>,
-    frame: Vec<u8>,
-    reads: Arc<AtomicUsize>,
-}
-
-impl AsyncRead for Flood {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Some(handshake) = self.handshake.take() {
-            buffer.put_slice(&handshake);
-        }
-        while buffer.remaining() >= self.frame.len() {
-            buffer.put_slice(&self.frame);
-        }
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Flood {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_messages_that_are_no_calls_lets_others_work_in_between() {
     const TURNS: usize = 20;
@@ -324,10 +284,10 @@ async fn a_flood_of_messages_that_are_no_calls_lets_others_work_in_between() {
         json!({ "type": 3, "invocationId": "unknown", "result": "x".repeat(20_000) }),
     ] {
         let engine = engine(Hub::new("hub"));
-        let reads = Arc::new(AtomicUsize::new(0));
         let masked = |message: &Value| masked(TEXT, (message.to_string() + "\u{1e}").as_bytes());
-        let handshake = Some(masked(&json!({ "protocol": "json", "version": 1 })));
-        TestClient::accept(&engine, Flood { handshake, frame: masked(&message), reads: reads.clone() }, "c1");
+        let handshake = masked(&json!({ "protocol": "json", "version": 1 }));
+        let (flood, reads) = Flood::new(Some(handshake), masked(&message));
+        TestClient::accept(&engine, flood, "c1");
         // In a task, since the test itself has its turn more rarely.
         let others = engine.context.tasks.spawn(async move {
             for _ in 0..TURNS {

@@ -3,39 +3,16 @@
 mod memory;
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake};
+use std::task::{Context, Poll};
 
 use hubward_proto::Protocol;
 use hubward_proto::encode::completion;
+use hubward_testing::WakeCounter;
 
 use super::*;
 
 /// What is done to a mailbox.
 type Act = fn(&Mailbox);
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Woken {
-    fn waker() -> (Arc<Self>, Waker) {
-        let woken = Arc::new(Self::default());
-        (woken.clone(), Waker::from(woken))
-    }
-
-    /// Takes the count.
-    fn take(&self) -> usize {
-        self.0.swap(0, Ordering::Relaxed)
-    }
-}
 
 fn mailbox(messages: usize, bytes: usize) -> Mailbox {
     Mailbox::new(MailboxLimits { messages, bytes })
@@ -264,7 +241,7 @@ fn whatever_comes_wakes_the_reader_that_found_nothing_once() {
         ("a close", |mailbox| mailbox.close_with(ControlMessage::Close(CloseReason::Aborted))),
     ];
     for (what, put) in puts {
-        let (woken, waker) = Woken::waker();
+        let (woken, waker) = WakeCounter::waker();
         let mailbox = mailbox(10, 1 << 20);
         mailbox.take(usize::MAX, &mut VecDeque::new(), &mut Vec::new(), Some(&waker));
         put(&mailbox);
@@ -278,7 +255,7 @@ fn whatever_comes_wakes_the_reader_that_found_nothing_once() {
 
 #[test]
 fn a_take_without_a_reader_leaves_nobody_to_be_woken() {
-    let (woken, waker) = Woken::waker();
+    let (woken, waker) = WakeCounter::waker();
     let mailbox = mailbox(10, 1 << 20);
     mailbox.take(usize::MAX, &mut VecDeque::new(), &mut Vec::new(), Some(&waker));
     take(&mailbox);
@@ -288,7 +265,7 @@ fn a_take_without_a_reader_leaves_nobody_to_be_woken() {
 
 #[test]
 fn control_messages_are_taken_alone_while_messages_cannot_be_written() {
-    let (woken, waker) = Woken::waker();
+    let (woken, waker) = WakeCounter::waker();
     let mailbox = mailbox(10, 1 << 20);
     mailbox.push(frame());
     mailbox.complete(Some(frame()), Some(ControlMessage::CallEnded(1)));
@@ -303,7 +280,7 @@ fn control_messages_are_taken_alone_while_messages_cannot_be_written() {
 
 #[test]
 fn who_can_wait_does_from_a_quarter_of_the_messages_on() {
-    let (woken, waker) = Woken::waker();
+    let (woken, waker) = WakeCounter::waker();
     let mailbox = mailbox(8, 1 << 20);
     assert_eq!(mailbox.push(frame()), Fill::Room);
     assert_eq!(poll_room(&mailbox), Poll::Ready(true));
@@ -317,7 +294,7 @@ fn who_can_wait_does_from_a_quarter_of_the_messages_on() {
 
 #[test]
 fn who_can_wait_does_from_a_quarter_of_the_bytes_on() {
-    let (woken, waker) = Woken::waker();
+    let (woken, waker) = WakeCounter::waker();
     let mailbox = mailbox(100, 8 * frame().len());
     mailbox.push(frame());
     assert_eq!(poll_room(&mailbox), Poll::Ready(true));
@@ -346,7 +323,7 @@ fn who_waits_for_the_turn_of_a_full_mailboxs_task_is_woken_by_it_whatever_it_can
         ("not blocked", |mailbox| drop(take(mailbox))),
     ];
     for (name, turn) in turns {
-        let (woken, waker) = Woken::waker();
+        let (woken, waker) = WakeCounter::waker();
         let mailbox = mailbox(2, 1 << 20);
         mailbox.push(frame());
         assert_eq!(mailbox.push(frame()), Fill::Full);
@@ -366,7 +343,7 @@ fn a_close_wakes_those_that_wait_for_room_and_there_is_none() {
         ("slow", |mailbox| (0..10).for_each(|_| push(mailbox))),
     ];
     for (name, close) in closes {
-        let (woken, waker) = Woken::waker();
+        let (woken, waker) = WakeCounter::waker();
         let mailbox = mailbox(1, 1 << 20);
         mailbox.push(frame());
         let (mut wait, polled) = wait_for_room(&mailbox, &waker);
