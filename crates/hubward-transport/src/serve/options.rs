@@ -44,7 +44,9 @@ pub struct ServeOptions {
     /// `TransportOptions::send_timeout`. Default: 10 s.
     pub write_timeout: Duration,
     /// How long sent data may be unacknowledged before the system gives the connection up (`TCP_USER_TIMEOUT`; Linux
-    /// only). Default: 30 s.
+    /// only). The same time runs while a client that reads slowly, such as a proxy with a slow line behind it, has less
+    /// room than the system would send at once: give it longer than such a client may take for what waits for it. A
+    /// client that has gone is noticed earlier by its hub, since it pings no more. Default: 5 min.
     pub unacknowledged_timeout: Duration,
     /// How many connections there may be at once, WebSockets included. One more is answered 503 and closed, so that a
     /// load balancer can try another node at once, which a connection that waits in the system's queue cannot.
@@ -89,7 +91,7 @@ impl Default for ServeOptions {
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(10),
-            unacknowledged_timeout: Duration::from_secs(30),
+            unacknowledged_timeout: Duration::from_secs(5 * 60),
             max_connections: connections_below_file_limit(),
             hosts: Vec::new(),
             shutdown: CancellationToken::new(),

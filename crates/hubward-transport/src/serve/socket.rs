@@ -160,3 +160,22 @@ fn reset_when_closed(tcp: &TcpStream) {
 
 #[cfg(not(unix))]
 fn reset_when_closed(_tcp: &TcpStream) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_sends_at_once_and_is_given_up_after_the_time_that_it_was_given() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&tcp, Duration::from_secs(5));
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&tcp), Ok(5_000));
+        assert!(tcp.nodelay().unwrap());
+        let never = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&never, Duration::MAX);
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&never), Ok(0));
+    }
+}

@@ -59,8 +59,6 @@ async fn serve(listener: TcpListener, hubs: Hubward) {
         body_timeout: QUICK,
         idle_timeout: QUICK,
         write_timeout: QUICK,
-        // Longer than the others, so that it is these that end what they have to.
-        unacknowledged_timeout: 2 * QUICK,
         hosts: vec!["localhost".into()],
         ..ServeOptions::default()
     };
