@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::body::{RequestBody, ResponseBody, ResponseEnd};
-use super::deadlines::SocketDeadlines;
+use super::deadlines::{Awaited, SocketDeadlines};
 use super::hosts;
 use super::options::ServeOptions;
 use super::socket::{Place, ServedSocket};
@@ -58,14 +58,14 @@ pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, list
     poll_fn(|cx| {
         if stopped.as_mut().poll(cx).is_ready() {
             serving.as_mut().graceful_shutdown();
-            stop_at = Instant::now().checked_add(options.shutdown_timeout).map(|at| (at, false));
+            stop_at = Instant::now().checked_add(options.shutdown_timeout).map(|at| (at, Awaited::Request));
         }
         loop {
             if serving.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
             let nearest = [deadlines.nearest(), stop_at].into_iter().flatten().min();
-            let Some((at, of_write)) = nearest else { return Poll::Pending };
+            let Some((at, awaited)) = nearest else { return Poll::Pending };
             if sleep.is_elapsed() || at < sleep.deadline() {
                 sleep.as_mut().reset(at);
             }
@@ -73,9 +73,14 @@ pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, list
             if sleep.deadline() < at {
                 continue;
             }
-            // Otherwise what is written next finds out whether the client has taken something.
-            if !of_write || deadlines.has_missed_write() {
-                return Poll::Ready(());
+            match awaited {
+                // What is written next finds out whether the client has taken something.
+                Awaited::Room if !deadlines.has_missed_write() => {}
+                Awaited::Room | Awaited::Request => return Poll::Ready(()),
+                Awaited::NextRequest => {
+                    deadlines.end();
+                    serving.as_mut().graceful_shutdown();
+                }
             }
         }
     })

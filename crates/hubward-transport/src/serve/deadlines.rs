@@ -14,8 +14,8 @@ use crate::pipe::deadline::{Deadline, Pace};
 /// enough to end one that keeps a response open with a byte now and then.
 const LEAST_BYTES_PER_SECOND: u32 = 256;
 
-/// How often a blocked write asks the system whether there is room. It notifies of that only when a third of its buffer is
-/// free, which a client on a slow line takes long for; whoever writes has to learn sooner that it reads.
+/// How often a blocked write asks the system whether there is room. It notifies of that only when half of what it buffers
+/// is sent, which a client on a slow line takes long for; whoever writes has to learn sooner that it reads.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The deadlines of one connection.
@@ -46,11 +46,24 @@ pub(super) enum Attempt {
     Last,
 }
 
+/// What a client has to do until a deadline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Awaited {
+    /// Send the rest of a request, or let the server stop.
+    Request,
+    /// Send another request, where the last response was written.
+    NextRequest,
+    /// Take what is written.
+    Room,
+}
+
 /// Where the connection is between two requests.
 enum Phase {
     Head(Instant),
     Idle(Instant),
     Busy,
+    /// No further request came.
+    Ended(Instant),
 }
 
 /// The waiting for a request's body: since when, and what is left of the time.
@@ -76,14 +89,15 @@ impl SocketDeadlines {
         }
     }
 
-    /// Returns the nearest deadline, and whether it is that of a response.
-    pub(super) fn nearest(&self) -> Option<(Instant, bool)> {
+    /// Returns the nearest deadline, and of what it is.
+    pub(super) fn nearest(&self) -> Option<(Instant, Awaited)> {
         let state = self.state.lock();
         let phase = match state.phase {
-            Phase::Head(since) => since.checked_add(self.head_timeout),
+            Phase::Head(since) => since.checked_add(self.head_timeout).map(|at| (at, Awaited::Request)),
             // The response is complete for the handler, and not for the client.
             Phase::Idle(_) if state.writing.blocked_since().is_some() => None,
-            Phase::Idle(since) => since.checked_add(self.idle_timeout),
+            Phase::Idle(since) => since.checked_add(self.idle_timeout).map(|at| (at, Awaited::NextRequest)),
+            Phase::Ended(since) => since.checked_add(self.pace.timeout).map(|at| (at, Awaited::Request)),
             Phase::Busy => None,
         };
         let body =
@@ -92,8 +106,9 @@ impl SocketDeadlines {
             let probe = state.probed_at.map_or(since, |at| at.max(since)) + PROBE_INTERVAL;
             state.writing.at(self.pace).map_or(probe, |at| at.min(probe))
         });
-        let reading = [phase, body].into_iter().flatten().min().map(|at| (at, false));
-        [reading, write.map(|at| (at, true))].into_iter().flatten().min()
+        let body = body.map(|at| (at, Awaited::Request));
+        let write = write.map(|at| (at, Awaited::Room));
+        [phase, body, write].into_iter().flatten().min()
     }
 
     /// Has the next write ask the system for room, for the last time where the client's time is over. Returns whether the
@@ -117,6 +132,17 @@ impl SocketDeadlines {
     /// Notes that there is no room.
     pub(super) fn end_probe(&self) {
         self.state.lock().attempt = None;
+    }
+
+    /// Notes that no further request came.
+    pub(super) fn end(&self) {
+        self.state.lock().phase = Phase::Ended(Instant::now());
+    }
+
+    /// Returns how long the system may go on sending what is left, where the connection ends because no further request
+    /// came: its client has had the time of [`ServeOptions::idle_timeout`] for it.
+    pub(super) fn time_for_rest(&self) -> Option<Duration> {
+        matches!(self.state.lock().phase, Phase::Ended(_)).then_some(self.pace.timeout)
     }
 
     /// Notes that bytes came.
@@ -200,16 +226,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_head_has_its_time_from_the_accept_and_from_each_first_byte() {
         let (deadlines, began) = (SocketDeadlines::new(&options()), Instant::now());
-        assert_eq!(deadlines.nearest(), Some((began + SECOND, false)));
+        assert_eq!(deadlines.nearest(), Some((began + SECOND, Awaited::Request)));
         deadlines.request_begins();
         assert_eq!(deadlines.nearest(), None);
         deadlines.response_ends();
-        assert_eq!(deadlines.nearest(), Some((began + 4 * SECOND, false)));
+        assert_eq!(deadlines.nearest(), Some((began + 4 * SECOND, Awaited::NextRequest)));
         tokio::time::advance(SECOND).await;
         deadlines.received();
         tokio::time::advance(SECOND / 2).await;
         deadlines.received();
-        assert_eq!(deadlines.nearest(), Some((began + 2 * SECOND, false)));
+        assert_eq!(deadlines.nearest(), Some((began + 2 * SECOND, Awaited::Request)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_of_a_response_has_its_time_where_no_further_request_comes() {
+        let deadlines = SocketDeadlines::new(&options());
+        deadlines.request_begins();
+        deadlines.response_ends();
+        assert_eq!(deadlines.time_for_rest(), None);
+        deadlines.end();
+        assert_eq!(deadlines.time_for_rest(), Some(SECOND));
+        assert_eq!(deadlines.nearest(), Some((Instant::now() + SECOND, Awaited::Request)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -222,7 +259,7 @@ mod tests {
         assert_eq!(deadlines.nearest(), None);
         tokio::time::advance(5 * SECOND).await;
         deadlines.body_awaited();
-        assert_eq!(deadlines.nearest(), Some((Instant::now() + SECOND, false)));
+        assert_eq!(deadlines.nearest(), Some((Instant::now() + SECOND, Awaited::Request)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -233,10 +270,10 @@ mod tests {
         tokio::time::advance(SECOND / 2).await;
         deadlines.written(64);
         deadlines.write_blocked();
-        assert_eq!(deadlines.nearest(), Some((began + SECOND + SECOND / 4, true)), "a trickle");
+        assert_eq!(deadlines.nearest(), Some((began + SECOND + SECOND / 4, Awaited::Room)), "a trickle");
         deadlines.written(1 << 20);
         deadlines.write_blocked();
-        let progressed = Some((began + SECOND / 2 + SECOND, true));
+        let progressed = Some((began + SECOND / 2 + SECOND, Awaited::Room));
         assert_eq!(
             deadlines.nearest(),
             progressed,
@@ -253,7 +290,7 @@ mod tests {
         deadlines.request_begins();
         deadlines.write_blocked();
         for attempt in [Attempt::Probe, Attempt::Probe, Attempt::Last] {
-            assert_eq!(deadlines.nearest(), Some((Instant::now() + PROBE_INTERVAL, true)));
+            assert_eq!(deadlines.nearest(), Some((Instant::now() + PROBE_INTERVAL, Awaited::Room)));
             tokio::time::advance(PROBE_INTERVAL).await;
             assert!(!deadlines.has_missed_write());
             assert_eq!(deadlines.attempt(), Some(attempt));
@@ -267,7 +304,7 @@ mod tests {
         assert_eq!(deadlines.attempt(), Some(Attempt::Probe), "there may be more room");
         deadlines.end_probe();
         deadlines.write_blocked();
-        assert_eq!(deadlines.nearest(), Some((Instant::now() + PROBE_INTERVAL, true)));
+        assert_eq!(deadlines.nearest(), Some((Instant::now() + PROBE_INTERVAL, Awaited::Room)));
         assert!(!deadlines.has_missed_write());
     }
 
@@ -281,10 +318,10 @@ mod tests {
             tokio::time::advance(SECOND / 2).await;
             deadlines.written(4096);
             deadlines.write_blocked();
-            assert_eq!(deadlines.nearest(), Some((Instant::now() + SECOND, true)));
+            assert_eq!(deadlines.nearest(), Some((Instant::now() + SECOND, Awaited::Room)));
         }
         deadlines.all_written();
-        assert_eq!(deadlines.nearest(), Some((Instant::now() + 4 * SECOND, false)));
+        assert_eq!(deadlines.nearest(), Some((Instant::now() + 4 * SECOND, Awaited::NextRequest)));
     }
 
     #[tokio::test(start_paused = true)]

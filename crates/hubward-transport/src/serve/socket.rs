@@ -13,6 +13,10 @@ use tokio::net::TcpStream;
 
 use super::deadlines::{Attempt, SocketDeadlines};
 
+/// How much the system buffers of what it has not sent: enough to keep a line busy. Otherwise it takes megabytes for a
+/// client that reads nothing, which no limit of ours counts, and what is newest waits behind them.
+const UNSENT_BYTES: u32 = 128 * 1024;
+
 /// A TCP socket under the deadlines of HTTP.
 pub(crate) struct ServedSocket {
     tcp: TcpStream,
@@ -121,6 +125,9 @@ impl AsyncWrite for ServedSocket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(time) = self.deadlines.time_for_rest() {
+            give_up_after(&self.tcp, time);
+        }
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
@@ -129,15 +136,23 @@ impl AsyncWrite for ServedSocket {
 pub(super) fn prepare(tcp: &TcpStream, unacknowledged: Duration) {
     let _ = tcp.set_nodelay(true);
     #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT_BYTES);
+    give_up_after(tcp, unacknowledged);
+}
+
+/// Has the system give the connection up where sent data is unacknowledged, or cannot be sent, for this long.
+#[cfg(target_os = "linux")]
+fn give_up_after(tcp: &TcpStream, unacknowledged: Duration) {
     if let Ok(milliseconds) = u32::try_from(unacknowledged.as_millis()) {
         let _ = rustix::net::sockopt::set_tcp_user_timeout(tcp, milliseconds);
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = unacknowledged;
 }
 
-/// Writes what the system has room for, whether or not it has notified of it. Linux does only when a third of its buffer
-/// is free: where that has megabytes, a client on a slow line takes longer for it than a write may make no progress.
+#[cfg(not(target_os = "linux"))]
+fn give_up_after(_tcp: &TcpStream, _unacknowledged: Duration) {}
+
+/// Writes what the system has room for, whether or not it has notified of it. Linux does only when half of [`UNSENT_BYTES`]
+/// are sent: a client that reads slowly takes longer for it than a write may make no progress.
 #[cfg(target_os = "linux")]
 pub(crate) fn write_now(tcp: &TcpStream, bytes: &[u8]) -> Poll<io::Result<usize>> {
     use rustix::net::SendFlags;
@@ -168,12 +183,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_socket_sends_at_once_and_is_given_up_after_the_time_that_it_was_given() {
+    async fn a_socket_sends_at_once_keeps_little_and_is_given_up_in_time() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         prepare(&tcp, Duration::from_secs(5));
         assert_eq!(rustix::net::sockopt::tcp_user_timeout(&tcp), Ok(5_000));
         assert!(tcp.nodelay().unwrap());
+        assert_eq!(socket2::SockRef::from(&tcp).tcp_notsent_lowat().unwrap(), UNSENT_BYTES);
         let never = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         prepare(&never, Duration::MAX);
         assert_eq!(rustix::net::sockopt::tcp_user_timeout(&never), Ok(0));

@@ -145,7 +145,7 @@ async fn an_event_stream_that_is_read_in_a_trickle_holds_no_more_and_not_for_eve
     let _post = posting.begin_post(&posted_calls()).await;
     let trickle = async {
         let mut ticks = tokio::time::interval(Duration::from_millis(200));
-        let mut part = [0; 2048];
+        let mut part = [0; 100];
         loop {
             ticks.tick().await;
             if !matches!(posting.get.read(&mut part).await, Ok(1..)) {

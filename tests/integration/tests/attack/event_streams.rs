@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::node::node;
 use crate::posts::Posting;
+use crate::sockets::socket;
 use crate::waits::{at_last, until};
 use crate::wire::{call, record, watch};
 
@@ -18,15 +19,7 @@ const SENT: (usize, usize) = (300, 30_000);
 
 /// Whether the kernel still has a socket of the node towards this one, in any state.
 fn is_there(node: &NodeProcess, client: &TcpStream) -> bool {
-    let ports = (node.address().port(), client.local_addr().unwrap().port());
-    let suffixes = (format!(":{:04X}", ports.0), format!(":{:04X}", ports.1));
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    table.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        // State 6 is TIME_WAIT, which holds nothing.
-        matches!(fields[..], [_, local, remote, state, ..]
-            if local.ends_with(&suffixes.0) && remote.ends_with(&suffixes.1) && state != "06")
-    })
+    socket(node.address(), client.local_addr().unwrap()).is_some_and(|socket| !socket.is_ended)
 }
 
 /// Sends much to a connection, and waits until it and its socket have ended.

@@ -20,6 +20,7 @@ mod questions;
 mod requests;
 mod sends;
 mod slow_lines;
+mod sockets;
 mod tokens;
 mod waits;
 mod wire;

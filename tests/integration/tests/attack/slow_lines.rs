@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::node::node;
+use crate::sockets::socket;
 use crate::waits::at_last;
 use crate::wire::{Wire, call, text, watch};
 
@@ -141,7 +142,7 @@ async fn a_client_on_a_slow_line_receives_all_without_acknowledging_where_it_can
     receive_all(&mut wire, 30).await;
 }
 
-/// The kernel tells of room only when a third of its buffer is free, which takes such a client longer than the two seconds
+/// The kernel tells of room only when half of what it holds is sent, which takes such a client longer than the two seconds
 /// that a write may take here without progress.
 #[tokio::test]
 async fn a_client_that_reads_little_but_steadily_makes_progress_whatever_the_kernel_buffers() {
@@ -155,6 +156,27 @@ async fn a_client_that_reads_little_but_steadily_makes_progress_whatever_the_ker
         assert_ne!(at_last("some bytes", wire.reading.trickle(4096)).await, 0, "it was closed");
     }
     assert_eq!(watch.result("Ended", json!([])).await, 0);
+}
+
+/// What is newest would wait behind what the kernel holds, and no limit counts that.
+#[tokio::test]
+async fn the_kernel_holds_little_for_a_client_that_reads_slowly() {
+    /// What may be unsent, a write that came when there was room for it, and what the client's kernel has room for.
+    const MAY_HOLD: usize = 384 * 1024;
+    let node = node();
+    let mut wire = Wire::open(&node.client("/hub").receive_buffer_bytes(4096)).await;
+    let mut watch = watch(&node, "/hub").await;
+    watch.result("Flood", json!([wire.id, 30, 100_000])).await;
+    let (mut read, mut most) = (0, 0);
+    while read < 1_000_000 {
+        let length = at_last("some bytes", wire.reading.trickle(16 * 1024)).await;
+        assert_ne!(length, 0, "it was closed");
+        read += length;
+        let held =
+            socket(node.address(), wire.reading.local_addr()).map_or(0, |socket| socket.unacknowledged);
+        most = most.max(held);
+    }
+    assert!(most <= MAY_HOLD, "the kernel held {most} bytes");
 }
 
 async fn receive_all(wire: &mut Wire, wanted: usize) {

@@ -1,6 +1,8 @@
 //! A client over a WebSocket that reads and writes at the same time, in JSON or MessagePack, and answers nothing by
 //! itself.
 
+use std::net::SocketAddr;
+
 use hubward_tests::frame::{self, masked};
 use hubward_tests::{Connect, HANDSHAKE, Http, NodeProcess};
 use serde_json::{Value, json};
@@ -95,6 +97,10 @@ impl Wire {
 }
 
 impl Reading {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap()
+    }
+
     /// Waits for the next data frame's payload; None at the end.
     pub(crate) async fn payload(&mut self) -> Option<Vec<u8>> {
         loop {
