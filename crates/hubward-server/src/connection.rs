@@ -210,7 +210,7 @@ impl ConnectionTask {
             }
         }
         self.set_alarm();
-        cx.waker().wake_by_ref();
+        turn::again_after_others(cx);
         Ok(())
     }
 

@@ -147,6 +147,10 @@ impl Mailbox {
     /// Puts in the completion of a call, and a control message. Completions are bounded by the calls that are read, and
     /// none are while the mailbox is crowded; so only the hard limit closes.
     pub(crate) fn complete(&self, frame: Option<Frame>, control: Option<ControlMessage>) {
+        if frame.is_none() && control.is_none() {
+            // The task need not be woken where a call has ended at once and nobody wants its completion.
+            return;
+        }
         let mut state = self.state.lock();
         // A closed mailbox has its reason, and nothing after it is handled: what a hub method goes on to notify its
         // connection of would only pile up.

@@ -1,9 +1,12 @@
 //! How much one poll of a connection's task may do. A busy connection then yields, so that the other tasks of the
 //! worker get their turn: those that write what its calls have sent above all.
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::Context;
 use std::time::Duration;
 
-use tokio::task::coop;
+use tokio::task::{coop, yield_now};
 use tokio::time::Instant;
 
 use super::wake_batch;
@@ -15,8 +18,7 @@ const CALLS: u32 = 64;
 const MESSAGES_PER_LOOK: u32 = 16;
 
 /// Bytes received in one poll, past which it reads on no more: about what is received at once. Messages that are no calls
-/// are cheap, and would otherwise fill the whole time: the runtime looks for what others have sent only every few dozen
-/// polls, so a few connections with polls of milliseconds would make all others wait for most of a second.
+/// are cheap, and would otherwise fill the whole time of each poll.
 const BYTES: usize = 64 * 1024;
 
 /// Time in one poll: enough to send some dozens of messages to a thousand connections each, so that these are one write for
@@ -79,6 +81,13 @@ impl Turn {
     pub(super) fn is_over(&self) -> bool {
         self.calls_left == 0
     }
+}
+
+/// Has the task polled again, after the runtime has looked for what others have sent. A task that wakes itself goes back
+/// into the queue, and while that is not empty, the runtime looks only every few dozen polls.
+pub(super) fn again_after_others(cx: &mut Context<'_>) {
+    // Its first poll hands the waker to the runtime for that.
+    let _ = pin!(yield_now()).poll(cx);
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod io;
 mod write;
 
 use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -87,8 +89,9 @@ impl WebSocketPipe {
                 return Poll::Ready(Received::Data);
             }
         }
-        // There may be more.
-        cx.waker().wake_by_ref();
+        // There may be more, which is read when the runtime has looked for what others have sent: the first poll hands
+        // the waker to it for that.
+        let _ = pin!(tokio::task::yield_now()).poll(cx);
         Poll::Pending
     }
 

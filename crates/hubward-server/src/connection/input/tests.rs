@@ -1,8 +1,9 @@
 //! Tests of what a connection reads: in what pieces it comes, and what still happens while reading is paused.
 
 use std::future::poll_fn;
+use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,7 +14,10 @@ use hubward_testing::frame::{TEXT, masked};
 use hubward_transport::TransportOptions;
 use hubward_types::Principal;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
 use crate::testing::client::{Next, TestClient};
@@ -274,6 +278,13 @@ async fn a_turn_of_long_calls_is_short() {
     assert!(most <= 16, "{most}");
 }
 
+/// A client that sends its handshake and then the same message without end, and how often it is read.
+fn flood(message: &Value) -> (Flood, Arc<AtomicUsize>) {
+    let masked = |message: &Value| masked(TEXT, (message.to_string() + "\u{1e}").as_bytes());
+    let handshake = masked(&json!({ "protocol": "json", "version": 1 }));
+    Flood::new(Some(handshake), masked(message))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_messages_that_are_no_calls_lets_others_work_in_between() {
     const TURNS: usize = 20;
@@ -284,19 +295,50 @@ async fn a_flood_of_messages_that_are_no_calls_lets_others_work_in_between() {
         json!({ "type": 3, "invocationId": "unknown", "result": "x".repeat(20_000) }),
     ] {
         let engine = engine(Hub::new("hub"));
-        let masked = |message: &Value| masked(TEXT, (message.to_string() + "\u{1e}").as_bytes());
-        let handshake = masked(&json!({ "protocol": "json", "version": 1 }));
-        let (flood, reads) = Flood::new(Some(handshake), masked(&message));
+        let (flood, reads) = flood(&message);
         TestClient::accept(&engine, flood, "c1");
         // In a task, since the test itself has its turn more rarely.
         let others = engine.context.tasks.spawn(async move {
             for _ in 0..TURNS {
-                next_turn().await;
+                yield_now().await;
             }
             reads.load(Ordering::Relaxed)
         });
         let reads = others.await.unwrap();
         // Of one read there is a little less than 64 KiB of payload.
         assert!((TURNS / 2..=3 * TURNS).contains(&reads), "{reads} reads of {message:.40}");
+    }
+}
+
+#[tokio::test]
+async fn what_arrives_for_others_is_looked_for_after_each_turn_of_a_busy_connection() {
+    /// Messages to another, and calls in a turn.
+    const ARRIVALS: usize = 50;
+    const CALLS: usize = 64;
+    let one_way = json!({ "type": 1, "target": "Count", "arguments": [] });
+    let answered = json!({ "type": 1, "invocationId": "1", "target": "Count", "arguments": [] });
+    for call in [one_way, answered] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let count = move || std::future::ready(_ = counted.fetch_add(1, Ordering::Relaxed));
+        let engine = engine(Hub::new("hub").method("Count", count));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // What it sends arrives at once, without a turn of the runtime.
+        let mut sender = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut other, _) = listener.accept().await.unwrap();
+        TestClient::accept(&engine, flood(&call).0, "c1");
+        while calls.load(Ordering::Relaxed) == 0 {
+            yield_now().await;
+        }
+        let mut waited = 0;
+        for _ in 0..ARRIVALS {
+            sender.write_all(b"x").unwrap();
+            let before = calls.load(Ordering::Relaxed);
+            // Less than was asked for, so that the next read waits until the runtime has found what there is.
+            assert_eq!(other.read(&mut [0; 16]).await.unwrap(), 1);
+            waited += calls.load(Ordering::Relaxed) - before;
+        }
+        let turns = waited / (ARRIVALS * CALLS);
+        assert!(turns <= 3, "each waited for {turns} turns");
     }
 }
