@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hubward_auth::{Decision, Policies, Policy};
 use hubward_hub::HubDefinition;
+use hubward_transport::LogLimit;
 use hubward_types::{HubName, Principal};
 
 use crate::cluster::forwarded_invocations::ForwardedInvocations;
@@ -35,6 +36,10 @@ pub struct Engine {
     pub(crate) removals: PendingRemovals,
     pub(crate) unrecorded: UnrecordedConnections,
     client_invocations: AtomicU64,
+    /// How many failures of hub code are logged: of each sentence, with each method.
+    pub(crate) failures: LogLimit<(&'static str, Option<Box<str>>)>,
+    /// How many ends of connections are logged for each reason.
+    pub(crate) ends: LogLimit<&'static str>,
 }
 
 /// A policy that a hub names and nobody has defined.
@@ -78,6 +83,9 @@ impl Engine {
             let required = required_policies(&definition.name, &entry.policies, policies)?;
             by_method.insert(entry.name.clone(), required);
         }
+        let (tasks, shutdown) = (context.tasks.clone(), context.shutdown.clone());
+        let failures = LogLimit::new(tasks.clone(), shutdown.clone());
+        let ends = LogLimit::new(tasks, shutdown);
         Ok(Arc::new(Self {
             definition,
             policies: by_method,
@@ -90,6 +98,8 @@ impl Engine {
             removals: PendingRemovals::default(),
             unrecorded: UnrecordedConnections::default(),
             client_invocations: AtomicU64::new(0),
+            failures,
+            ends,
         }))
     }
 

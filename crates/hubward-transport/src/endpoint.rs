@@ -22,8 +22,9 @@ pub struct Endpoint {
     pub(crate) authenticator: Authenticator,
     pub(crate) policies: Vec<Policy>,
     pub(crate) cors: Cors,
-    /// How many refusals are logged of each reason, with each error of a bearer token.
-    pub(crate) refusals: LogLimit<(&'static str, Option<&'static str>)>,
+    /// How much is logged of what clients cause: refusals of each reason, with each error of a bearer token, and whatever
+    /// else has a name here.
+    pub(crate) log_limit: LogLimit<(&'static str, Option<&'static str>)>,
 }
 
 impl Endpoint {
@@ -35,7 +36,7 @@ impl Endpoint {
         acceptor: Arc<dyn Acceptor>,
         manager: Arc<ConnectionManager>,
     ) -> Self {
-        let refusals = LogLimit::new(manager.tasks().clone(), manager.draining().clone());
+        let log_limit = LogLimit::new(manager.tasks().clone(), manager.draining().clone());
         Self {
             path: path.into(),
             hub: hub.into(),
@@ -46,7 +47,7 @@ impl Endpoint {
             authenticator: Authenticator::none(),
             policies: Vec::new(),
             cors: Cors::none(),
-            refusals,
+            log_limit,
         }
     }
 

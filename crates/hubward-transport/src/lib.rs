@@ -44,6 +44,7 @@ pub use connections::manager::ConnectionManager;
 pub use connections::registration::Registration;
 pub use endpoint::Endpoint;
 pub use error::PipeError;
+pub use log_limit::{Lines, LogLimit};
 pub use options::TransportOptions;
 pub use pipe::Pipe;
 pub use pipe::received::{Received, TransportEnd};

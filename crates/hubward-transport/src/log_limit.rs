@@ -1,7 +1,8 @@
-//! How many log lines clients can cause by being refused: a few of each kind, and then one with the number of the rest.
-//! Only what is refused comes here, so that its lock is on nobody else's way.
+//! How many log lines clients can cause at will: some of each kind, and then one with the number of the rest. Only what is
+//! refused, fails, begins or ends comes here, so that its lock is not on the way of messages.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +15,27 @@ use tokio_util::task::TaskTracker;
 /// The time that a limit is for: short enough that an operator who watches the log learns the number soon.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Lines of one kind in that time: enough to see who is refused and why, and a rate that no log minds.
-const LINES: usize = 10;
+/// How many lines of one kind are logged in ten seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Of what should be rare: enough to see who causes it and why, and a rate that no log minds.
+    Few = 10,
+    /// Of what belongs to every connection: more than clients cause that connect as they should, and a bound.
+    Many = 1000,
+}
 
 /// A limit of log lines for each kind `K`, of which there has to be a fixed number.
 #[derive(Clone)]
-pub(crate) struct LogLimit<K> {
+pub struct LogLimit<K> {
     windows: Arc<Mutex<HashMap<K, Window>>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+}
+
+impl<K> fmt::Debug for LogLimit<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogLimit").finish_non_exhaustive()
+    }
 }
 
 struct Window {
@@ -35,20 +48,20 @@ struct Window {
 
 impl<K: Clone + Eq + Hash + Send + 'static> LogLimit<K> {
     /// Makes a limit. The numbers are logged by tasks of the tracker, which end at the shutdown at the latest.
-    pub(crate) fn new(tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+    pub fn new(tasks: TaskTracker, shutdown: CancellationToken) -> Self {
         Self { windows: Arc::default(), tasks, shutdown }
     }
 
     /// Returns whether a line may be logged. Where it may not, `summarize` logs how many could not when the time of the
     /// limit is over, whether or not more come; only the first that is withheld is taken for that.
-    pub(crate) fn allows(&self, kind: K, summarize: impl FnOnce(u64) + Send + 'static) -> bool {
+    pub fn allows(&self, kind: K, most: Lines, summarize: impl FnOnce(u64) + Send + 'static) -> bool {
         let now = Instant::now();
         let mut windows = self.windows.lock();
         let window = windows.entry(kind.clone()).or_insert(Window::new(now));
         if !window.awaited && now.duration_since(window.began) >= WINDOW {
             *window = Window::new(now);
         }
-        if window.lines < LINES {
+        if window.lines < most as usize {
             window.lines += 1;
             return true;
         }
@@ -85,6 +98,8 @@ impl Window {
 mod tests {
     use super::*;
 
+    const LINES: usize = Lines::Few as usize;
+
     struct Limited {
         limit: LogLimit<&'static str>,
         summaries: Arc<Mutex<Vec<u64>>>,
@@ -99,7 +114,7 @@ mod tests {
         fn lines(&self, kind: &'static str, attempts: usize) -> usize {
             let allowed = || {
                 let summaries = self.summaries.clone();
-                self.limit.allows(kind, move |withheld| summaries.lock().push(withheld))
+                self.limit.allows(kind, Lines::Few, move |withheld| summaries.lock().push(withheld))
             };
             (0..attempts).filter(|_| allowed()).count()
         }

@@ -23,9 +23,10 @@ use hubward_transport::ServeOptions;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use support::tokens::token_of;
-use support::{Server, bearer, issuer, token};
+use support::{PATH, Server, bearer, issuer, token};
 
 const SECRET: &str = "a-secret-of-at-least-32-bytes-for-tests";
 
@@ -158,6 +159,31 @@ async fn a_flood_of_refusals_is_a_few_lines_and_their_number() {
     assert!(lines.len() < 50, "{log}");
     assert!(lines.iter().all(|line| line.contains("INFO") && line.contains("no token")), "{log}");
     assert!(lines.last().is_some_and(|line| line.contains(" refused=")), "{log}");
+}
+
+#[tokio::test]
+async fn a_flood_of_connections_is_a_bounded_number_of_lines_and_the_number_of_the_rest() {
+    const CONNECTIONS: usize = 1200;
+    /// Lines in ten seconds.
+    const LINES: u64 = 1000;
+    let (written, _guard) = Written::start();
+    let server = Server::echo(|endpoint| endpoint).await;
+    let began = Instant::now();
+    for _ in 0..CONNECTIONS {
+        assert!(server.web_socket(PATH).await.is_ok());
+    }
+    let most = LINES * (1 + began.elapsed().as_secs() / 10);
+    server.manager.draining().cancel();
+    let mut log = String::new();
+    let number = |line: &str| line.split_once(" accepted=").map_or(1, |(_, number)| number.parse().unwrap());
+    // The number of the rest is logged at the shutdown.
+    while log.lines().map(number).sum::<usize>() < CONNECTIONS {
+        tokio::task::yield_now().await;
+        log.push_str(&written.take());
+    }
+    let lines = log.matches("A connection was accepted.").count() as u64;
+    assert!(lines <= most, "{lines} lines");
+    assert!(log.lines().all(|line| line.contains("INFO") && line.contains(" hub=")), "{log}");
 }
 
 #[tokio::test]

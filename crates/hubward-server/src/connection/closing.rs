@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hubward_hub::{BoxFuture, CallKind, HubContext, HubEngine, HubError};
+use hubward_transport::Lines;
 use hubward_types::{ConnectionId, brief_error, brief_name};
 use tracing::Level;
 
 use super::ConnectionTask;
-use super::close_reason::CloseReason;
+use super::close_reason::{CloseReason, CloseRow};
 use super::handle::ConnectionHandle;
 use crate::engine::Engine;
 use crate::invocation::failures::{self, HubPart};
@@ -112,6 +113,9 @@ impl ConnectionTask {
 
     fn log_close(&self, reason: &CloseReason) {
         let row = reason.row();
+        if !self.may_log_close(row) {
+            return;
+        }
         let user = self.opened.principal.user_id().map(|user| user.as_str()).unwrap_or_default();
         let user = brief_name(user);
         let (hub, connection_id) = (self.engine.name(), self.logged_id());
@@ -121,6 +125,21 @@ impl ConnectionTask {
         } else {
             tracing::info!(%hub, user = &*user, transport, %connection_id, reason = row.label, "A connection ended.");
         }
+    }
+
+    /// Whether one more end for this reason is logged by itself. A client may open and end connections as fast as it can:
+    /// of such a flood there is only the number.
+    fn may_log_close(&self, CloseRow { label: reason, log_level, .. }: CloseRow) -> bool {
+        let hub = self.engine.name().clone();
+        let is_warning = log_level == Level::WARN;
+        let most = if is_warning { Lines::Few } else { Lines::Many };
+        self.engine.ends.allows(reason, most, move |ended| {
+            if is_warning {
+                tracing::warn!(%hub, reason, ended, "More connections ended.");
+            } else {
+                tracing::info!(%hub, reason, ended, "More connections ended.");
+            }
+        })
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {

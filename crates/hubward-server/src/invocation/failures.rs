@@ -2,6 +2,7 @@
 //! look into is decided here alone.
 
 use hubward_hub::HubError;
+use hubward_transport::Lines;
 use hubward_types::{brief_chain, brief_name};
 use tracing::Level;
 
@@ -57,10 +58,14 @@ impl<'a> HubPart<'a> {
     }
 }
 
-/// Logs a failure.
+/// Logs a failure. A client may cause what is its method's mistake as fast as it can call: of such a flood there is only
+/// the number, so that the log does not fill the disk.
 pub(crate) fn report(engine: &Engine, connection: &ConnectionHandle, part: HubPart<'_>, error: &HubError) {
     let level = part.level(error);
     if level == Level::DEBUG && !tracing::enabled!(Level::DEBUG) {
+        return;
+    }
+    if level != Level::DEBUG && !may_log(engine, part, level) {
         return;
     }
     let (hub, method, connection_id) = (engine.name(), part.method(), connection.logged_id());
@@ -78,6 +83,21 @@ pub(crate) fn report(engine: &Engine, connection: &ConnectionHandle, part: HubPa
     } else {
         tracing::warn!(%hub, method, %connection_id, user, error, "{failed}");
     }
+}
+
+/// Whether one more failure may be logged. Each method has a limit of its own, and panics have another.
+fn may_log(engine: &Engine, part: HubPart<'_>, level: Level) -> bool {
+    let [failed, panicked] = part.sentences();
+    let failure = if level == Level::ERROR { panicked } else { failed };
+    let (hub, method) = (engine.name().clone(), part.method().map(Box::<str>::from));
+    let kind = (failure, method.clone());
+    engine.failures.allows(kind, Lines::Few, move |failures| {
+        if level == Level::ERROR {
+            tracing::error!(%hub, method, failure, failures, "More of the same.");
+        } else {
+            tracing::warn!(%hub, method, failure, failures, "More of the same.");
+        }
+    })
 }
 
 /// Drops what the hub made, such as an error: its own `Drop` may panic.

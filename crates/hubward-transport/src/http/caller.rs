@@ -8,6 +8,7 @@ use hubward_auth::{BearerTokenError, ConnectionTokenClaims, Decision, Identity, 
 use hubward_types::Principal;
 
 use crate::endpoint::Endpoint;
+use crate::log_limit::Lines;
 use crate::refusal::Refusal;
 
 /// The user of one request.
@@ -50,6 +51,11 @@ impl Caller {
 }
 
 fn policy_panicked(endpoint: &Endpoint) -> Decision {
-    tracing::error!(hub = %endpoint.hub, "A policy panicked; it allows nothing.");
+    let hub = endpoint.hub.clone();
+    let rest =
+        move |panics| tracing::error!(%hub, panics, "Policies panicked more often; they allow nothing.");
+    if endpoint.log_limit.allows(("policy panicked", None), Lines::Few, rest) {
+        tracing::error!(hub = %endpoint.hub, "A policy panicked; it allows nothing.");
+    }
     Decision::Forbidden
 }

@@ -1,12 +1,13 @@
-//! The one log line about a request that opened a connection or was refused, unless a flood of refusals is only counted.
+//! The one log line about a request that opened a connection or was refused, unless a flood of them is only counted.
 //! No token and no part of one is in it.
 
 use hubward_auth::BearerTokenError;
-use hubward_types::{ConnectionId, HubName, UserId, brief_name};
+use hubward_types::{ConnectionId, UserId, brief_name};
 use tracing::Level;
 
 use super::caller::Caller;
 use crate::endpoint::Endpoint;
+use crate::log_limit::Lines;
 use crate::refusal::Refusal;
 use crate::transport::Transport;
 
@@ -43,8 +44,15 @@ impl ConnectionLog {
         }
     }
 
-    pub(crate) fn accepted(&self, hub: &HubName) {
-        line!(info, self, hub, None::<&str>, "A connection was accepted.");
+    /// Logs that a connection is accepted. A client may open and drop connections as fast as it can: of such a flood there
+    /// is only the number.
+    pub(crate) fn accepted(&self, endpoint: &Endpoint) {
+        let hub = &endpoint.hub;
+        let named = hub.clone();
+        let rest = move |accepted| tracing::info!(hub = %named, accepted, "More connections were accepted.");
+        if endpoint.log_limit.allows(("accepted", None), Lines::Many, rest) {
+            line!(info, self, hub, None::<&str>, "A connection was accepted.");
+        }
     }
 
     /// Logs at INFO who was refused, and at DEBUG what a misbehaving client can cause at will. A flood of either is a few
@@ -58,14 +66,14 @@ impl ConnectionLog {
             let rest = move |refused| {
                 tracing::info!(hub = %named, reason, token_error, refused, "More connections were refused.");
             };
-            if endpoint.refusals.allows(kind, rest) {
+            if endpoint.log_limit.allows(kind, Lines::Few, rest) {
                 line!(info, self, hub, reason, "A connection was refused.");
             }
         } else if tracing::enabled!(Level::DEBUG) {
             let rest = move |refused| {
                 tracing::debug!(hub = %named, reason, token_error, refused, "More connections were refused.");
             };
-            if endpoint.refusals.allows(kind, rest) {
+            if endpoint.log_limit.allows(kind, Lines::Few, rest) {
                 line!(debug, self, hub, reason, "A connection was refused.");
             }
         }

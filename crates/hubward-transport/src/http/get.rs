@@ -202,7 +202,7 @@ impl Opening {
         transport: Transport,
     ) -> impl FnOnce(Pipe) -> Connection + Send + use<> {
         let hub = admitted.endpoint.hub.clone();
-        admitted.log.accepted(&hub);
+        admitted.log.accepted(admitted.endpoint);
         let principal = admitted.caller.principal;
         let request = Arc::new(RequestInfo::new(parts));
         let Self { id, stateful, registration } = self;

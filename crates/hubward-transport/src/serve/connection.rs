@@ -28,7 +28,7 @@ use super::deadlines::{Awaited, SocketDeadlines};
 use super::hosts;
 use super::options::ServeOptions;
 use super::socket::{Place, ServedSocket};
-use crate::log_limit::LogLimit;
+use crate::log_limit::{Lines, LogLimit};
 
 /// What the connections of a listener share.
 pub(super) struct Listening {
@@ -127,7 +127,7 @@ impl Listening {
         let host = headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
         let host = host.as_deref().map(brief_name);
         let rest = |refused| tracing::info!(refused, "More requests named a host that is not listed.");
-        if self.refusals.allows("host", rest) {
+        if self.refusals.allows("host", Lines::Few, rest) {
             tracing::info!(host = host.as_deref(), "A request was refused: its host is not listed.");
         }
     }
@@ -135,7 +135,7 @@ impl Listening {
     /// Logs that a connection has no place.
     pub(super) fn log_full(&self) {
         let rest = |refused| tracing::warn!(refused, "More connections were refused: there are too many.");
-        if self.refusals.allows("full", rest) {
+        if self.refusals.allows("full", Lines::Few, rest) {
             let max_connections = self.options.max_connections;
             tracing::warn!(max_connections, "A connection was refused: there are too many.");
         }
@@ -144,7 +144,7 @@ impl Listening {
     /// Logs that the system gives no connection.
     pub(super) fn log_failed(&self, error: &io::Error) {
         let rest = |failures| tracing::warn!(failures, "Connections could still not be accepted.");
-        if self.refusals.allows("accept", rest) {
+        if self.refusals.allows("accept", Lines::Few, rest) {
             tracing::warn!(%error, "Connections cannot be accepted.");
         }
     }

@@ -283,3 +283,28 @@ async fn the_end_of_a_connection_is_one_line_with_its_reason_and_its_level() {
     let [line] = &log.lines(Level::WARN)[..] else { panic!("{:?}", log.lines(Level::WARN)) };
     assert!(line.starts_with(&format!("{about} {violated}")), "{line}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_ends_is_some_lines_for_each_reason_and_their_number() {
+    const VIOLATIONS: usize = 50;
+    const CLOSES: usize = 1200;
+    let log = CapturedLog::start();
+    let engine = engine(Hub::new("hub"));
+    for n in 0..VIOLATIONS + CLOSES {
+        let mut client = TestClient::connect(&engine, "c1").await;
+        client.send(&json!({ "type": if n < VIOLATIONS { 1 } else { 7 } })).await;
+        assert_eq!(client.message().await["type"], 7);
+        client.cut();
+        until_idle().await;
+    }
+    until_ended(&engine).await;
+    for (level, reason, lines, all) in
+        [(Level::WARN, "protocol_error", 10, VIOLATIONS), (Level::INFO, "client", 1000, CLOSES)]
+    {
+        let logged = log.lines(level);
+        let rest = format!(r#"More connections ended. hub=hub reason="{reason}" ended={}"#, all - lines);
+        assert_eq!(logged.iter().filter(|line| line.starts_with("A connection ended.")).count(), lines);
+        assert_eq!(logged.last(), Some(&rest));
+        assert_eq!(logged.len(), lines + 1);
+    }
+}

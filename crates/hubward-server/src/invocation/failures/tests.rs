@@ -119,6 +119,37 @@ async fn a_client_that_goes_away_in_the_middle_concerns_no_operator() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_failures_is_a_few_lines_for_each_method_and_their_number() {
+    const CALLS: usize = 1000;
+    let log = CapturedLog::start();
+    let hub = Hub::new("hub")
+        .method("M", async || Err::<(), _>(secret()))
+        .method("P", async || -> u8 { panic!("P panics") })
+        .method("Other", async || Err::<(), _>(secret()));
+    let engine = engine(hub);
+    let mut client = TestClient::connect(&engine, "c1").await;
+    for method in ["M", "P"] {
+        for _ in 0..CALLS {
+            client.call(method, json!([])).await;
+        }
+    }
+    client.call("Other", json!([])).await;
+    client.cut();
+    until_ended(&engine).await;
+    let (warnings, errors) = (log.lines(Level::WARN), log.lines(Level::ERROR));
+    let of = |lines: &[String], method: &str| lines.iter().filter(|line| line.contains(method)).count();
+    assert_eq!((of(&warnings, "Other"), of(&warnings, r#""M""#), of(&errors, r#""P""#)), (1, 11, 11));
+    let number = CALLS - 10;
+    for (lines, of_what) in [
+        (warnings, r#"method="M" failure="A hub method failed.""#),
+        (errors, r#"method="P" failure="A hub method panicked.""#),
+    ] {
+        let rest = format!("More of the same. hub=hub {of_what} failures={number}");
+        assert!(lines.contains(&rest), "{lines:?}");
+    }
+}
+
 #[test]
 fn what_an_error_says_of_its_cause_itself_is_not_repeated_and_the_line_is_bounded() {
     #[derive(Debug, thiserror::Error)]

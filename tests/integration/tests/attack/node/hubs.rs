@@ -68,6 +68,7 @@ fn common(name: &str) -> Hub {
             let calls = calls.load(Ordering::Relaxed);
             async move { calls }
         })
+        .method("Fail", async || Err::<(), _>(std::io::Error::other("the disk is gone")))
         .method("Length", async |text: String| text.len())
         .method("Sleep", async |ms: u64| tokio::time::sleep(Duration::from_millis(ms)).await)
         .method("Header", async |cx: HubContext, name: String| cx.request().header(&name).map(str::to_owned))
