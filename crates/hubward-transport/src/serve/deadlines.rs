@@ -181,6 +181,11 @@ impl SocketDeadlines {
         }
     }
 
+    /// Whether a write is blocked.
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.state.lock().writing.blocked_since().is_some()
+    }
+
     /// Notes that a write is blocked.
     pub(super) fn write_blocked(&self) {
         self.state.lock().writing.write_blocked(self.pace);

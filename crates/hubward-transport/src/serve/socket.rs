@@ -51,7 +51,12 @@ impl ServedSocket {
         (self.tcp, self.place)
     }
 
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Notes what came of a write of `bytes`. One that finds no room, as far as the runtime knows, asks the system: it may
+    /// have had some for long, and what it takes little by little looks like progress of the client.
+    fn noted(&self, mut written: Poll<io::Result<usize>>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if written.is_pending() && !bytes.is_empty() && !self.deadlines.is_write_blocked() {
+            written = write_now(&self.tcp, bytes);
+        }
         match &written {
             Poll::Pending => self.deadlines.write_blocked(),
             Poll::Ready(Ok(bytes)) => self.deadlines.written(*bytes),
@@ -98,7 +103,7 @@ impl AsyncWrite for ServedSocket {
             return Poll::Ready(written);
         }
         let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
-        self.noted(written)
+        self.noted(written, bytes)
     }
 
     fn poll_write_vectored(
@@ -106,12 +111,12 @@ impl AsyncWrite for ServedSocket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let first = slices.iter().find(|slice| !slice.is_empty());
-        if let Some(written) = self.attempt(first.map_or(&[][..], |slice| slice)) {
+        let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice);
+        if let Some(written) = self.attempt(first) {
             return Poll::Ready(written);
         }
         let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
-        self.noted(written)
+        self.noted(written, first)
     }
 
     fn is_write_vectored(&self) -> bool {
