@@ -8,18 +8,7 @@
 //! share their state.
 //!
 //! The crate that runs a suite needs Tokio with `macros` and `rt-multi-thread`.
-//!
-//! ```ignore
-//! mod as_a_backplane {
-//!     hubward_backplane::backplane_suite!(async { InMemoryNetwork::new() });
-//! }
-//! mod as_a_store {
-//!     hubward_backplane::group_store_suite!(async { |lease| Stores::of(InMemoryStore::with_lease(lease)) });
-//! }
-//! mod as_a_node_registry {
-//!     hubward_backplane::node_registry_suite!(async { |lease| Stores::of(InMemoryStore::with_lease(lease)) });
-//! }
-//! ```
+//! The guide's page on own backplanes and stores has an example of each.
 #![allow(clippy::expect_used, clippy::panic, reason = "this is test code: a failure here is to fail a test")]
 #![allow(missing_docs, reason = "the names of the tests are sentences that say what must hold")]
 

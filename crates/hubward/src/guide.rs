@@ -15,3 +15,4 @@ page!(Streams, "streams.md");
 page!(Errors, "errors.md");
 page!(Auth, "auth.md");
 page!(Limits, "limits.md");
+page!(BackplanesAndStores, "backplanes-and-stores.md");

@@ -4,6 +4,7 @@
 pub mod cancelling;
 pub mod confirmation;
 pub mod delivery;
+mod in_memory;
 pub mod lifecycle;
 pub mod recording_node;
 pub mod subscription;

@@ -1,43 +1,12 @@
 //! The in-memory backplane passes the suite, and what only it promises.
 
 use super::*;
-use crate::conformance::backplane::recording_node::{RecordingNode, SubscriberEvent, TestNetwork};
+use crate::conformance::backplane::recording_node::{RecordingNode, SubscriberEvent};
 
 mod as_a_backplane {
     use super::*;
 
     crate::backplane_suite!(async { InMemoryNetwork::new() });
-}
-
-impl TestNetwork for InMemoryNetwork {
-    fn backplane(&self, node: NodeId) -> Arc<dyn Backplane> {
-        Arc::new(self.backplane(node))
-    }
-
-    fn interrupt<'a>(&'a self, node: &'a NodeId) -> BoxFuture<'a, ()> {
-        Self::interrupt(self, node);
-        ready(()).boxed()
-    }
-
-    fn resume<'a>(&'a self, node: &'a NodeId) -> BoxFuture<'a, ()> {
-        Self::resume(self, node);
-        ready(()).boxed()
-    }
-
-    fn hold<'a>(&'a self, node: &'a NodeId) -> BoxFuture<'a, ()> {
-        Self::hold(self, node);
-        ready(()).boxed()
-    }
-
-    fn release<'a>(&'a self, node: &'a NodeId) -> BoxFuture<'a, ()> {
-        Self::release(self, node);
-        ready(()).boxed()
-    }
-
-    fn refuse(&self, topic: Topic) -> BoxFuture<'_, ()> {
-        Self::refuse(self, topic);
-        ready(()).boxed()
-    }
 }
 
 fn broadcast() -> Topic {
