@@ -184,12 +184,14 @@ async fn check(node: &NodeProcess, attacked: Attack, watch: &mut Wire) {
 #[tokio::test]
 async fn a_panic_fails_its_call_wherever_it_is_and_the_end_of_the_connection_runs() {
     let mut node = node();
-    let mut failures = Vec::new();
+    // The watches stay open: the end of one would be counted among those of the attacks.
+    let (mut failures, mut watches) = (Vec::new(), Vec::new());
     for attack in ATTACKS {
         let mut watch = watch(&node, "/poison").await;
         if AssertUnwindSafe(check(&node, *attack, &mut watch)).catch_unwind().await.is_err() {
             failures.push(format!("{attack:?}"));
         }
+        watches.push(watch);
         assert!(node.is_alive(), "the node ended after {attack:?}");
     }
     assert!(failures.is_empty(), "{failures:#?}");
