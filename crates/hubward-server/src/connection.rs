@@ -31,7 +31,7 @@ use hubward_types::{ConnectionId, Principal};
 use tokio::time::{Instant, Sleep};
 
 use self::close_reason::CloseReason;
-use self::config::ConnectionConfig;
+use self::config::{ConnectionConfig, Lost};
 use self::handle::{ConnectionHandle, OpeningRequest};
 use self::mailbox::ControlMessage;
 use self::turn::Turn;
@@ -59,6 +59,10 @@ pub(crate) struct ConnectionTask {
     pipe: Option<Pipe>,
     registration: Registration,
     opened: Box<Opened>,
+    /// Since when there is a pipe, where there is one.
+    attached_since: Instant,
+    /// Present while a stateful connection is counted among those that are lost.
+    lost: Option<Arc<Lost>>,
     /// Present once the handshake is done.
     handle: Option<Arc<ConnectionHandle>>,
     /// `on_connected`, while it runs; calls are read when it is done.
@@ -114,6 +118,8 @@ impl ConnectionTask {
             session: Session::server(config.session(transport, stateful), now.into_std()),
             config,
             pipe: Some(pipe),
+            attached_since: now,
+            lost: None,
             registration,
             opened: Box::new(Opened { id, principal, request }),
             handle: None,
@@ -234,7 +240,9 @@ impl ConnectionTask {
             return false;
         }
         let Poll::Ready(pipe) = self.registration.poll_resumed(cx) else { return false };
-        let now = Instant::now().into_std();
+        self.attached_since = Instant::now();
+        self.lost = None;
+        let now = self.attached_since.into_std();
         if self.pipe.replace(pipe).is_some() {
             self.session.disconnected(now);
         }

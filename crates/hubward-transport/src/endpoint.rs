@@ -5,11 +5,13 @@ use std::sync::Arc;
 use hubward_auth::{Authenticator, Cors, Policy};
 use hubward_types::HubName;
 
+use crate::absent::Absent;
 use crate::connections::claims::ConnectionClaims;
 use crate::connections::connection::Acceptor;
 use crate::connections::manager::ConnectionManager;
 use crate::log_limit::LogLimit;
 use crate::options::TransportOptions;
+use crate::pipe::long_polling::Absence;
 
 /// A path on which connections are opened. By default it is open to everyone, over all transports.
 pub struct Endpoint {
@@ -22,6 +24,8 @@ pub struct Endpoint {
     pub(crate) authenticator: Authenticator,
     pub(crate) policies: Vec<Policy>,
     pub(crate) cors: Cors,
+    /// Long-polling clients between two polls.
+    pub(crate) absent: Arc<Absent<Absence>>,
     /// How much is logged of what clients cause: refusals of each reason, with each error of a bearer token, and whatever
     /// else has a name here.
     pub(crate) log_limit: LogLimit<(&'static str, Option<&'static str>)>,
@@ -43,6 +47,7 @@ impl Endpoint {
             acceptor,
             claims: None,
             manager,
+            absent: Arc::new(Absent::new(&TransportOptions::default())),
             options: Arc::default(),
             authenticator: Authenticator::none(),
             policies: Vec::new(),
@@ -60,6 +65,7 @@ impl Endpoint {
 
     /// Sets limits, timeouts and switches.
     pub fn options(mut self, options: TransportOptions) -> Self {
+        self.absent = Arc::new(Absent::new(&options));
         self.options = Arc::new(options);
         self
     }

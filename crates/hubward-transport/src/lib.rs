@@ -20,6 +20,7 @@
 //! # let _ = app;
 //! ```
 
+mod absent;
 mod connections;
 mod endpoint;
 mod error;
@@ -38,6 +39,7 @@ pub mod raw;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use absent::Absent;
 pub use connections::claims::{Claim, Claimed, ConnectionClaims, OpeningConnection};
 pub use connections::connection::{Acceptor, Connection};
 pub use connections::manager::ConnectionManager;

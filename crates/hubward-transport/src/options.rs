@@ -50,6 +50,11 @@ pub struct TransportOptions {
     /// within `send_timeout` and the time that it takes at this rate. 0 is no limit. Default: 1,024, far below any line
     /// that a client can be used on (ASP.NET Core's server, Kestrel: 240).
     pub minimum_drain_bytes_per_second: u32,
+    /// Cap: how many connections of the path may be without a transport at the same time: of long-polling ones between two
+    /// polls, and of stateful ones that were lost. They have no socket, and one client could leave any number of them. Of
+    /// more, those that have been absent for longest are closed before their `disconnect_timeout`. Only those count that had
+    /// a poll or a WebSocket for less than that before. Default: 4,096.
+    pub absent_connections: usize,
     /// Cap: the largest body of one POST, in bytes; a larger one is refused with 413. Default: 1 MiB, because the
     /// official clients put all that was queued during a POST into the next one: 32 messages of the default limit.
     pub post_body_bytes: usize,
@@ -73,6 +78,8 @@ impl TransportOptions {
             Some("a timeout of TransportOptions is zero: raise it, or use Duration::MAX for never")
         } else if posts && self.post_body_bytes == 0 {
             Some("post_body_bytes is 0, so that a client without WebSockets could send nothing: raise it")
+        } else if self.absent_connections == 0 {
+            Some("absent_connections is 0, so that nobody could poll twice, or resume: raise it")
         } else if self.minimum_protocol_version > VERSION {
             Some(
                 "minimum_protocol_version is above 1, the newest version of negotiate that there is: lower it",
@@ -111,6 +118,7 @@ impl Default for TransportOptions {
             close_timeout: Duration::from_secs(5),
             send_timeout: Duration::from_secs(10),
             minimum_drain_bytes_per_second: 1024,
+            absent_connections: 4096,
             post_body_bytes: 1 << 20,
             application_buffer_bytes: 64 << 10,
             close_on_authentication_expiration: true,
@@ -149,6 +157,7 @@ mod tests {
         assert!(refused(|options| options.send_timeout = Duration::ZERO).contains("Duration::MAX"));
         assert_eq!(refused(|options| options.close_timeout = Duration::ZERO), "", "it closes at once then");
         assert!(refused(|options| options.post_body_bytes = 0).starts_with("post_body_bytes"));
+        assert!(refused(|options| options.absent_connections = 0).starts_with("absent_conn"));
         assert!(refused(|options| options.minimum_protocol_version = 2).starts_with("minimum_protocol"));
     }
 }

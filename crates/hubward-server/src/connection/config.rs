@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use hubward_hub::HubOptions;
 use hubward_proto::{Limits, SessionConfig, StatefulConfig};
-use hubward_transport::{Transport, TransportOptions};
+use hubward_transport::{Absent, Transport, TransportOptions};
+
+use super::handle::ConnectionHandle;
 
 /// What the connections of one mounted path have in common.
 pub(crate) struct ConnectionConfig {
@@ -16,7 +18,12 @@ pub(crate) struct ConnectionConfig {
     /// How long a client may take to read its Close message.
     pub(crate) close_timeout: Duration,
     pub(crate) close_on_authentication_expiration: bool,
+    /// The stateful connections whose WebSocket is lost.
+    pub(crate) lost: Absent<Lost>,
 }
+
+/// A stateful connection while its WebSocket is lost.
+pub(crate) struct Lost(pub(crate) Arc<ConnectionHandle>);
 
 impl ConnectionConfig {
     pub(crate) fn new(options: &HubOptions, transports: &TransportOptions) -> Self {
@@ -46,6 +53,7 @@ impl ConnectionConfig {
             long_polling: over(Transport::LongPolling, false),
             close_timeout: transports.close_timeout,
             close_on_authentication_expiration: transports.close_on_authentication_expiration,
+            lost: Absent::new(transports),
         }
     }
 

@@ -108,6 +108,12 @@ impl Mailbox {
         Self { state: Mutex::default(), limits, share, fill: AtomicU8::new(0), changed: Notify::new() }
     }
 
+    /// Has whoever can wait do so from so many bytes on, where that is less than its part of the limit.
+    pub(crate) fn waiting_from(mut self, bytes: usize) -> Self {
+        self.share.bytes = self.share.bytes.min(bytes);
+        self
+    }
+
     /// Puts a message in, and returns how full the mailbox is then. One that does not fit closes the mailbox and the
     /// connection: a slow consumer.
     pub(crate) fn push(&self, frame: Frame) -> Fill {

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use hubward_hub::{CallKind, HubContext, HubEngine};
 use hubward_proto::Protocol;
+use hubward_transport::Transport;
 
 use super::close_reason::{CLOSED_WITH_ERROR, CloseReason};
 use super::handle::ConnectionHandle;
@@ -14,6 +15,9 @@ use crate::engine::Engine;
 use crate::invocation::failures::{self, HubPart};
 use crate::invocation::{lifecycle, panics};
 use crate::membership::{self, lifecycle::NotOpened, opening::Opening};
+
+/// From how many waiting bytes on those who can wait do, where the client polls: as many as its pipe holds for a poll.
+const POLLED_BYTES: usize = 64 << 10;
 
 impl ConnectionTask {
     pub(super) fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
@@ -38,7 +42,7 @@ impl ConnectionTask {
             principal.clone(),
             protocol,
             request.clone(),
-            Mailbox::new(self.engine.mailbox_limits()),
+            mailbox(&self.engine, request.transport),
         ));
         self.handle = Some(handle.clone());
         if !self.session.is_stateful() {
@@ -56,6 +60,13 @@ impl ConnectionTask {
         let opening = self.registration.take_claim();
         self.connecting = Some(Box::pin(connected(engine, handle, hub, opening)));
     }
+}
+
+/// Makes the mailbox of a connection. A long-polling client may leave what it has asked for, without keeping a socket: that
+/// should not be much more than its pipe holds anyway.
+fn mailbox(engine: &Engine, transport: Transport) -> Mailbox {
+    let mailbox = Mailbox::new(engine.mailbox_limits());
+    if transport == Transport::LongPolling { mailbox.waiting_from(POLLED_BYTES) } else { mailbox }
 }
 
 /// Records a connection and subscribes for it, where that was not done before, and runs `on_connected`.

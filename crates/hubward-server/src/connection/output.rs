@@ -1,6 +1,7 @@
 //! What goes out: the session's own messages first, then the mailbox, as many as there are in one write.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hubward_transport::PipeError;
@@ -8,6 +9,7 @@ use tokio::time::Instant;
 
 use super::ConnectionTask;
 use super::close_reason::CloseReason;
+use super::config::Lost;
 use super::mailbox::{ControlMessage, Fill};
 use crate::invocation::permits::CallLimits;
 
@@ -91,7 +93,9 @@ impl ConnectionTask {
     /// Handles a transport that was lost without being closed: a stateful connection waits to be resumed, any other
     /// closes.
     pub(super) fn transport_lost(&mut self) -> Result<bool, CloseReason> {
-        if self.session.disconnected(Instant::now().into_std()) {
+        let now = Instant::now();
+        if self.session.disconnected(now.into_std()) {
+            self.note_lost(now);
             self.pipe = None;
             self.outgoing = VecDeque::new();
             self.blocked = false;
@@ -99,6 +103,19 @@ impl ConnectionTask {
             return Ok(true);
         }
         Err(CloseReason::TransportLost)
+    }
+
+    /// Counts this connection among those that are lost, which have no socket that would bound their number. Where they are
+    /// too many, those that are so for longest are not waited for any longer.
+    fn note_lost(&mut self, now: Instant) {
+        let Some(handle) = &self.handle else { return };
+        if self.pipe.is_some() && self.config.lost.counts(now.duration_since(self.attached_since)) {
+            let lost = Arc::new(Lost(handle.clone()));
+            for longest in self.config.lost.add(&lost) {
+                longest.0.close(CloseReason::ReconnectTimeout);
+            }
+            self.lost = Some(lost);
+        }
     }
 }
 

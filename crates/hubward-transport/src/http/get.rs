@@ -40,13 +40,14 @@ pub(crate) async fn get(admitted: Admitted<'_>, parts: Parts) -> Result<Response
         Transport::WebSockets => web_socket(admitted, parts).await,
         Transport::ServerSentEvents => server_sent_events(admitted, &parts).await,
         Transport::LongPolling => {
-            let timeout = admitted.endpoint.options.poll_timeout;
+            let (timeout, absent) =
+                (admitted.endpoint.options.poll_timeout, admitted.endpoint.absent.clone());
             let Some(channel) = long_polling(admitted, &parts).await? else {
                 return Ok(response::no_octets());
             };
             // A poll takes long: only what it needs is kept for it.
             drop(parts);
-            match channel.poll(timeout).await {
+            match channel.poll(timeout, absent).await {
                 PollResponse::Data(body) => Ok(response::octets(body)),
                 PollResponse::TimedOut => Ok(response::empty(StatusCode::OK)),
                 PollResponse::NoContent => Ok(response::empty(StatusCode::NO_CONTENT)),
@@ -120,10 +121,12 @@ async fn long_polling(
     match find_or_begin(&admitted, parts, &claims, Transport::LongPolling)? {
         Found::Poll(channel) => Ok(Some(channel)),
         Found::New(NewTransport::LongPolling(channel)) => {
-            let mut pipe = LongPollingPipe::new(channel, admitted.endpoint.options.clone());
+            let mut pipe = LongPollingPipe::new(channel.clone(), admitted.endpoint.options.clone());
             let opening = Opening::claimed(&admitted, &claims, &token(parts), None).await?;
             pipe.opened();
+            let absent = admitted.endpoint.absent.clone();
             accept(admitted, opening, parts, pipe.into());
+            channel.note_absent(&absent);
             Ok(None)
         }
         _ => Err(Refusal::TransportChanged),

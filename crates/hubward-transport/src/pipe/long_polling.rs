@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::inbox::Inbox;
 use super::received::{Received, TransportEnd};
 use super::wakers::{WakerSlot, unlock_and_wake};
+use crate::absent::Absent;
 use crate::error::PipeError;
 use crate::options::TransportOptions;
 use crate::pipe::deadline::{Deadline, NEVER, PIECE_BYTES, Pace};
@@ -37,6 +38,9 @@ pub(crate) struct LongPollingPipe {
     options: Arc<TransportOptions>,
 }
 
+/// One time between two polls, as long as it lasts.
+pub(crate) struct Absence(Weak<PollChannel>);
+
 /// What the pipe and the client's polls share.
 pub(crate) struct PollChannel {
     inbox: Arc<Inbox>,
@@ -53,6 +57,12 @@ struct State {
     polled: bool,
     /// Since when no poll is pending.
     idle_since: Instant,
+    /// Where it counts, while no poll is pending.
+    absence: Option<Arc<Absence>>,
+    /// Since when polls are pending, while some are.
+    polled_since: Instant,
+    /// How long polls were pending, less the time between them.
+    present: Duration,
     poll: WakerSlot,
     /// The pipe's owner, which waits for room in `outgoing` or, while closing, for `client_notified`.
     owner: WakerSlot,
@@ -84,6 +94,7 @@ pub(crate) struct PollBody {
 /// A pending poll. When it is dropped, answered or not, the client is idle.
 struct PendingPoll {
     channel: Arc<PollChannel>,
+    absent: Arc<Absent<Absence>>,
     number: u64,
 }
 
@@ -210,12 +221,16 @@ impl Drop for LongPollingPipe {
 
 impl PollChannel {
     pub(crate) fn new(inbox: Arc<Inbox>) -> Self {
+        let now = Instant::now();
         let state = State {
             outgoing: Vec::new(),
             taken: 0,
             newest: 0,
             polled: false,
-            idle_since: Instant::now(),
+            idle_since: now,
+            absence: None,
+            polled_since: now,
+            present: Duration::ZERO,
             poll: WakerSlot::default(),
             owner: WakerSlot::default(),
             closing: false,
@@ -230,8 +245,12 @@ impl PollChannel {
     }
 
     /// Waits for what a poll is answered with, up to the poll timeout.
-    pub(crate) async fn poll(self: Arc<Self>, timeout: Duration) -> PollResponse {
-        let Some(poll) = PendingPoll::begin(self) else { return PollResponse::Terminated };
+    pub(crate) async fn poll(
+        self: Arc<Self>,
+        timeout: Duration,
+        absent: Arc<Absent<Absence>>,
+    ) -> PollResponse {
+        let Some(poll) = PendingPoll::begin(self, absent) else { return PollResponse::Terminated };
         match tokio::time::timeout(timeout, poll_fn(|cx| poll.poll(cx))).await {
             Ok(Some(data)) => PollResponse::Data(PollBody { rest: data.into(), poll }),
             Ok(None) => PollResponse::NoContent,
@@ -249,26 +268,58 @@ impl PollChannel {
         self.inbox.end(TransportEnd::Closed { code: None });
     }
 
+    /// Notes that the client is between two polls. Where too many are, those that are so for longest are lost.
+    pub(crate) fn note_absent(self: &Arc<Self>, absent: &Absent<Absence>) {
+        let absence = Arc::new(Absence(Arc::downgrade(self)));
+        let mut state = self.state.lock();
+        let is_awaited = !state.polled && !state.closing && !state.terminated;
+        if !is_awaited || !absent.counts(state.present) {
+            return;
+        }
+        state.absence = Some(absence.clone());
+        drop(state);
+        let lost = absent.add(&absence);
+        lost.iter().filter_map(|absence| absence.0.upgrade()).for_each(|channel| channel.lose());
+    }
+
+    /// Ends the connection as one whose client has not come back in time, unless it has.
+    fn lose(&self) {
+        let mut state = self.state.lock();
+        if state.absence.take().is_none() {
+            return;
+        }
+        (state.terminated, state.client_notified) = (true, true);
+        state.outgoing = Vec::new();
+        unlock_and_wake(state, |state| [&mut state.owner]);
+        self.inbox.end(TransportEnd::Lost);
+    }
+
     /// Ends polling once what waits has been delivered.
     fn finish(&self) {
         let mut state = self.state.lock();
         state.closing = true;
+        state.absence = None;
         unlock_and_wake(state, |state| [&mut state.poll]);
     }
 }
 
 impl PendingPoll {
     /// Begins the newest poll, which wakes the one before it. `None` where the client has ended the connection.
-    fn begin(channel: Arc<PollChannel>) -> Option<Self> {
+    fn begin(channel: Arc<PollChannel>, absent: Arc<Absent<Absence>>) -> Option<Self> {
         let mut state = channel.state.lock();
         if state.terminated {
             return None;
         }
         state.newest += 1;
-        state.polled = true;
+        if !std::mem::replace(&mut state.polled, true) {
+            state.absence = None;
+            state.polled_since = Instant::now();
+            let between = state.polled_since.duration_since(state.idle_since);
+            state.present = state.present.saturating_sub(between);
+        }
         let number = state.newest;
         unlock_and_wake(state, |state| [&mut state.poll]);
-        Some(Self { channel, number })
+        Some(Self { channel, absent, number })
     }
 
     /// Waits for data; for `None` where there will be none.
@@ -325,10 +376,15 @@ impl Drop for PendingPoll {
         if state.newest == self.number {
             state.polled = false;
             state.client_notified |= state.terminated;
-            state.idle_since = Instant::now();
+            let now = Instant::now();
+            state.idle_since = now;
+            state.present = state.present.saturating_add(now.duration_since(state.polled_since));
             state.poll.clear();
             if state.client_notified {
                 unlock_and_wake(state, |state| [&mut state.owner]);
+            } else {
+                drop(state);
+                self.channel.note_absent(&self.absent);
             }
         }
     }

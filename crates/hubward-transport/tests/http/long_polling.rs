@@ -147,3 +147,26 @@ async fn a_client_that_does_not_poll_holds_its_owner_back() {
     };
     tokio::join!(written, polls).0.unwrap();
 }
+
+#[tokio::test]
+async fn a_client_that_opens_connections_and_leaves_them_keeps_a_bounded_number() {
+    const MOST: usize = 8;
+    let server = Server::echo(options(|options| options.absent_connections = MOST)).await;
+    let faithful = server.negotiated().await;
+    server.get(&faithful).await;
+    let mut pending = poll(&server, &faithful).await;
+    let mut left = Vec::new();
+    for _ in 0..4 * MOST {
+        let target = server.negotiated().await;
+        assert_eq!(server.get(&target).await.status, 200);
+        left.push(target);
+    }
+    let mut alive = 0;
+    for target in &left {
+        // The longest absent come first: those that are alive are taken by their DELETE.
+        alive += usize::from(server.request("DELETE", target, &[], b"").await.status == 202);
+    }
+    assert!((MOST..=MOST + MOST / 8).contains(&alive), "{alive}");
+    assert_eq!(server.post(&faithful, b"still there").await.status, 200);
+    assert_eq!(pending.response().await.text(), "still there");
+}

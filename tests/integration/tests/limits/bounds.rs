@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hubward::TransportOptions;
 use hubward_tests::frame::{self, masked};
-use hubward_tests::{HANDSHAKE, Http, TestNode};
+use hubward_tests::{HANDSHAKE, Http, TestNode, eventually};
 use serde_json::json;
 
 use crate::{UNEXPECTED, hub, node_with};
@@ -178,4 +178,27 @@ async fn pings_of_the_web_socket_get_a_pong_and_the_hubs_own_are_sent() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn stateful_clients_that_leave_their_connections_keep_a_bounded_number() {
+    const MOST: usize = 8;
+    /// Each is cut on purpose, so that it could be resumed.
+    const LEFT: usize = 4 * MOST;
+    let options = TransportOptions {
+        allow_stateful_reconnects: true,
+        absent_connections: MOST,
+        ..TransportOptions::default()
+    };
+    let node = TestNode::with_hub_and_transports(hub(), options).await;
+    let connect = node.client("/hub").query("useStatefulReconnect=true");
+    for _ in 0..LEFT {
+        let mut client = connect.open_web_socket().await;
+        client.send_text(b"{\"protocol\":\"json\",\"version\":2}\x1e").await;
+        assert_eq!(client.receive().await, json!({}));
+    }
+    let count = || node.hubs.connection_count("hub");
+    eventually("the longest absent to end", async || count() <= MOST + MOST / 8).await;
+    // The others still wait for their clients.
+    assert!(count() >= MOST, "{}", count());
 }

@@ -21,6 +21,21 @@ fn open() -> (LongPollingPipe, Arc<PollChannel>) {
     (LongPollingPipe::new(channel.clone(), Arc::new(options)), channel)
 }
 
+/// A list of absent clients on which so many may be.
+fn absent(most: usize) -> Arc<Absent<Absence>> {
+    let options = TransportOptions {
+        absent_connections: most,
+        disconnect_timeout: DISCONNECT_TIMEOUT,
+        ..Default::default()
+    };
+    Arc::new(Absent::new(&options))
+}
+
+/// A list on which there is room for anyone.
+fn anyone() -> Arc<Absent<Absence>> {
+    absent(usize::MAX)
+}
+
 /// How a poll is answered, with its whole body.
 #[derive(PartialEq, Eq, Debug)]
 enum Answer {
@@ -31,7 +46,7 @@ enum Answer {
 }
 
 async fn poll(channel: &Arc<PollChannel>) -> Answer {
-    match channel.clone().poll(POLL_TIMEOUT).await {
+    match channel.clone().poll(POLL_TIMEOUT, anyone()).await {
         PollResponse::Data(mut body) => {
             let mut data = Vec::new();
             while let Some(piece) = next_piece(&mut body) {
@@ -128,7 +143,9 @@ async fn a_client_is_there_as_long_as_it_takes_the_answer_to_its_poll() {
     let ((mut pipe, channel), owner) = (open(), TestTask::new());
     let mut frames = VecDeque::from(vec![frame(&[7; OUTGOING_BYTES]); 3]);
     assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
-    let PollResponse::Data(mut body) = channel.clone().poll(POLL_TIMEOUT).await else { panic!("no data") };
+    let PollResponse::Data(mut body) = channel.clone().poll(POLL_TIMEOUT, anyone()).await else {
+        panic!("no data")
+    };
     assert_eq!(body.size_hint().exact(), Some(OUTGOING_BYTES as u64));
     assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
     for _ in 0..4 {
@@ -146,7 +163,9 @@ async fn a_client_that_takes_no_more_of_the_answer_to_its_poll_is_a_slow_consume
     let ((mut pipe, channel), owner) = (open(), TestTask::new());
     let mut frames = VecDeque::from(vec![frame(&[7; OUTGOING_BYTES]); 3]);
     assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
-    let PollResponse::Data(mut body) = channel.clone().poll(POLL_TIMEOUT).await else { panic!("no data") };
+    let PollResponse::Data(mut body) = channel.clone().poll(POLL_TIMEOUT, anyone()).await else {
+        panic!("no data")
+    };
     assert!(next_piece(&mut body).is_some());
     assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
     tokio::time::advance(DISCONNECT_TIMEOUT).await;
@@ -221,4 +240,55 @@ async fn a_dropped_pipe_ends_the_polls_and_the_inbox() {
     assert!(client.was_woken());
     assert_eq!(pending.await, Answer::NoContent);
     assert_eq!(channel.inbox().poll_ended(&client.cx()), Poll::Ready(TransportEnd::Lost));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_too_many_clients_are_between_two_polls_the_longest_absent_is_lost() {
+    const MOST: usize = 4;
+    let absent = absent(MOST);
+    let (mut polling, present) = (open(), TestTask::new());
+    polling.1.note_absent(&absent);
+    let mut pending = pin!(polling.1.clone().poll(POLL_TIMEOUT, absent.clone()));
+    assert!(present.poll(pending.as_mut()).is_pending());
+    let mut others: Vec<_> = (0..MOST + 1).map(|_| (open(), TestTask::new())).collect();
+    for ((pipe, channel), owner) in &mut others {
+        let mut frames = VecDeque::from(vec![frame(&[7; OUTGOING_BYTES]); 2]);
+        assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
+        assert!(pipe.poll_receive(&mut owner.cx(), &mut Vec::new()).is_pending());
+        assert!(!owner.was_woken());
+        channel.note_absent(&absent);
+    }
+    let lost = Received::End(TransportEnd::Lost);
+    for (number, ((pipe, channel), owner)) in others.iter_mut().enumerate() {
+        let is_longest = number == 0;
+        assert_eq!(owner.was_woken(), is_longest);
+        let received = pipe.poll_receive(&mut owner.cx(), &mut Vec::new());
+        assert_eq!(received == Poll::Ready(lost), is_longest);
+        // Also where it is its output that is blocked, and nothing is received.
+        assert_eq!(write(pipe, owner, b"more") == Poll::Ready(Err(PipeError::Lost)), is_longest);
+        assert_eq!(poll(channel).await == Answer::Terminated, is_longest);
+    }
+    let received = polling.0.poll_receive(&mut present.cx(), &mut Vec::new());
+    assert!(received.is_pending(), "one that polls is not absent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_had_a_poll_pending_for_long_enough_is_not_among_those_that_are_too_many() {
+    let absent = absent(1);
+    let leave = async |polls: Duration| {
+        let ((pipe, channel), client) = (open(), TestTask::new());
+        {
+            let mut pending = pin!(channel.clone().poll(POLL_TIMEOUT, absent.clone()));
+            assert!(client.poll(pending.as_mut()).is_pending());
+            tokio::time::advance(polls).await;
+        }
+        (pipe, channel)
+    };
+    let faithful = leave(DISCONNECT_TIMEOUT).await;
+    let passing = leave(DISCONNECT_TIMEOUT / 2).await;
+    let _others = [leave(Duration::ZERO).await, leave(Duration::ZERO).await];
+    for ((mut pipe, _), is_lost) in [(faithful, false), (passing, true)] {
+        let received = pipe.poll_receive(&mut TestTask::new().cx(), &mut Vec::new());
+        assert_eq!(received.is_ready(), is_lost);
+    }
 }

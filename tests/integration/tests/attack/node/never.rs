@@ -47,7 +47,7 @@ fn of_transports() -> (Vec<(&'static str, TransportOptions)>, TransportOptions) 
         connect_timeout, disconnect_timeout, poll_timeout, close_timeout, send_timeout
     }
         web_sockets, server_sent_events, long_polling, allow_stateful_reconnects, minimum_protocol_version,
-        minimum_drain_bytes_per_second, post_body_bytes, application_buffer_bytes,
+        minimum_drain_bytes_per_second, absent_connections, post_body_bytes, application_buffer_bytes,
         close_on_authentication_expiration
     )
 }

@@ -21,3 +21,13 @@ fn nothing_is_kept_of_the_memory_of_a_burst() {
         assert!(state.controls.capacity().max(controls.capacity()) <= KEPT_MESSAGES);
     }
 }
+
+#[test]
+fn whoever_can_wait_does_from_the_bytes_on_that_were_set_and_not_later_than_from_a_quarter_on() {
+    let bytes = frame().len();
+    for (limit, waiting_from) in [(100 * bytes, 2 * bytes), (8 * bytes, usize::MAX)] {
+        let mailbox = mailbox(usize::MAX, limit).waiting_from(waiting_from);
+        assert_eq!(mailbox.push(frame()), Fill::Room);
+        assert_eq!(mailbox.push(frame()), Fill::Crowded);
+    }
+}
