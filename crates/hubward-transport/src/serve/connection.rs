@@ -13,7 +13,8 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::FutureExt;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use hubward_types::brief_name;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -97,9 +98,9 @@ fn answer(
     deadlines.request_begins();
     let ends = ResponseEnd(deadlines.clone());
     let is_unambiguous = hosts::is_unambiguous(request.version(), request.headers());
-    let is_listed = hosts::allows(&listening.options.hosts, request.headers());
+    let is_listed = hosts::allows(&listening.options.hosts, request.uri(), request.headers());
     if !is_listed {
-        listening.log_host(request.headers());
+        listening.log_host(request.uri(), request.headers());
     }
     // Where it has a Content-Length as well, hyper has dropped that, and a proxy in front may have gone by it.
     let may_be_two = request.headers().contains_key(header::TRANSFER_ENCODING);
@@ -123,9 +124,9 @@ fn answer(
 
 impl Listening {
     /// Logs that a request names another host.
-    fn log_host(&self, headers: &HeaderMap) {
+    fn log_host(&self, target: &Uri, headers: &HeaderMap) {
         let host = headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
-        let host = host.as_deref().map(brief_name);
+        let host = target.authority().map(Authority::as_str).or(host.as_deref()).map(brief_name);
         let rest = |refused| tracing::info!(refused, "More requests named a host that is not listed.");
         if self.refusals.allows("host", Lines::Few, rest) {
             tracing::info!(host = host.as_deref(), "A request was refused: its host is not listed.");

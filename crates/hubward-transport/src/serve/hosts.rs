@@ -1,7 +1,7 @@
 //! Which names a server is reached by. A web page can make a name of its own lead to a server that only its visitor can
 //! reach (DNS rebinding), and is then of the same origin; the name in `Host` shows it.
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Uri, Version, header};
 
 /// Returns whether a request names one host, as HTTP/1.1 requires. Of two, a proxy in front may have gone by the other.
 pub(super) fn is_unambiguous(version: Version, headers: &HeaderMap) -> bool {
@@ -12,16 +12,16 @@ pub(super) fn is_unambiguous(version: Version, headers: &HeaderMap) -> bool {
 }
 
 /// Returns whether a request names one of `hosts`, with any port; no hosts are all. A request without exactly one
-/// `Host` is refused where there are some, as one that names another is.
-pub(super) fn allows(hosts: &[String], headers: &HeaderMap) -> bool {
+/// `Host` is refused where there are some, as one that names another is, there or in a target such as
+/// `http://other.example/`, which goes before `Host` (RFC 9112, section 3.2.2).
+pub(super) fn allows(hosts: &[String], target: &Uri, headers: &HeaderMap) -> bool {
     if hosts.is_empty() {
         return true;
     }
     let mut given = headers.get_all(header::HOST).iter();
     let (Some(given), None) = (given.next(), given.next()) else { return false };
-    let Ok(given) = given.to_str() else { return false };
-    let name = without_port(given);
-    hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+    let is_listed = |given: &str| hosts.iter().any(|host| host.eq_ignore_ascii_case(without_port(given)));
+    given.to_str().is_ok_and(is_listed) && target.authority().is_none_or(|given| is_listed(given.as_str()))
 }
 
 /// Returns whether requests can name this host: it has no port, no scheme and no path.
@@ -62,7 +62,18 @@ mod tests {
             ("", false),
         ] {
             let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(given))]);
-            assert_eq!(allows(&hosts, &headers), allowed, "{given}");
+            assert_eq!(allows(&hosts, &Uri::from_static("/"), &headers), allowed, "{given}");
+        }
+        let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("hubs.example"))]);
+        for (target, allowed) in [
+            ("http://hubs.example/hub", true),
+            ("http://[::1]:80/", true),
+            ("http://evil.example/hub", false),
+            ("http://hubs.example@evil.example/", false),
+            ("evil.example:443", false),
+            ("*", true),
+        ] {
+            assert_eq!(allows(&hosts, &target.parse().unwrap(), &headers), allowed, "{target}");
         }
         for (host, can_be_named) in [
             ("hubs.example", true),
@@ -76,7 +87,8 @@ mod tests {
         ] {
             assert_eq!(is_name(host), can_be_named, "{host}");
         }
-        assert!(!allows(&hosts, &HeaderMap::new()));
-        assert!(allows(&[], &HeaderMap::new()));
+        let target = Uri::from_static("/");
+        assert!(!allows(&hosts, &target, &HeaderMap::new()));
+        assert!(allows(&[], &target, &HeaderMap::new()));
     }
 }

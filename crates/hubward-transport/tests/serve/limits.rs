@@ -18,10 +18,16 @@ async fn handlers_know_the_address_of_their_client() {
 #[tokio::test]
 async fn a_host_that_is_not_listed_is_refused_with_400() {
     let served = serve(ServeOptions { hosts: vec!["hubs.example".into()], ..ServeOptions::default() }).await;
-    for (host, status) in [("hubs.example:80", "200"), ("evil.example", "400")] {
+    for (target, host, status) in [
+        ("/", "hubs.example:80", 200),
+        ("/", "evil.example", 400),
+        ("http://hubs.example/", "hubs.example", 200),
+        ("http://hubs.example/", "evil.example", 400),
+        ("http://evil.example/", "hubs.example", 400),
+    ] {
         let mut http = Http::connect(served.address).await;
-        http.write(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await;
-        assert_eq!(http.response().await.status.to_string(), status, "{host}");
+        http.write(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await;
+        assert_eq!(http.response().await.status, status, "{target} {host}");
     }
 }
 
