@@ -256,6 +256,7 @@ async fn where_too_many_clients_are_between_two_polls_the_longest_absent_is_lost
         assert!(pipe.poll_write(&mut owner.cx(), &mut frames).is_pending());
         assert!(pipe.poll_receive(&mut owner.cx(), &mut Vec::new()).is_pending());
         assert!(!owner.was_woken());
+        tokio::time::advance(DISCONNECT_TIMEOUT / 16).await;
         channel.note_absent(&absent);
     }
     let lost = Received::End(TransportEnd::Lost);
@@ -286,6 +287,7 @@ async fn a_client_that_had_a_poll_pending_for_long_enough_is_not_among_those_tha
     };
     let faithful = leave(DISCONNECT_TIMEOUT).await;
     let passing = leave(DISCONNECT_TIMEOUT / 2).await;
+    tokio::time::advance(DISCONNECT_TIMEOUT / 8).await;
     let _others = [leave(Duration::ZERO).await, leave(Duration::ZERO).await];
     for ((mut pipe, _), is_lost) in [(faithful, false), (passing, true)] {
         let received = pipe.poll_receive(&mut TestTask::new().cx(), &mut Vec::new());
