@@ -27,7 +27,7 @@ pub enum Lines {
 /// A limit of log lines for each kind `K`, of which there has to be a fixed number.
 #[derive(Clone)]
 pub struct LogLimit<K> {
-    windows: Arc<Mutex<HashMap<K, Window>>>,
+    windows: Arc<Windows<K>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -38,40 +38,57 @@ impl<K> fmt::Debug for LogLimit<K> {
     }
 }
 
+/// The windows of all kinds. What they still withhold is counted when they are dropped.
+struct Windows<K>(Mutex<HashMap<K, Window>>);
+
 struct Window {
     began: Instant,
     lines: usize,
     withheld: u64,
     /// Whether a task waits to log the number of withheld lines.
     awaited: bool,
+    /// What logs it instead since the shutdown has begun, which is not to wait for such a task.
+    rest: Option<Rest>,
 }
+
+/// Logs how many lines were withheld.
+type Rest = Box<dyn FnOnce(u64) + Send>;
 
 impl<K: Clone + Eq + Hash + Send + 'static> LogLimit<K> {
     /// Makes a limit. The numbers are logged by tasks of the tracker, which end at the shutdown at the latest.
     pub fn new(tasks: TaskTracker, shutdown: CancellationToken) -> Self {
-        Self { windows: Arc::default(), tasks, shutdown }
+        Self { windows: Arc::new(Windows(Mutex::default())), tasks, shutdown }
     }
 
     /// Returns whether a line may be logged. Where it may not, `summarize` logs how many could not when the time of the
     /// limit is over, whether or not more come; only the first that is withheld is taken for that.
     pub fn allows(&self, kind: K, most: Lines, summarize: impl FnOnce(u64) + Send + 'static) -> bool {
         let now = Instant::now();
-        let mut windows = self.windows.lock();
+        let mut windows = self.windows.0.lock();
         let window = windows.entry(kind.clone()).or_insert(Window::new(now));
         if !window.awaited && now.duration_since(window.began) >= WINDOW {
-            *window = Window::new(now);
+            let ended = std::mem::replace(window, Window { lines: 1, ..Window::new(now) });
+            // It may log, which is done outside of the lock.
+            drop(windows);
+            ended.end();
+            return true;
         }
         if window.lines < most as usize {
             window.lines += 1;
             return true;
         }
         window.withheld += 1;
-        if !window.awaited && !self.shutdown.is_cancelled() {
-            window.awaited = true;
-            let until = window.began + WINDOW;
-            drop(windows);
-            self.tasks.spawn(self.clone().summarize_at(until, kind, summarize));
+        if window.awaited {
+            return false;
         }
+        if self.shutdown.is_cancelled() {
+            window.rest.get_or_insert_with(|| Box::new(summarize));
+            return false;
+        }
+        window.awaited = true;
+        let until = window.began + WINDOW;
+        drop(windows);
+        self.tasks.spawn(self.clone().summarize_at(until, kind, summarize));
         false
     }
 
@@ -80,7 +97,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> LogLimit<K> {
             () = tokio::time::sleep_until(until) => {}
             () = self.shutdown.cancelled() => {}
         }
-        let withheld = self.windows.lock().get_mut(&kind).map_or(0, |window| {
+        let withheld = self.windows.0.lock().get_mut(&kind).map_or(0, |window| {
             window.awaited = false;
             std::mem::take(&mut window.withheld)
         });
@@ -90,7 +107,19 @@ impl<K: Clone + Eq + Hash + Send + 'static> LogLimit<K> {
 
 impl Window {
     fn new(began: Instant) -> Self {
-        Self { began, lines: 0, withheld: 0, awaited: false }
+        Self { began, lines: 0, withheld: 0, awaited: false, rest: None }
+    }
+
+    fn end(self) {
+        if let Some(rest) = self.rest {
+            rest(self.withheld);
+        }
+    }
+}
+
+impl<K> Drop for Windows<K> {
+    fn drop(&mut self) {
+        std::mem::take(self.0.get_mut()).into_values().for_each(Window::end);
     }
 }
 
@@ -146,5 +175,15 @@ mod tests {
         assert_eq!(limited.summaries(), [2]);
         assert_eq!(limited.lines("a", 100), 0);
         assert!(limited.limit.tasks.is_empty(), "nobody has to wait for a task");
+        tokio::time::advance(WINDOW).await;
+        assert_eq!(limited.lines("a", LINES + 3), LINES);
+        assert_eq!(
+            limited.summaries(),
+            [100],
+            "what was withheld since is counted when the limit begins anew"
+        );
+        let summaries = limited.summaries.clone();
+        drop(limited);
+        assert_eq!(*summaries.lock(), [3], "and at last when nothing can come any more");
     }
 }

@@ -13,6 +13,7 @@ use tracing::Level;
 
 use crate::connection::deadlines::STALL_TIME;
 use crate::engine::Engine;
+use crate::node::Node;
 use crate::testing::client::{Next, TestClient};
 use crate::testing::log::CapturedLog;
 use crate::testing::{Journal, engine, pass, until_ended, until_idle};
@@ -307,4 +308,28 @@ async fn a_flood_of_ends_is_some_lines_for_each_reason_and_their_number() {
         assert_eq!(logged.last(), Some(&rest));
         assert_eq!(logged.len(), lines + 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_the_ends_at_a_shutdown_none_is_lost_to_the_log() {
+    const CONNECTIONS: usize = 1100;
+    let log = CapturedLog::start();
+    let engine = engine(Hub::new("hub"));
+    let node = Node::new(engine.context.clone(), [engine.clone()]);
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(TestClient::connect(&engine, "c1").await);
+    }
+    let closed = async {
+        for client in &mut clients {
+            assert_eq!(client.message().await["type"], 7);
+            client.send_close_frame().await;
+        }
+    };
+    tokio::join!(node.shut_down(), closed);
+    drop((node, engine));
+    let lines = log.lines(Level::INFO);
+    let ended = lines.iter().filter(|line| line.contains(r#"reason="shutdown""#)).count();
+    let rest = format!(r#"More connections ended. hub=hub reason="shutdown" ended={}"#, CONNECTIONS - 1000);
+    assert_eq!((ended, lines.last()), (1001, Some(&rest)));
 }
