@@ -7,6 +7,7 @@ pub(crate) mod deadlines;
 pub(crate) mod hosts;
 pub(crate) mod options;
 pub(crate) mod socket;
+mod turns;
 
 use std::io;
 use std::sync::Arc;

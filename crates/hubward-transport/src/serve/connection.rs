@@ -29,6 +29,7 @@ use super::deadlines::{Awaited, SocketDeadlines};
 use super::hosts;
 use super::options::ServeOptions;
 use super::socket::{Place, ServedSocket};
+use super::turns::Turns;
 use crate::log_limit::{Lines, LogLimit};
 
 /// What the connections of a listener share.
@@ -55,6 +56,7 @@ pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, list
     let mut serving = pin!(serving);
     let mut stopped = pin!(options.shutdown.cancelled().fuse());
     let mut stop_at = None;
+    let turns = Turns::new();
     let mut sleep = pin!(tokio::time::sleep(options.head_timeout));
     poll_fn(|cx| {
         if stopped.as_mut().poll(cx).is_ready() {
@@ -62,7 +64,7 @@ pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, list
             stop_at = Instant::now().checked_add(options.shutdown_timeout).map(|at| (at, Awaited::Request));
         }
         loop {
-            if serving.as_mut().poll(cx).is_ready() {
+            if turns.poll(cx, serving.as_mut()).is_ready() {
                 return Poll::Ready(());
             }
             let nearest = [deadlines.nearest(), stop_at].into_iter().flatten().min();

@@ -5,6 +5,7 @@
 mod attack;
 mod limits;
 mod requests;
+mod turns;
 
 use std::future::pending;
 use std::net::SocketAddr;
