@@ -48,10 +48,14 @@ pub enum AuthConfigError {
         algorithm: &'static str,
     },
     /// No issuer is named, and any issuer is not allowed either.
-    #[error("no issuer is configured and any issuer is not allowed")]
+    #[error(
+        "no issuer is configured: name those that tokens may come from in JwtConfig::issuers, or set allow_any_issuer"
+    )]
     NoIssuer,
     /// No audience is named, and any audience is not allowed either.
-    #[error("no audience is configured and any audience is not allowed")]
+    #[error(
+        "no audience is configured: name those that tokens may be for in JwtConfig::audiences, or set allow_any_audience"
+    )]
     NoAudience,
     /// The leeway would make the lifetime of tokens meaningless.
     #[error("the leeway for token lifetimes is {seconds} s, at most {limit} s are allowed")]

@@ -28,7 +28,7 @@ enum Starting {
     Started,
 }
 
-/// Why a node could not be started. Try again later, except after a [`RegistryError::DuplicateId`].
+/// Why a node could not be started. Try again later, except after a [`RegistryError::DuplicateId`] or a shutdown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -38,6 +38,9 @@ pub enum StartError {
     /// The backplane could not be reached.
     #[error("the node could not join the others")]
     Backplane(#[from] BackplaneError),
+    /// The node has been shut down.
+    #[error("the node has been shut down; build another one")]
+    ShutDown,
 }
 
 impl Node {
@@ -64,6 +67,9 @@ impl Node {
     /// [`StartError`]; the node is then not joined, and may be started again.
     pub async fn start(&self) -> Result<(), StartError> {
         let mut starting = self.starting.lock().await;
+        if self.context.shutdown.is_cancelled() {
+            return Err(StartError::ShutDown);
+        }
         if matches!(*starting, Starting::NotBegun) {
             let hubs = self.hubs.values().cloned().collect();
             *starting = Starting::Running(Box::pin(join_others(self.context.clone(), hubs)));
@@ -83,6 +89,12 @@ impl Node {
         }
         self.context.tasks.close();
         self.context.tasks.wait().await;
+        let mut starting = self.starting.lock().await;
+        // One that runs comes to its end first: otherwise the node would be announced after it has left.
+        if let Starting::Running(running) = &mut *starting {
+            let _ = running.await;
+            *starting = Starting::NotBegun;
+        }
         lives::withdraw(&self.context).await;
         if let Some(backplane) = &self.context.backplane {
             backplane.stop().await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hubward_types::zero_duration;
+
 use crate::pipe::deadline::Pace;
 use crate::transport::Transport;
 
@@ -68,14 +70,14 @@ pub struct TransportOptions {
 impl TransportOptions {
     /// Returns what no connection could be served with, and what to do about it; `None` where there is nothing.
     pub fn mistake(&self) -> Option<&'static str> {
-        let timeouts = [self.connect_timeout, self.disconnect_timeout, self.poll_timeout, self.send_timeout];
+        let zero = zero_duration!(self, connect_timeout, disconnect_timeout, poll_timeout, send_timeout);
         let posts = self.server_sent_events || self.long_polling;
         if !self.web_sockets && !posts {
             Some("no transport is offered: set web_sockets, server_sent_events or long_polling")
         } else if self.allow_stateful_reconnects && !self.web_sockets {
             Some("allow_stateful_reconnects needs web_sockets: no other transport can be resumed")
-        } else if timeouts.iter().any(Duration::is_zero) {
-            Some("a timeout of TransportOptions is zero: raise it, or use Duration::MAX for never")
+        } else if zero.is_some() {
+            zero
         } else if posts && self.post_body_bytes == 0 {
             Some("post_body_bytes is 0, so that a client without WebSockets could send nothing: raise it")
         } else if self.absent_connections == 0 {
@@ -151,10 +153,15 @@ mod tests {
             refused(|options| (options.web_sockets, options.allow_stateful_reconnects) = (false, true))
                 .starts_with("allow_stateful_reconnects")
         );
-        assert!(refused(|options| options.connect_timeout = Duration::ZERO).contains("Duration::MAX"));
-        assert!(refused(|options| options.disconnect_timeout = Duration::ZERO).contains("Duration::MAX"));
-        assert!(refused(|options| options.poll_timeout = Duration::ZERO).contains("Duration::MAX"));
-        assert!(refused(|options| options.send_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(
+            refused(|options| options.connect_timeout = Duration::ZERO).starts_with("connect_timeout is")
+        );
+        assert!(
+            refused(|options| options.disconnect_timeout = Duration::ZERO)
+                .starts_with("disconnect_timeout is")
+        );
+        assert!(refused(|options| options.poll_timeout = Duration::ZERO).starts_with("poll_timeout is"));
+        assert!(refused(|options| options.send_timeout = Duration::ZERO).starts_with("send_timeout is"));
         assert_eq!(refused(|options| options.close_timeout = Duration::ZERO), "", "it closes at once then");
         assert!(refused(|options| options.post_body_bytes = 0).starts_with("post_body_bytes"));
         assert!(refused(|options| options.absent_connections = 0).starts_with("absent_conn"));

@@ -6,6 +6,7 @@ mod id;
 mod principal;
 mod secret;
 mod target;
+mod zero_duration;
 
 pub use brief::{brief_chain, brief_display, brief_error, brief_name};
 pub use id::{ConnectionId, GroupName, HubName, NodeId, UserId};

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use hubward_types::zero_duration;
+
 /// The options of one hub. [`Duration::MAX`] is "never" in each of them; what could not work is refused when the hub is
 /// built.
 ///
@@ -71,17 +73,16 @@ pub struct HubOptions {
 impl HubOptions {
     /// Returns what no hub could work with, and what to do about it.
     pub(crate) fn mistake(&self) -> Option<&'static str> {
-        let timeouts = [
-            self.handshake_timeout,
-            self.keep_alive_interval,
-            self.client_timeout,
-            self.client_result_timeout,
-            self.confirmation_timeout,
-        ];
-        if timeouts.iter().any(Duration::is_zero) {
-            return Some(
-                "an interval or timeout of HubOptions is zero: raise it, or use Duration::MAX for never",
-            );
+        let zero = zero_duration!(
+            self,
+            handshake_timeout,
+            keep_alive_interval,
+            client_timeout,
+            client_result_timeout,
+            confirmation_timeout,
+        );
+        if zero.is_some() {
+            return zero;
         }
         let mistakes = [
             (
@@ -138,11 +139,22 @@ mod tests {
             options.mistake().unwrap_or_default()
         };
         assert_eq!(HubOptions::default().mistake(), None);
-        assert!(refused(|options| options.handshake_timeout = Duration::ZERO).contains("Duration::MAX"));
-        assert!(refused(|options| options.keep_alive_interval = Duration::ZERO).contains("Duration::MAX"));
-        assert!(refused(|options| options.client_timeout = Duration::ZERO).contains("Duration::MAX"));
-        assert!(refused(|options| options.client_result_timeout = Duration::ZERO).contains("Duration::MAX"));
-        assert!(refused(|options| options.confirmation_timeout = Duration::ZERO).contains("Duration::MAX"));
+        assert!(
+            refused(|options| options.handshake_timeout = Duration::ZERO).starts_with("handshake_timeout is")
+        );
+        assert!(
+            refused(|options| options.keep_alive_interval = Duration::ZERO)
+                .starts_with("keep_alive_interval is")
+        );
+        assert!(refused(|options| options.client_timeout = Duration::ZERO).starts_with("client_timeout is"));
+        assert!(
+            refused(|options| options.client_result_timeout = Duration::ZERO)
+                .starts_with("client_result_timeout is")
+        );
+        assert!(
+            refused(|options| options.confirmation_timeout = Duration::ZERO)
+                .starts_with("confirmation_timeout is")
+        );
         assert!(refused(|options| options.maximum_parallel_invocations = 0).starts_with("maximum_parallel"));
         assert!(refused(|options| options.calls_per_connection = 0).starts_with("calls_per_connection"));
         assert!(refused(|options| options.stream_buffer_capacity = 0).starts_with("stream_buffer_capacity"));

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::testing::client::{Next, TestClient};
-use crate::testing::cluster::TestNode;
+use crate::testing::cluster::{TestNode, settle};
 use crate::testing::faults::{FaultyBackplane, FaultyStore};
 use crate::testing::{engine, engine_with};
 
@@ -65,6 +65,34 @@ async fn a_start_that_was_cancelled_anywhere_goes_on_when_it_is_called_again() {
     node.node.start().await.unwrap();
     assert_eq!(node.backplane.take_calls(), ["subscribe node node-1, nodes, all"]);
     assert_eq!(node.registry.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_shut_down_while_it_starts_leaves_and_is_not_started_again() {
+    for cancelled in [false, true] {
+        let node = TestNode::new(InMemoryNetwork::new(), "node-1", FaultyStore::new(), Hub::new("hub"));
+        node.registry.announcing.hold();
+        if cancelled {
+            assert!(node.node.start().now_or_never().is_none());
+        }
+        let stopping = async {
+            settle().await;
+            let released = async {
+                settle().await;
+                node.registry.announcing.release();
+            };
+            tokio::join!(node.node.shut_down(), released);
+        };
+        let starting = async {
+            if !cancelled {
+                let _ = node.node.start().await;
+            }
+        };
+        tokio::join!(starting, stopping);
+        assert_eq!(node.registry.list().await.unwrap(), []);
+        assert!(matches!(node.node.start().await, Err(StartError::ShutDown)));
+        assert_eq!(node.registry.list().await.unwrap(), []);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use hubward_types::zero_duration;
 use tokio_util::sync::CancellationToken;
 
 use super::hosts;
@@ -65,15 +66,13 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// Checks that the options can be served with.
     pub(super) fn check(&self) -> io::Result<()> {
+        let zero = zero_duration!(self, head_timeout, body_timeout, idle_timeout, write_timeout);
         let mistake = if self.head_bytes < LEAST_HEAD_BYTES {
             "ServeOptions::head_bytes is below 8 KiB: raise it"
         } else if self.max_connections == 0 {
             "ServeOptions::max_connections is 0, so that nobody could connect: raise it"
-        } else if [self.head_timeout, self.body_timeout, self.idle_timeout, self.write_timeout]
-            .iter()
-            .any(Duration::is_zero)
-        {
-            "a timeout of ServeOptions is zero: raise it, or use Duration::MAX for none"
+        } else if let Some(mistake) = zero {
+            mistake
         } else if !self.hosts.iter().all(|host| hosts::is_name(host)) {
             "ServeOptions::hosts has more than a name, or an IPv6 address without brackets: leave port and scheme out"
         } else {
