@@ -35,14 +35,16 @@ pub(crate) fn send_to(
     let Some(number) = number else { return sending };
     let (engine, backplane) = (engine.clone(), backplane.clone());
     let tasks = engine.context.tasks.clone();
+    // Also where the lookup panics, or is dropped before it begins: what waits behind it has its turn.
+    let turn = guard((engine, backplane), move |(engine, backplane)| {
+        engine.outbox.resolve(&backplane, number, Err(backplane_failed(NOT_FOUND_OUT)));
+    });
     tasks.spawn(async move {
-        // Also where it panics: what waits behind it has its turn.
-        let turn =
-            guard((), |()| engine.outbox.resolve(&backplane, number, Err(backplane_failed(NOT_FOUND_OUT))));
-        let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(&engine, connections)).await;
+        let engine = &turn.0;
+        let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(engine, connections)).await;
         let found = found.unwrap_or_else(|_| Err(backplane_failed(SLOW_STORE)));
-        let parcels = found.map(|found| parcels(&engine, found, &frames));
-        ScopeGuard::into_inner(turn);
+        let parcels = found.map(|found| parcels(engine, found, &frames));
+        let (engine, backplane) = ScopeGuard::into_inner(turn);
         engine.outbox.resolve(&backplane, number, parcels);
     });
     sending

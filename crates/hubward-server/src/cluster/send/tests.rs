@@ -26,3 +26,21 @@ async fn a_lookup_that_panics_fails_its_message_and_holds_up_nothing_behind_it()
     assert_eq!(mail.len(), 2, "{mail:?}");
     assert!(mail.iter().zip(&targets).all(|(message, target)| message.contains(target)), "{mail:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_whose_runtime_ends_before_it_begins_holds_up_nothing_behind_it() {
+    let (near, far) = TestNode::start_two(|| Hub::new("hub")).await;
+    let connection = handle("c1");
+    far.open(&connection).await;
+    let hub = near.engine.handle();
+    let clients = hub.clients();
+    let ending = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let entered = ending.enter();
+    let first = clients.connection("c1").send("first", ());
+    drop(entered);
+    ending.shutdown_background();
+    assert!(until_in_time(first).await.is_err());
+    until_in_time(clients.connection("c1").send("last", ())).await.unwrap();
+    settle().await;
+    assert_eq!(take_mail(&connection).0.len(), 1);
+}
