@@ -55,24 +55,42 @@ impl WakePortions {
         drop(queue);
         first.into_iter().for_each(Waker::wake);
         if starts {
-            self.tasks.spawn(self.clone().run(portion));
+            let running = Running(Some(self.clone()));
+            self.tasks.spawn(running.wake_all(portion));
         }
     }
+}
 
-    async fn run(self: Arc<Self>, portion: usize) {
+/// The task that empties the queue. Where it is dropped before that, because its runtime ends, it wakes all: others may run
+/// in another runtime, and whoever comes later starts a task of their own.
+struct Running(Option<Arc<WakePortions>>);
+
+impl Running {
+    async fn wake_all(mut self, portion: usize) {
         let mut wakers = Vec::with_capacity(portion);
-        loop {
+        while let Some(portions) = &self.0 {
             to_the_end_of_the_queue().await;
-            {
-                let mut queue = self.queue.lock();
-                let count = portion.min(queue.wakers.len());
-                wakers.extend(queue.wakers.drain(..count));
-                if wakers.is_empty() {
-                    *queue = Queue::default();
-                    return;
-                }
+            let mut queue = portions.queue.lock();
+            let count = portion.min(queue.wakers.len());
+            wakers.extend(queue.wakers.drain(..count));
+            let ends = wakers.is_empty();
+            if ends {
+                *queue = Queue::default();
+            }
+            drop(queue);
+            if ends {
+                self.0 = None;
             }
             wakers.drain(..).for_each(Waker::wake);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(portions) = self.0.take() {
+            let left = std::mem::take(&mut *portions.queue.lock());
+            left.wakers.into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -164,6 +182,22 @@ mod tests {
             assert!(ran_now - ran_before <= 3 * PER_WORKER, "{}", ran_now - ran_before);
             ran_before = ran_now;
         }
+    }
+
+    #[test]
+    fn those_that_wait_in_a_runtime_that_ends_are_woken_and_so_are_those_of_the_next_one() {
+        let portions = WakePortions::new(TaskTracker::new());
+        let (first, second) = (Arc::<WakeCounter>::default(), Arc::<WakeCounter>::default());
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime().block_on(async { portions.wake(wakers(&first, 3 * PER_WORKER)) });
+        assert_eq!(first.count(), 3 * PER_WORKER);
+        runtime().block_on(async {
+            portions.wake(wakers(&second, 3 * PER_WORKER));
+            assert_eq!(second.count(), PER_WORKER);
+            portions.tasks.close();
+            portions.tasks.wait().await;
+        });
+        assert_eq!(second.count(), 3 * PER_WORKER);
     }
 
     #[test]
