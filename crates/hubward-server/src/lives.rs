@@ -34,6 +34,17 @@ pub(crate) async fn announce(context: &NodeContext, hubs: &[HubName]) -> Result<
     Ok(())
 }
 
+/// Keeps the node alive while it shuts down, and does not end: what still runs is this node's, however long it takes.
+pub(crate) async fn outlast_shutdown(context: &NodeContext) {
+    let Some(registry) = &context.registry else { return std::future::pending().await };
+    let interval = registry.lease() / HEARTBEATS_PER_LEASE;
+    loop {
+        // Nothing is restored any more where it has failed.
+        let _ = tokio::time::timeout(interval, registry.heartbeat(&context.owner())).await;
+        tokio::time::sleep(jittered(interval)).await;
+    }
+}
+
 /// Leaves the other nodes.
 pub(crate) async fn withdraw(context: &NodeContext) {
     let Some(registry) = &context.registry else { return };

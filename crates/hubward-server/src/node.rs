@@ -88,7 +88,10 @@ impl Node {
             engine.close_all();
         }
         self.context.tasks.close();
-        self.context.tasks.wait().await;
+        tokio::select! {
+            () = self.context.tasks.wait() => {}
+            () = lives::outlast_shutdown(&self.context) => {}
+        }
         let mut starting = self.starting.lock().await;
         // One that runs comes to its end first: otherwise the node would be announced after it has left.
         if let Starting::Running(running) = &mut *starting {

@@ -141,3 +141,19 @@ async fn a_shutdown_waits_for_what_is_running() {
     node.node.shut_down().await;
     assert_eq!(start.elapsed().as_secs(), 5);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_is_alive_for_the_others_until_its_shutdown_has_ended() {
+    let slow = async || tokio::time::sleep(Duration::from_secs(300)).await;
+    let node = TestNode::start(Hub::new("hub").on_disconnected(slow)).await;
+    drop(TestClient::connect(&node.engine, "c1").await);
+    let watching = async {
+        let lease = node.registry.lease();
+        for _ in 0..4 {
+            tokio::time::sleep(lease).await;
+            assert_eq!(node.registry.list().await.unwrap().len(), 1);
+        }
+    };
+    tokio::join!(node.node.shut_down(), watching);
+    assert_eq!(node.registry.list().await.unwrap(), []);
+}
