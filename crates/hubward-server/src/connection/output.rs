@@ -112,7 +112,10 @@ impl ConnectionTask {
         if self.pipe.is_some() && self.config.lost.counts(now.duration_since(self.attached_since)) {
             let lost = Arc::new(Lost(handle.clone()));
             for longest in self.config.lost.add(&lost) {
-                longest.0.close(CloseReason::ReconnectTimeout);
+                // Unless it has just been resumed, and is kept only here.
+                if Arc::strong_count(&longest) > 1 {
+                    longest.0.close(CloseReason::ReconnectTimeout);
+                }
             }
             self.lost = Some(lost);
         }

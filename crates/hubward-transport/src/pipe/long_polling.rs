@@ -279,15 +279,20 @@ impl PollChannel {
         state.absence = Some(absence.clone());
         drop(state);
         let lost = absent.add(&absence);
-        lost.iter().filter_map(|absence| absence.0.upgrade()).for_each(|channel| channel.lose());
+        for absence in lost {
+            if let Some(channel) = absence.0.upgrade() {
+                channel.lose(&absence);
+            }
+        }
     }
 
-    /// Ends the connection as one whose client has not come back in time, unless it has.
-    fn lose(&self) {
+    /// Ends the connection as one whose client has not come back in time, unless it has: it may have left again since.
+    fn lose(&self, absence: &Arc<Absence>) {
         let mut state = self.state.lock();
-        if state.absence.take().is_none() {
+        if !state.absence.as_ref().is_some_and(|present| Arc::ptr_eq(present, absence)) {
             return;
         }
+        state.absence = None;
         (state.terminated, state.client_notified) = (true, true);
         state.outgoing = Vec::new();
         unlock_and_wake(state, |state| [&mut state.owner]);

@@ -294,3 +294,19 @@ async fn a_client_that_had_a_poll_pending_for_long_enough_is_not_among_those_tha
         assert_eq!(received.is_ready(), is_lost);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_polled_since_it_was_taken_for_lost_is_not() {
+    let ((_pipe, channel), client) = (open(), TestTask::new());
+    channel.note_absent(&anyone());
+    let taken_for_lost = channel.state.lock().absence.clone().unwrap();
+    {
+        let mut pending = pin!(channel.clone().poll(POLL_TIMEOUT, anyone()));
+        assert!(client.poll(pending.as_mut()).is_pending());
+    }
+    channel.lose(&taken_for_lost);
+    assert!(!channel.state.lock().terminated, "it has only just left");
+    let absence = channel.state.lock().absence.clone().unwrap();
+    channel.lose(&absence);
+    assert!(channel.state.lock().terminated);
+}
