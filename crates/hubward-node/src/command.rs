@@ -28,7 +28,7 @@ pub(crate) struct DemoOptions {
     /// Number of nodes to start, on consecutive ports.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub(crate) nodes: u16,
-    /// Port of the first node.
+    /// Port of the first node; 0: a free one for each.
     #[arg(long, default_value_t = 8080)]
     pub(crate) port: u16,
     /// Address to listen on. Anyone who reaches it can sign in as anyone: keep it local.

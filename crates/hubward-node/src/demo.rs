@@ -8,7 +8,7 @@ mod sign_in;
 mod vitals;
 mod ward;
 
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +28,18 @@ use crate::token;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(6);
 
 pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
-    let filter = EnvFilter::try_from_env("HUBWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = log_filter(&std::env::var("HUBWARD_LOG").unwrap_or_default())?;
+    // A file that the log goes to is read without a terminal's colours.
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(options))
+}
+
+fn log_filter(wanted: &str) -> Result<EnvFilter, Failure> {
+    let directives = if wanted.trim().is_empty() { "info" } else { wanted };
+    EnvFilter::try_new(directives).map_err(|error| {
+        format!("HUBWARD_LOG: {error}; it takes `debug`, or `warn,hubward_server=debug`").into()
+    })
 }
 
 async fn serve(options: DemoOptions) -> Result<(), Failure> {
@@ -78,17 +87,27 @@ fn signing_key(options: &DemoOptions) -> String {
 async fn listen(options: &DemoOptions) -> Result<(Vec<TcpListener>, Vec<NodeInfo>), Failure> {
     let (mut listeners, mut nodes) = (Vec::new(), Vec::new());
     for number in 0..options.nodes {
-        let port =
-            options.port.checked_add(number).ok_or("the last port is 65535: choose a smaller --port")?;
+        let port = port_of(options.port, number).ok_or("the last port is 65535: choose a smaller --port")?;
         let address = SocketAddr::new(options.address, port);
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| format!("cannot listen on {address}: {error}; choose another --port"))?;
+        let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
         let url = format!("http://{}", listener.local_addr()?);
         listeners.push(listener);
         nodes.push(NodeInfo { name: format!("node-{}", number + 1), url });
     }
     Ok((listeners, nodes))
+}
+
+/// Ports are consecutive, but 0 is whichever is free, for every node.
+fn port_of(first: u16, number: u16) -> Option<u16> {
+    if first == 0 { Some(0) } else { first.checked_add(number) }
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
+    let option = match error.kind() {
+        ErrorKind::AddrNotAvailable => "--address, one of this machine's",
+        _ => "--port",
+    };
+    format!("cannot listen on {address}: {error}; choose another {option}")
 }
 
 fn hubs(node: &DemoNode, cluster: &Cluster) -> Result<Hubward, Failure> {
@@ -111,7 +130,7 @@ fn announce(nodes: &[NodeInfo]) -> std::io::Result<()> {
     let Some(first) = nodes.first() else { return Ok(()) };
     writeln!(out, "\n  Hubward is running. Open {}", first.url)?;
     for other in nodes.iter().skip(1) {
-        writeln!(out, "  and in a second window {}  ({})", other.url, other.name)?;
+        writeln!(out, "  and in another window {}  ({})", other.url, other.name)?;
     }
     writeln!(out, "  Stop with Ctrl-C.\n")
 }
@@ -153,5 +172,28 @@ mod tests {
         };
         let hosts = serve_options(&options).hosts;
         assert_eq!(hosts, ["localhost", "127.0.0.1", "[::1]", "[::2]", "demo.lan"]);
+    }
+
+    #[test]
+    fn a_log_filter_that_cannot_be_read_is_refused_with_what_it_takes() {
+        let error = log_filter("warn,hubward_server=loud").unwrap_err().to_string();
+        assert!(error.starts_with("HUBWARD_LOG: ") && error.contains("warn,hubward_server=debug"), "{error}");
+        assert_eq!(log_filter("").unwrap().to_string(), "info");
+        assert_eq!(log_filter("debug").unwrap().to_string(), "debug");
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_not_taken_for_a_port_in_use() {
+        let address = SocketAddr::from(([203, 0, 113, 7], 8080));
+        let advice = |kind: ErrorKind| cannot_listen(address, &kind.into());
+        assert!(advice(ErrorKind::AddrNotAvailable).contains("choose another --address"));
+        assert!(advice(ErrorKind::AddrInUse).contains("choose another --port"));
+    }
+
+    #[test]
+    fn every_node_takes_a_free_port_where_the_first_does() {
+        assert_eq!([0, 1].map(|number| port_of(0, number)), [Some(0), Some(0)]);
+        assert_eq!([0, 1].map(|number| port_of(8080, number)), [Some(8080), Some(8081)]);
+        assert_eq!(port_of(65535, 1), None);
     }
 }
