@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt;
 use hubward_hub::{BoxFuture, HubEngine};
 use hubward_proto::{Frame, Session};
-use hubward_transport::{Connection, Pipe, Registration};
+use hubward_transport::{Connection, Pipe, Registration, poll_again_after_others};
 use hubward_types::{ConnectionId, Principal};
 use tokio::time::{Instant, Sleep};
 
@@ -216,7 +216,7 @@ impl ConnectionTask {
             }
         }
         self.set_alarm();
-        turn::again_after_others(cx);
+        poll_again_after_others(cx);
         Ok(())
     }
 

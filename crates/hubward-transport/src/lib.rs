@@ -34,6 +34,7 @@ mod serve;
 #[cfg(test)]
 mod test_support;
 mod transport;
+mod turn;
 
 pub mod raw;
 #[cfg(any(test, feature = "testing"))]
@@ -54,3 +55,4 @@ pub use request_info::RequestInfo;
 pub use serve::options::ServeOptions;
 pub use serve::serve;
 pub use transport::Transport;
+pub use turn::poll_again_after_others;

@@ -1,12 +1,9 @@
 //! How much one poll of a connection's task may do. A busy connection then yields, so that the other tasks of the
 //! worker get their turn: those that write what its calls have sent above all.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::Context;
 use std::time::Duration;
 
-use tokio::task::{coop, yield_now};
+use tokio::task::coop;
 use tokio::time::Instant;
 
 use super::wake_batch;
@@ -81,13 +78,6 @@ impl Turn {
     pub(super) fn is_over(&self) -> bool {
         self.calls_left == 0
     }
-}
-
-/// Has the task polled again, after the runtime has looked for what others have sent. A task that wakes itself goes back
-/// into the queue, and while that is not empty, the runtime looks only every few dozen polls.
-pub(super) fn again_after_others(cx: &mut Context<'_>) {
-    // Its first poll hands the waker to the runtime for that.
-    let _ = pin!(yield_now()).poll(cx);
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use hubward_hub::{
     MethodEntry, Outcome, UploadSink,
 };
 use hubward_proto::{Invocation, Protocol, encode};
-use hubward_types::brief_display;
+use hubward_types::{brief_display, brief_name};
 use tokio_util::sync::CancellationToken;
 
 use super::failures::{self, HubPart};
@@ -134,7 +134,10 @@ impl Dispatch<'_> {
             error_text::wrong_argument_count(given, expected)
         };
         let error = error.map(|error| tracing::field::display(brief_display(error)));
-        tracing::debug!(method = %entry.name, error, detail, "A call does not fit its method.");
+        let (hub, connection_id) = (self.engine.name(), self.handle.logged_id());
+        let user = self.handle.principal.user_id().map(|user| brief_name(user.as_str()));
+        let (method, user) = (&entry.name, user.as_deref());
+        tracing::debug!(%hub, %method, %connection_id, user, error, detail, "A call does not fit its method.");
         let detailed = self.engine.definition.options.detailed_errors;
         self.fail(id, &error_text::not_bound(target, detailed.then_some(detail.as_str())));
     }

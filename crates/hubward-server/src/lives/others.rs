@@ -68,7 +68,8 @@ pub(super) async fn ended(
     owner: &Owner,
 ) {
     let ended = |node: &NodeId| *node == owner.node;
-    forget(context, hubs, ended);
+    context.owners.forget_nodes(ended);
+    cancel_forwarded(hubs, ended);
     loop {
         let asked = context.pending.asked();
         let listed = list(registry, interval).await;
@@ -89,9 +90,8 @@ async fn list(registry: &Arc<dyn NodeRegistry>, limit: Duration) -> Result<Vec<L
     listed.unwrap_or(Err(RegistryError::Unavailable(None)))
 }
 
-/// Forgets what is known of nodes that are gone, and what they wait for.
-fn forget(context: &NodeContext, hubs: &WeakHubs, gone: impl Fn(&NodeId) -> bool) {
-    context.owners.forget_nodes(&gone);
+/// Nodes that are gone wait for no results of this node's clients any more.
+fn cancel_forwarded(hubs: &WeakHubs, gone: impl Fn(&NodeId) -> bool) {
     for engine in hubs.iter().filter_map(|(_, engine)| engine.upgrade()) {
         engine.forwarded.cancel_all_of(&gone);
     }
@@ -113,7 +113,7 @@ async fn list_again(
         list(registry, interval).await?.into_iter().map(|node| node.info.id).collect();
     let gone = |node: &NodeId| known.contains(node) && !live.contains(node);
     context.pending.nodes_gone(asked, gone);
-    forget(context, hubs, gone);
+    cancel_forwarded(hubs, gone);
     context.owners.forget_nodes(|node| !live.contains(node));
     context.others_died.notify_one();
     Ok(())

@@ -7,8 +7,6 @@ mod io;
 mod write;
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -23,6 +21,7 @@ use super::received::{Received, TransportEnd};
 use super::scratch;
 use crate::error::PipeError;
 use crate::options::TransportOptions;
+use crate::turn::poll_again_after_others;
 use codec::{Decoded, Decoder, encode_close, encode_pong};
 
 /// How many bytes of pongs may wait for the socket; past it only the newest ping is answered, as RFC 6455 §5.5.3
@@ -89,9 +88,8 @@ impl WebSocketPipe {
                 return Poll::Ready(Received::Data);
             }
         }
-        // There may be more, which is read when the runtime has looked for what others have sent: the first poll hands
-        // the waker to it for that.
-        let _ = pin!(tokio::task::yield_now()).poll(cx);
+        // There may be more.
+        poll_again_after_others(cx);
         Poll::Pending
     }
 

@@ -1,16 +1,15 @@
 //! The turns of a busy connection. hyper wakes its own task where a poll has not done all that there is to do, such as
-//! requests that a client sends without waiting for responses. The task would go back into the runtime's queue, and while
-//! that is not empty, the runtime looks only every few dozen polls for what others have sent; so it is polled again after
-//! such a look instead.
+//! requests that a client sends without waiting for responses. Here that is after the others had their turn.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use parking_lot::Mutex;
-use tokio::task::yield_now;
+
+use crate::turn::poll_again_after_others;
 
 /// No poll runs: whoever wakes wakes the task.
 const IDLE: u8 = 0;
@@ -43,8 +42,7 @@ impl Turns {
         self.shared.state.store(POLLING, Ordering::SeqCst);
         let polled = future.poll(&mut Context::from_waker(&self.waker));
         if self.shared.state.swap(IDLE, Ordering::SeqCst) == AGAIN && polled.is_pending() {
-            // Its first poll hands the waker to the runtime for that.
-            let _ = pin!(yield_now()).poll(cx);
+            poll_again_after_others(cx);
         }
         polled
     }
@@ -67,6 +65,9 @@ impl Wake for Shared {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::pin::pin;
+
+    use tokio::task::yield_now;
 
     use super::*;
     use crate::test_support::TestTask;

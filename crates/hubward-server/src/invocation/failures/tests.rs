@@ -100,6 +100,18 @@ async fn what_on_disconnected_makes_for_a_client_reaches_none_and_is_a_warning()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_does_not_fit_its_method_is_a_debug_line_that_says_whose_it_is() {
+    let log = CapturedLog::start();
+    let engine = engine(Hub::new("hub").method("M", async |_: u8| ()));
+    let mut client = TestClient::connect_user(&engine, "c1", "alice").await;
+    client.call("M", json!(["seven"])).await;
+    let lines = log.lines(Level::DEBUG);
+    let line = lines.iter().find(|line| line.starts_with("A call does not fit")).unwrap();
+    let whose = r#"A call does not fit its method. hub=hub method=M connection_id=c1 user="alice" error="#;
+    assert!(line.starts_with(whose), "{line}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_goes_away_in_the_middle_concerns_no_operator() {
     let read = async |mut items: Upload<u8>| items.next_item().await.transpose();
     let ask = async |cx: HubContext| cx.clients().caller().invoke::<u8>("Number", ()).await;
