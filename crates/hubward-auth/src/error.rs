@@ -1,10 +1,13 @@
 //! What can be wrong with a configuration of keys, tokens or origins. What can be wrong with a token is beside
 //! the code that reads it: `bearer_token/error.rs` and `connection_token/error.rs`.
 
+use std::fmt;
+
 /// Why a configuration cannot be used. It is for the operator, at the start of a node.
 ///
-/// No variant carries a part of a key, so all of them may be logged.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// No variant carries a part of a key, so all of them may be logged. The `Debug` form is the message, too, because that is
+/// what a `main` prints which returns the error.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthConfigError {
     /// No key is configured, so that no token could ever be accepted.
@@ -82,4 +85,10 @@ pub enum AuthConfigError {
         /// The origin as it was configured.
         origin: String,
     },
+}
+
+impl fmt::Debug for AuthConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

@@ -1,6 +1,7 @@
 //! The builder: from hubs, authentication, backplane and transports to an axum router.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
@@ -43,6 +44,7 @@ impl Hubward {
             node: None,
             authenticator: Authenticator::none(),
             policies: Policies::new(),
+            duplicate_policy: None,
             cors: Cors::none(),
             backplane: None,
             store: None,
@@ -105,6 +107,8 @@ pub struct Builder {
     node: Option<NodeId>,
     authenticator: Authenticator,
     policies: Policies,
+    /// The first name of a policy that was defined before.
+    duplicate_policy: Option<String>,
     cors: Cors,
     backplane: Option<Arc<dyn Backplane>>,
     store: Option<Arc<dyn GroupStore>>,
@@ -114,8 +118,9 @@ pub struct Builder {
     raw: Vec<(HubPath, RawEndpoint)>,
 }
 
-/// A mistake in how a node is built.
-#[derive(Debug, thiserror::Error)]
+/// A mistake in how a node is built. Its `Debug` form is its message, too, because that is what a `main` prints which
+/// returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// A hub cannot be built.
@@ -124,12 +129,24 @@ pub enum BuildError {
     /// A hub or a raw handler names a policy that is not defined.
     #[error(transparent)]
     Policy(#[from] UnknownPolicy),
+    /// Two policies have the same name, whatever the case of its letters: one of them would allow what the other forbids.
+    #[error("two policies are named '{0}' (case does not matter); rename one")]
+    DuplicatePolicy(String),
     /// Two hubs have the same name.
     #[error("two hubs are named '{0}'; names keep the hubs of a cluster apart, so each needs its own")]
     DuplicateHub(HubName),
-    /// Two hubs or raw handlers have the same path but for the case of letters, or a path does not begin with a slash or ends with one.
-    #[error("'{0}' cannot be a hub's path: it must begin with '/', not end with one, and be used once")]
+    /// A path does not begin with a slash, ends with one, or cannot be routed.
+    #[error(
+        "'{0}' cannot be a hub's path: it must begin with '/' and not end with one, have no '?', '#' or space, no part of it may \
+         begin with ':' or '*', and braces stand only around a whole part"
+    )]
     Path(HubPath),
+    /// Two hubs or raw handlers have the same path but for the case of letters, or one has that of another's negotiation.
+    #[error(
+        "the path '{0}' is another hub's already, by itself or with '/negotiate', whatever the case of its letters; choose \
+         another one"
+    )]
+    DuplicatePath(HubPath),
     /// The options of a path could not work.
     #[error("the options of '{path}' cannot work: {mistake}")]
     Options {
@@ -138,14 +155,22 @@ pub enum BuildError {
         /// What could not, and what to do about it.
         mistake: &'static str,
     },
-    /// There is a backplane, but no group store: the nodes would disagree about groups.
-    #[error("a backplane needs a group store that all nodes share; add Builder::group_store")]
+    /// There is a backplane or a node registry, but no group store: the nodes would disagree about groups.
+    #[error(
+        "a backplane or a node registry needs a group store that all nodes share; add Builder::group_store"
+    )]
     NoGroupStore,
     /// There is a group store, but no node registry: nobody would remove what a dead node left in it.
     #[error(
         "a group store needs the node registry that it shares its record with; add Builder::node_registry"
     )]
     NoNodeRegistry,
+}
+
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Builder {
@@ -167,8 +192,12 @@ impl Builder {
         self
     }
 
-    /// Defines a policy, for hubs and methods to name.
+    /// Defines a policy, for hubs and methods to name. Each has a name of its own.
     pub fn policy(mut self, name: impl Into<String>, policy: Policy) -> Self {
+        let name = name.into();
+        if self.policies.get(&name).is_some() {
+            self.duplicate_policy.get_or_insert_with(|| name.clone());
+        }
         self.policies = self.policies.with(name, policy);
         self
     }
@@ -248,6 +277,9 @@ impl Builder {
     /// # Errors
     /// [`BuildError`], with what to change.
     pub fn build(self) -> Result<Hubward, BuildError> {
+        if let Some(name) = self.duplicate_policy {
+            return Err(BuildError::DuplicatePolicy(name));
+        }
         let stores = shared_stores(self.backplane.is_some(), self.store, self.registry)?;
         let id = self.node.unwrap_or_else(|| hubward_auth::random_id().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);
@@ -258,21 +290,13 @@ impl Builder {
             context.shutdown().clone(),
             context.tasks().clone(),
         );
-        let (mut paths, mut names) = (HashSet::new(), HashSet::new());
-        let mut check = |path: &HubPath, options: &TransportOptions| {
-            let usable = path.starts_with('/') && path.len() > 1 && !path.ends_with('/');
-            if !usable || !paths.insert(path.to_ascii_lowercase()) {
-                return Err(BuildError::Path(path.clone()));
-            }
-            let mistake = options.mistake();
-            mistake.map_or(Ok(()), |mistake| Err(BuildError::Options { path: path.clone(), mistake }))
-        };
+        let (mut routes, mut names) = (HashSet::new(), HashSet::new());
         let all_paths =
             self.hubs.iter().map(|hub| &hub.0).chain(self.raw.iter().map(|raw| &raw.0)).cloned().collect();
         let mut router = axum::Router::new();
         let mut engines = Vec::new();
         for (path, hub, options) in self.hubs {
-            check(&path, &options)?;
+            check(&mut routes, &path, &options)?;
             let definition = hub.build()?;
             if !names.insert(definition.name.clone()) {
                 return Err(BuildError::DuplicateHub(definition.name));
@@ -295,7 +319,7 @@ impl Builder {
             engines.push(engine);
         }
         for (path, RawEndpoint { handler, policies, options }) in self.raw {
-            check(&path, &options)?;
+            check(&mut routes, &path, &options)?;
             let name = HubName::from(path.clone());
             let required = hubward_server::required_policies(&name, &policies, &self.policies)?;
             let claims = RawClaims::shared(&context, name.clone());
@@ -311,6 +335,18 @@ impl Builder {
     }
 }
 
+/// Checks a path, whose routes are added to those that are taken, and its options.
+fn check(routes: &mut HashSet<String>, path: &HubPath, options: &TransportOptions) -> Result<(), BuildError> {
+    if !paths::is_usable(path) {
+        return Err(BuildError::Path(path.clone()));
+    }
+    if !paths::routed(path).into_iter().all(|route| routes.insert(route)) {
+        return Err(BuildError::DuplicatePath(path.clone()));
+    }
+    let mistake = options.mistake();
+    mistake.map_or(Ok(()), |mistake| Err(BuildError::Options { path: path.clone(), mistake }))
+}
+
 /// Returns what the node shares with others; a backplane needs it.
 fn shared_stores(
     backplane: bool,
@@ -320,7 +356,7 @@ fn shared_stores(
     match (groups, nodes) {
         (Some(groups), Some(nodes)) => Ok(Some(NodeStores { groups, nodes })),
         (Some(_), None) => Err(BuildError::NoNodeRegistry),
-        (None, _) if backplane => Err(BuildError::NoGroupStore),
-        (None, _) => Ok(None),
+        (None, None) if !backplane => Ok(None),
+        (None, _) => Err(BuildError::NoGroupStore),
     }
 }

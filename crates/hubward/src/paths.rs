@@ -17,6 +17,34 @@ pub(crate) fn ignoring_case(app: Router, paths: Arc<[String]>) -> Router {
     Router::new().fallback_service(app).layer(map_request_with_state(paths, with_known_letters))
 }
 
+/// Whether axum can route a path: it begins with a slash and does not end with one, and no part of it has the signs of a
+/// pattern, but for a whole part such as `{ward}`, which stands for any one.
+pub(crate) fn is_usable(path: &str) -> bool {
+    let Some(parts) = path.strip_prefix('/') else { return false };
+    !path.ends_with('/') && parts.split('/').all(is_usable_part)
+}
+
+fn is_usable_part(part: &str) -> bool {
+    if let Some(name) = wildcard(part) {
+        return !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    }
+    // What follows a question mark or number sign is no part of a request's path, and a space ends it.
+    let never_requested = |letter: char| letter.is_whitespace() || letter.is_control();
+    !part.starts_with([':', '*']) && !part.contains(['{', '}', '?', '#']) && !part.contains(never_requested)
+}
+
+/// Returns the routes that no other path may have, spelled so that those that are the same to the router are equal.
+pub(crate) fn routed(path: &str) -> [String; 2] {
+    let path = path.to_ascii_lowercase();
+    let parts: Vec<_> = path.split('/').map(|part| wildcard(part).map_or(part, |_| "{}")).collect();
+    let path = parts.join("/");
+    [format!("{path}/negotiate"), path]
+}
+
+fn wildcard(part: &str) -> Option<&str> {
+    part.strip_prefix('{')?.strip_suffix('}')
+}
+
 async fn with_known_letters(State(paths): State<Arc<[String]>>, mut request: Request) -> Request {
     if let Some(path) = known(&paths, request.uri().path())
         && let Some(uri) = with_path(request.uri(), &path)

@@ -26,7 +26,7 @@ pub(super) fn allows(hosts: &[String], target: &Uri, headers: &HeaderMap) -> boo
 
 /// Returns whether requests can name this host: it has no port, no scheme and no path.
 pub(super) fn is_name(host: &str) -> bool {
-    !host.is_empty() && without_port(host) == host && !host.contains(['/', '@', ' '])
+    !host.is_empty() && without_port(host) == host && !host.contains(['/', '@', ' ', '*'])
 }
 
 /// Returns the name in front of a port; an IPv6 address keeps its brackets.
@@ -82,6 +82,7 @@ mod tests {
             ("hubs.example:8080", false),
             ("https://hubs.example", false),
             ("hubs.example/", false),
+            ("*.hubs.example", false),
             ("::1", false),
             ("", false),
         ] {

@@ -74,7 +74,7 @@ impl ServeOptions {
         } else if let Some(mistake) = zero {
             mistake
         } else if !self.hosts.iter().all(|host| hosts::is_name(host)) {
-            "ServeOptions::hosts has more than a name, or an IPv6 address without brackets: leave port and scheme out"
+            "ServeOptions::hosts has more than a name, or an IPv6 address without brackets: leave port, scheme and wildcard out"
         } else {
             return Ok(());
         };

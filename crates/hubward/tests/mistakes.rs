@@ -1,0 +1,75 @@
+//! Mistakes in how a node is built: each is an error that says what to change, and none a panic.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
+use std::sync::Arc;
+
+use hubward::auth::{JwtKey, Policy};
+use hubward::backplane::InMemoryStore;
+use hubward::{BuildError, Hub, Hubward};
+
+/// Builds a node with a hub at each of these paths.
+fn at(paths: &[&str]) -> Result<Hubward, BuildError> {
+    let hubs = paths.iter().enumerate();
+    hubs.fold(Hubward::builder(), |builder, (n, path)| builder.hub(*path, Hub::new(format!("hub-{n}"))))
+        .build()
+}
+
+#[test]
+fn a_path_that_cannot_be_routed_is_an_error_and_no_panic() {
+    for path in [
+        "",
+        "/",
+        "hub",
+        "/hub/",
+        "/{*rest}",
+        "/:hub",
+        "/*",
+        "/hubs/{ward",
+        "/hubs/w{ward}",
+        "/hubs/{}",
+        "/a?x=1",
+        "/a#b",
+        "/a b",
+    ] {
+        assert!(matches!(at(&[path]), Err(BuildError::Path(wrong)) if wrong == path), "{path}");
+    }
+    at(&["/hubs/{ward}", "/hubs/chat", "/a:b", "/hubs/{ward}/{bed}"]).unwrap();
+}
+
+#[test]
+fn paths_that_would_be_routed_alike_are_an_error_that_names_the_second() {
+    for [first, second] in
+        [["/a", "/A"], ["/a", "/a/negotiate"], ["/a/Negotiate", "/a"], ["/{a}/x", "/{b}/x"]]
+    {
+        let refused = at(&[first, second]);
+        assert!(
+            matches!(refused, Err(BuildError::DuplicatePath(path)) if path == second),
+            "{first} {second}"
+        );
+    }
+}
+
+#[test]
+fn two_policies_of_one_name_are_an_error_since_one_may_allow_what_the_other_forbids() {
+    let policy = |role: &str| Policy::any_role([role]);
+    let refused =
+        Hubward::builder().policy("Staff", policy("doctor")).policy("staff", policy("nurse")).build();
+    assert!(matches!(refused, Err(BuildError::DuplicatePolicy(name)) if name == "staff"));
+}
+
+#[test]
+fn a_node_registry_without_a_group_store_is_an_error() {
+    let refused = Hubward::builder().node_registry(Arc::new(InMemoryStore::new())).build();
+    assert!(matches!(refused, Err(BuildError::NoGroupStore)));
+}
+
+#[test]
+fn a_main_that_returns_a_mistake_prints_what_to_do() {
+    let refused = Hubward::builder().hub("/hub", Hub::new("hub").authorize("Staff")).build();
+    assert_eq!(
+        format!("{:?}", refused.err().unwrap()),
+        "hub 'hub' needs the policy 'Staff', which is not defined; add it to the builder's policies"
+    );
+    let short = JwtKey::hmac("short").err().unwrap();
+    assert_eq!(format!("{short:?}"), "the HMAC secret has 5 bytes, at least 32 are needed");
+}
