@@ -1,15 +1,20 @@
 //! The trait of the record of who is in which group. It delivers nothing; a node's own index of its
 //! connections is a cache of this record for delivery.
 
+mod values;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 
-use crate::backplane::Cause;
+pub use self::values::{
+    ConnectionsPage, Cursor, HeldConnection, Member, OpenConnection, OpenedConnection, Page, Restored,
+    StoreError, UserChange, UserMembership, UsersPage,
+};
 use crate::owner::Owner;
 
-/// The most members that one page may hold, whatever limit the caller gives: a page is read in one step,
+/// The most entries that one page may hold, whatever limit the caller gives: a page is read in one step,
 /// which blocks other callers, and a thousand names take well under a millisecond.
 pub const MAX_PAGE_MEMBERS: usize = 1_000;
 
@@ -23,7 +28,7 @@ pub const MAX_RESTORED_AT_ONCE: usize = 100;
 ///
 /// A group exists while it has a member. There are two kinds of membership: that of a connection, which ends
 /// with the connection; and that of a user, which applies to all connections of the user and ends when it is
-/// removed or expires. Names belong to a hub: the same group name in two hubs is two groups.
+/// removed or expires. A user that is banned from a group, and each of its connections, is a member by neither. Names belong to a hub: the same group name in two hubs is two groups.
 ///
 /// What a node records about its connections carries the node's [`Owner`]. A node whose life has ended, as its
 /// [`NodeRegistry`](crate::NodeRegistry) says, is [`Fenced`](StoreError::Fenced); what comes late from a former owner
@@ -63,8 +68,9 @@ pub trait GroupStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotOwner`] if the connection is not open, or another's; [`StoreError::Fenced`]; otherwise if it
-    /// could not be recorded. The caller must then not deliver messages of the group to it.
+    /// [`StoreError::NotOwner`] if the connection is not open, or another's; [`StoreError::Fenced`];
+    /// [`StoreError::Banned`] if the user it was opened with is banned from the group; otherwise if it could not be
+    /// recorded. The caller must then not deliver messages of the group to it.
     fn add_connection(
         &self,
         hub: &HubName,
@@ -102,8 +108,9 @@ pub trait GroupStore: Send + Sync + 'static {
 
     /// Puts back connections that a node holds, and claims their ids again, after it was taken for dead and has announced
     /// itself anew, or after the record was lost. Those that another node has opened or taken over meanwhile stay as they
-    /// are, and are returned, as are those whose id another node has claimed: the caller has lost them. At most
-    /// [`MAX_RESTORED_AT_ONCE`] at a time.
+    /// are, and are [lost](Restored::lost), as are those whose id another node has claimed. A connection is not put back
+    /// into a group that its user is banned from at that time, which is returned in [`banned`](Restored::banned). A ban
+    /// that was ended before is not remembered. At most [`MAX_RESTORED_AT_ONCE`] at a time.
     ///
     /// # Errors
     ///
@@ -113,7 +120,7 @@ pub trait GroupStore: Send + Sync + 'static {
         &self,
         owner: &Owner,
         connections: Vec<HeldConnection>,
-    ) -> BoxFuture<'_, Result<Vec<(HubName, ConnectionId)>, StoreError>>;
+    ) -> BoxFuture<'_, Result<Restored, StoreError>>;
 
     /// Adds a user to a group: until removed, or for `ttl`. Adding it again replaces the `ttl`, be the new
     /// one longer, shorter or absent. A `ttl` of zero has expired at once. Returns which nodes hold connections of the
@@ -122,7 +129,7 @@ pub trait GroupStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Fails if it could not be recorded.
+    /// [`StoreError::Banned`] if the user is banned from the group; otherwise if it could not be recorded.
     fn add_user(
         &self,
         hub: &HubName,
@@ -143,6 +150,80 @@ pub trait GroupStore: Send + Sync + 'static {
         group: &GroupName,
         user: &UserId,
     ) -> BoxFuture<'_, Result<UserChange, StoreError>>;
+
+    /// Bans a user from a group: removes the user's membership and those of all connections that were opened with the
+    /// user, and refuses new ones until [`unban_user`](Self::unban_user). Banning again changes nothing. No call comes in
+    /// between: a join is recorded before the ban, and ended by it, or refused. Returns which nodes hold connections of the
+    /// user, as [`add_user`](Self::add_user) does, also where the user was banned before.
+    ///
+    /// A ban lasts until it is ended, whether or not the user is connected or the group has members.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it could not be recorded.
+    fn ban_user(
+        &self,
+        hub: &HubName,
+        group: &GroupName,
+        user: &UserId,
+    ) -> BoxFuture<'_, Result<UserChange, StoreError>>;
+
+    /// Ends a ban. It is not an error if there is none. What the ban has ended stays ended.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it could not be recorded.
+    fn unban_user(
+        &self,
+        hub: &HubName,
+        group: &GroupName,
+        user: &UserId,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Lists the users that have an open connection, of a node that lives, from `cursor` on, with limits as in
+    /// [`members`](Self::members). A user that stays connected throughout a listing is listed exactly once, whatever else
+    /// changes meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidCursor`] for a cursor that is not from a page of such a listing; otherwise if the record could
+    /// not be read.
+    fn users_online(
+        &self,
+        hub: &HubName,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<UsersPage, StoreError>>;
+
+    /// Lists the open connections of a user, of nodes that live, from `cursor` on, with limits as in
+    /// [`members`](Self::members). A connection that stays open throughout a listing is listed exactly once, whatever else
+    /// changes meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidCursor`] for a cursor that is not from a page of such a listing; otherwise if the record could
+    /// not be read.
+    fn connections_of_user(
+        &self,
+        hub: &HubName,
+        user: &UserId,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<ConnectionsPage, StoreError>>;
+
+    /// Returns whether a user has an open connection, of a node that lives.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the record could not be read.
+    fn is_online(&self, hub: &HubName, user: &UserId) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Returns the nodes that hold connections of a user and live, each once, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the record could not be read.
+    fn nodes_of_user(&self, hub: &HubName, user: &UserId) -> BoxFuture<'_, Result<Vec<NodeId>, StoreError>>;
 
     /// Returns a user's membership of one group, with its remaining time to live if it expires; `None` where the user
     /// is not a member.
@@ -227,138 +308,4 @@ pub trait GroupStore: Send + Sync + 'static {
         group: &GroupName,
         member: &Member,
     ) -> BoxFuture<'_, Result<bool, StoreError>>;
-}
-
-/// A connection that opens.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OpenConnection {
-    /// Its hub.
-    pub hub: HubName,
-    /// Its id.
-    pub connection: ConnectionId,
-    /// Its user, if it has one.
-    pub user: Option<UserId>,
-    /// Who opens it.
-    pub owner: Owner,
-    /// For how long its id is claimed: as long as its token could be used again.
-    pub claim: Duration,
-}
-
-/// What connecting needs to know of a connection that was opened.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct OpenedConnection {
-    /// The groups of its user.
-    pub groups: Vec<UserMembership>,
-}
-
-impl OpenedConnection {
-    /// Makes one of a user with these groups.
-    pub fn new(groups: Vec<UserMembership>) -> Self {
-        Self { groups }
-    }
-}
-
-/// A connection that a node holds, with the groups that it itself was added to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HeldConnection {
-    /// Its hub.
-    pub hub: HubName,
-    /// Its id.
-    pub connection: ConnectionId,
-    /// Its user, if it has one.
-    pub user: Option<UserId>,
-    /// Its groups.
-    pub groups: Vec<GroupName>,
-    /// For how long its id is still claimed: as long as its token could be used again.
-    pub claim: Duration,
-}
-
-/// Whom a change of a user's membership concerns.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct UserChange {
-    /// The nodes that hold connections of the user, each once, in no particular order.
-    pub nodes: Vec<NodeId>,
-}
-
-impl UserChange {
-    /// Makes one that concerns these nodes.
-    pub fn new(nodes: Vec<NodeId>) -> Self {
-        Self { nodes }
-    }
-}
-
-/// A member of a group.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub enum Member {
-    /// One connection, until it ends.
-    Connection(ConnectionId),
-    /// A user, with all present and future connections.
-    User(UserId),
-}
-
-/// A group that a user is in, and the remaining time to live if the membership expires.
-pub type UserMembership = (GroupName, Option<Duration>);
-
-/// One page of a listing.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Page {
-    /// The members, in the store's order. A page may be short, or even empty, and yet not be the last.
-    pub members: Vec<Member>,
-    /// Where the next page begins; `None` on the last page.
-    pub next: Option<Cursor>,
-}
-
-/// Where a listing continues. Its format is up to the store. A caller may hand it to others and take it back,
-/// so a store validates it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Cursor(Box<str>);
-
-impl Cursor {
-    /// Wraps the string of a cursor.
-    pub fn new(cursor: impl Into<Box<str>>) -> Self {
-        Self(cursor.into())
-    }
-
-    /// Returns the string.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Why a call of a [`GroupStore`] failed. It is for the operator, except
-/// [`InvalidCursor`](Self::InvalidCursor), which is the caller's mistake.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The record cannot be reached at present; a later call may succeed.
-    #[error("the group store cannot be reached")]
-    Unavailable(#[source] Option<Cause>),
-    /// The record has an entry that this version cannot read.
-    #[error("the group store has an entry that cannot be read")]
-    Corrupt(#[source] Option<Cause>),
-    /// The connection id was used before.
-    #[error("the connection was opened before, on the node '{by}'")]
-    Claimed {
-        /// The node that opened it.
-        by: NodeId,
-    },
-    /// The connection is not open, or another node holds it.
-    #[error("the connection is not held by this node")]
-    NotOwner,
-    /// The node was taken for dead, or has left: it has to announce itself anew.
-    #[error("the node was taken for dead and has to announce itself anew")]
-    Fenced,
-    /// The call is about more than it may be about.
-    #[error("a call about {given} entries exceeds the limit of {limit}")]
-    TooMany {
-        /// How many there were.
-        given: usize,
-        /// How many there may be.
-        limit: usize,
-    },
-    /// The cursor is not from a page of this store.
-    #[error("the cursor is not one of this group store")]
-    InvalidCursor,
 }

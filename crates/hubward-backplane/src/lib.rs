@@ -61,8 +61,9 @@ pub use backplane::{Backplane, BackplaneError, Cause, Order, ReceivedEnvelope, S
 pub use envelope::{Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES};
 pub use futures_util::future::BoxFuture;
 pub use group_store::{
-    Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, Member,
-    OpenConnection, OpenedConnection, Page, StoreError, UserChange, UserMembership,
+    ConnectionsPage, Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE,
+    MAX_USERS_AT_ONCE, Member, OpenConnection, OpenedConnection, Page, Restored, StoreError, UserChange,
+    UserMembership, UsersPage,
 };
 pub use memory::{InMemoryBackplane, InMemoryNetwork, InMemoryStore};
 pub use node_registry::{

@@ -1,11 +1,12 @@
 //! What the engine's own tests share: an engine without a network, connections without a transport, and a client at the
-//! other end of an in-memory WebSocket. A group store and a backplane that tests can fail or hold up are in
-//! [`faults`], such a node registry in [`registry`], and nodes that use them in [`cluster`].
+//! other end of an in-memory WebSocket. A backplane that tests can fail or hold up is in [`faults`], such a group store in
+//! [`faulty_store`], such a node registry in [`registry`], and nodes that use them in [`cluster`].
 
 pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod faults;
+pub(crate) mod faulty_store;
 pub(crate) mod log;
 pub(crate) mod registry;
 

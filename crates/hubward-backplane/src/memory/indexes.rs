@@ -1,7 +1,8 @@
 //! The indexes of the in-memory store: by group, by connection, by user and by owner. They are sharded and locked
 //! briefly; there is no lock that all calls share but the readers' side of the nodes' lives.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
@@ -22,12 +23,14 @@ const ADDS_BEFORE_SWEEP: usize = 64;
 pub(super) type ConnectionKey = (HubName, ConnectionId);
 
 /// The indexes. A shard of `connections` is locked before one of `owned` or `users`, and one of these before one of
-/// `groups`, never after. It stays locked while the others change, so that all of them change together.
+/// `groups` or `connected`, never after. It stays locked while the others change, so that all of them change together.
 #[derive(Default)]
 pub(super) struct Indexes {
     pub(super) groups: DashMap<(HubName, GroupName), Group>,
     pub(super) connections: DashMap<ConnectionKey, Record>,
     pub(super) users: DashMap<(HubName, UserId), User>,
+    /// The users that have connections, by name, so that a listing continues where it was.
+    pub(super) connected: DashMap<HubName, BTreeSet<UserId>>,
     /// The connections of each owner, for a sweep to find.
     pub(super) owned: DashMap<Owner, BTreeSet<ConnectionKey>>,
     adds_since_sweep: AtomicUsize,
@@ -47,8 +50,10 @@ pub(super) struct Record {
 pub(super) struct User {
     /// The user's groups, with the time when the membership expires, if it does.
     pub(super) groups: HashMap<GroupName, Option<Instant>>,
-    /// How many connections of the user each owner has.
-    pub(super) connections: HashMap<Owner, usize>,
+    /// The connections of the user, each with its owner.
+    connections: BTreeMap<ConnectionId, Owner>,
+    /// How many of them each owner has.
+    owners: HashMap<Owner, usize>,
 }
 
 impl Indexes {
@@ -64,6 +69,7 @@ impl Indexes {
         group: &GroupName,
         connection: &ConnectionId,
         owner: &Owner,
+        is_banned: impl Fn(&UserId) -> bool,
     ) -> Result<(), StoreError> {
         let mut entry = match self.connections.entry((hub.clone(), connection.clone())) {
             Entry::Occupied(entry) if entry.get().owner == *owner => entry.into_ref(),
@@ -73,6 +79,9 @@ impl Indexes {
             }
             _ => return Err(StoreError::NotOwner),
         };
+        if entry.user.as_ref().is_some_and(is_banned) {
+            return Err(StoreError::Banned);
+        }
         if entry.groups.insert(group.clone()) {
             let mut group = self.groups.entry((hub.clone(), group.clone())).or_default();
             group.add_connection(connection.clone());
@@ -95,8 +104,9 @@ impl Indexes {
         if entry.get_mut().groups.remove(group) {
             self.write_group(hub, group, |group| group.remove_connection(connection));
         }
-        // Nobody opened it, so nobody may end it.
-        if owner.epoch == Epoch::ALONE && entry.get().groups.is_empty() {
+        // Nobody opened it, so nobody may end it: what is opened on a node alone has a user.
+        let record = entry.get();
+        if owner.epoch == Epoch::ALONE && record.groups.is_empty() && record.user.is_none() {
             let (key, record) = entry.remove_entry();
             self.release(&key, &record);
         }
@@ -139,8 +149,12 @@ impl Indexes {
         }
         self.owned.entry(record.owner.clone()).or_default().insert(key.clone());
         if let Some(user) = &record.user {
-            let mut user = self.users.entry((key.0.clone(), user.clone())).or_default();
-            *user.connections.entry(record.owner.clone()).or_default() += 1;
+            let mut entry = self.users.entry((key.0.clone(), user.clone())).or_default();
+            if entry.connections.is_empty() {
+                self.connected.entry(key.0.clone()).or_default().insert(user.clone());
+            }
+            entry.connections.insert(key.1.clone(), record.owner.clone());
+            *entry.owners.entry(record.owner.clone()).or_default() += 1;
         }
         for group in &record.groups {
             let mut group = self.groups.entry((key.0.clone(), group.clone())).or_default();
@@ -164,16 +178,25 @@ impl Indexes {
             }
         }
         let Some(user) = &record.user else { return };
-        let Entry::Occupied(mut user) = self.users.entry((key.0.clone(), user.clone())) else { return };
-        let connections = &mut user.get_mut().connections;
-        if let Some(count) = connections.get_mut(&record.owner) {
+        let Entry::Occupied(mut entry) = self.users.entry((key.0.clone(), user.clone())) else { return };
+        let User { connections, owners, .. } = entry.get_mut();
+        connections.remove(&key.1);
+        if let Some(count) = owners.get_mut(&record.owner) {
             *count -= 1;
             if *count == 0 {
-                connections.remove(&record.owner);
+                owners.remove(&record.owner);
             }
         }
-        if user.get().is_unneeded() {
-            user.remove();
+        if connections.is_empty()
+            && let Entry::Occupied(mut connected) = self.connected.entry(key.0.clone())
+        {
+            connected.get_mut().remove(user);
+            if connected.get().is_empty() {
+                connected.remove();
+            }
+        }
+        if entry.get().is_unneeded() {
+            entry.remove();
         }
     }
 
@@ -189,7 +212,7 @@ impl Indexes {
         entry.groups.insert(group.clone(), expires_at);
         let mut group = self.groups.entry((hub.clone(), group.clone())).or_default();
         group.add_user(user.clone(), expires_at);
-        entry.connections.keys().cloned().collect()
+        entry.owners.keys().cloned().collect()
     }
 
     /// Removes a user from a group; returns the nodes that hold connections of the user.
@@ -198,11 +221,60 @@ impl Indexes {
         if entry.get_mut().groups.remove(group).is_some() {
             self.write_group(hub, group, |group| group.remove_user(user));
         }
-        let owners = entry.get().connections.keys().cloned().collect();
+        let owners = entry.get().owners.keys().cloned().collect();
         if entry.get().is_unneeded() {
             entry.remove();
         }
         owners
+    }
+
+    /// Removes the connections of a user from a group. None may be added to it meanwhile.
+    pub(super) fn remove_connections_of(&self, hub: &HubName, group: &GroupName, user: &UserId) {
+        for connection in self.connections_of_user(hub, user, None, usize::MAX).0 {
+            let Some(mut record) = self.connections.get_mut(&(hub.clone(), connection.0.clone())) else {
+                continue;
+            };
+            if record.user.as_ref() == Some(user) && record.groups.remove(group) {
+                self.write_group(hub, group, |group| group.remove_connection(&connection.0));
+            }
+        }
+    }
+
+    /// Returns who holds connections of a user, dead or alive.
+    pub(super) fn owners_of_user(&self, hub: &HubName, user: &UserId) -> Vec<Owner> {
+        let user = self.users.get(&(hub.clone(), user.clone()));
+        user.map(|user| user.owners.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Returns up to `limit` connections of a user after `last`, each with its owner, dead or alive; and whether there are
+    /// more.
+    pub(super) fn connections_of_user(
+        &self,
+        hub: &HubName,
+        user: &UserId,
+        last: Option<&ConnectionId>,
+        limit: usize,
+    ) -> (Vec<(ConnectionId, Owner)>, bool) {
+        let Some(user) = self.users.get(&(hub.clone(), user.clone())) else { return (vec![], false) };
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = user.connections.range::<ConnectionId, _>((after, Bound::Unbounded));
+        let page = rest.by_ref().take(limit).map(|(id, owner)| (id.clone(), owner.clone())).collect();
+        (page, rest.next().is_some())
+    }
+
+    /// Returns up to `limit` users of a hub after `last` that have connections of owners dead or alive, and whether there
+    /// are more.
+    pub(super) fn users_with_connections(
+        &self,
+        hub: &HubName,
+        last: Option<&UserId>,
+        limit: usize,
+    ) -> (Vec<UserId>, bool) {
+        let Some(users) = self.connected.get(hub) else { return (vec![], false) };
+        let after = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = users.range::<UserId, _>((after, Bound::Unbounded));
+        let page = rest.by_ref().take(limit).cloned().collect();
+        (page, rest.next().is_some())
     }
 
     /// Returns up to `limit` connections of an owner.

@@ -1,4 +1,4 @@
-//! The store of one process: the record of groups and connections, and of the nodes that live.
+//! The store of one process: the record of groups and connections. `registry.rs` is its record of the nodes that live.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,20 +6,17 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
-use hubward_types::{ConnectionId, GroupName, HubName, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 use tokio::time::Instant;
 
-use super::claims::ClaimedIds;
-use super::indexes::{Indexes, User, nodes_of};
-use super::nodes::Nodes;
+use super::cursors;
+use super::records::Records;
 use crate::group_store::{
-    Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, Member,
-    OpenConnection, OpenedConnection, Page, StoreError, UserChange, UserMembership,
+    ConnectionsPage, Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE,
+    MAX_USERS_AT_ONCE, Member, OpenConnection, OpenedConnection, Page, Restored, StoreError, UserChange,
+    UserMembership, UsersPage,
 };
-use crate::node_registry::{
-    LiveNode, MAX_SWEPT_AT_ONCE, NodeEvents, NodeInfo, NodeRegistry, RegistryError, Sweep,
-};
-use crate::owner::{Epoch, Owner};
+use crate::owner::Owner;
 
 /// How long after its last heartbeat a node counts as dead, unless the store is made with another time.
 const LEASE: Duration = Duration::from_secs(15);
@@ -30,13 +27,7 @@ const LEASE: Duration = Duration::from_secs(15);
 /// tests can pause it.
 #[derive(Clone)]
 pub struct InMemoryStore {
-    state: Arc<State>,
-}
-
-struct State {
-    indexes: Indexes,
-    claims: ClaimedIds,
-    nodes: Nodes,
+    pub(super) records: Arc<Records>,
 }
 
 impl InMemoryStore {
@@ -47,30 +38,30 @@ impl InMemoryStore {
 
     /// Makes a store whose nodes count as dead this long after their last heartbeat.
     pub fn with_lease(lease: Duration) -> Self {
-        let (indexes, claims) = (Indexes::default(), ClaimedIds::default());
-        Self { state: Arc::new(State { indexes, claims, nodes: Nodes::new(lease) }) }
+        Self { records: Arc::new(Records::new(lease)) }
     }
 
     /// Returns how many entries all indexes have together.
     #[cfg(test)]
     fn entries(&self) -> usize {
-        let indexes = &self.state.indexes;
-        indexes.groups.len() + indexes.connections.len() + indexes.users.len() + indexes.owned.len()
+        let Records { indexes, bans, .. } = &*self.records;
+        let of_connections = indexes.connections.len() + indexes.owned.len() + indexes.connected.len();
+        indexes.groups.len() + indexes.users.len() + of_connections + bans.len()
     }
 
     /// Records something for an owner whose life goes on.
     fn record<'a, T: Send + 'a>(
         &self,
         owner: &Owner,
-        record: impl FnOnce(&State) -> Result<T, StoreError>,
+        record: impl FnOnce(&Records) -> Result<T, StoreError>,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
-        let recorded = self.state.nodes.while_alive(owner, || record(&self.state));
+        let recorded = self.records.nodes.while_alive(owner, || record(&self.records));
         ready(recorded.unwrap_or(Err(StoreError::Fenced))).boxed()
     }
 
     /// The nodes among those that hold connections of a user that live.
     fn change(&self, owners: Vec<Owner>) -> UserChange {
-        UserChange::new(nodes_of(owners.into_iter().filter(|owner| self.state.nodes.lives(owner))))
+        UserChange::new(self.records.living(owners))
     }
 }
 
@@ -82,12 +73,12 @@ impl Default for InMemoryStore {
 
 impl fmt::Debug for InMemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let indexes = &self.state.indexes;
+        let indexes = &self.records.indexes;
         f.debug_struct("InMemoryStore")
             .field("groups", &indexes.groups.len())
             .field("connections", &indexes.connections.len())
             .field("users", &indexes.users.len())
-            .field("claims", &self.state.claims.len())
+            .field("claims", &self.records.claims.len())
             .finish()
     }
 }
@@ -98,7 +89,7 @@ impl GroupStore for InMemoryStore {
         opening: OpenConnection,
     ) -> BoxFuture<'_, Result<OpenedConnection, StoreError>> {
         let owner = opening.owner.clone();
-        let opened = self.state.nodes.while_alive_among(&owner, |lives| open(&self.state, opening, lives));
+        let opened = self.records.nodes.while_alive_among(&owner, |lives| self.records.open(opening, lives));
         ready(opened.unwrap_or(Err(StoreError::Fenced))).boxed()
     }
 
@@ -107,9 +98,9 @@ impl GroupStore for InMemoryStore {
         hub: &HubName,
         connection: &ConnectionId,
     ) -> BoxFuture<'_, Result<Option<Owner>, StoreError>> {
-        let record = self.state.indexes.connections.get(&(hub.clone(), connection.clone()));
+        let record = self.records.indexes.connections.get(&(hub.clone(), connection.clone()));
         let owner = record.map(|record| record.owner.clone());
-        done(owner.filter(|owner| self.state.nodes.lives(owner)))
+        done(owner.filter(|owner| self.records.nodes.lives(owner)))
     }
 
     fn add_connection(
@@ -119,7 +110,11 @@ impl GroupStore for InMemoryStore {
         connection: &ConnectionId,
         owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.record(owner, |state| state.indexes.add_connection(hub, group, connection, owner))
+        self.record(owner, |records| {
+            let banned = records.bans.read();
+            let is_banned = |user: &UserId| banned.contains(hub, group, user);
+            records.indexes.add_connection(hub, group, connection, owner, is_banned)
+        })
     }
 
     fn remove_connection(
@@ -129,8 +124,8 @@ impl GroupStore for InMemoryStore {
         connection: &ConnectionId,
         owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.record(owner, |state| {
-            state.indexes.remove_connection(hub, group, connection, owner);
+        self.record(owner, |records| {
+            records.indexes.remove_connection(hub, group, connection, owner);
             Ok(())
         })
     }
@@ -141,8 +136,8 @@ impl GroupStore for InMemoryStore {
         connection: &ConnectionId,
         owner: &Owner,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.record(owner, |state| {
-            state.indexes.end_connection(&(hub.clone(), connection.clone()), owner);
+        self.record(owner, |records| {
+            records.indexes.end_connection(&(hub.clone(), connection.clone()), owner);
             Ok(())
         })
     }
@@ -151,27 +146,22 @@ impl GroupStore for InMemoryStore {
         &self,
         owner: &Owner,
         connections: Vec<HeldConnection>,
-    ) -> BoxFuture<'_, Result<Vec<(HubName, ConnectionId)>, StoreError>> {
+    ) -> BoxFuture<'_, Result<Restored, StoreError>> {
         let (given, limit) = (connections.len(), MAX_RESTORED_AT_ONCE);
         if given > limit {
             return ready(Err(StoreError::TooMany { given, limit })).boxed();
         }
-        let mut lost = Vec::new();
+        let mut all = Restored::default();
         for held in connections {
-            let key = (held.hub.clone(), held.connection.clone());
-            let State { indexes, claims, nodes } = &*self.state;
-            let restored = nodes.while_alive_among(owner, |lives| {
-                let now = Instant::now();
-                let claimed = claims.claim_again(&key, &owner.node, now, now.checked_add(held.claim));
-                claimed.is_ok() && indexes.restore(owner, held, lives)
-            });
-            match restored {
-                None => return ready(Err(StoreError::Fenced)).boxed(),
-                Some(true) => {}
-                Some(false) => lost.push(key),
-            }
+            let restored =
+                self.records.nodes.while_alive_among(owner, |lives| self.records.restore(owner, held, lives));
+            let Some(Restored { lost, banned }) = restored else {
+                return ready(Err(StoreError::Fenced)).boxed();
+            };
+            all.lost.extend(lost);
+            all.banned.extend(banned);
         }
-        done(lost)
+        done(all)
     }
 
     fn add_user(
@@ -184,9 +174,14 @@ impl GroupStore for InMemoryStore {
         let now = Instant::now();
         // A time to live beyond the range of the clock never expires.
         let expires_at = ttl.and_then(|ttl| now.checked_add(ttl));
-        let owners = self.state.indexes.add_user(hub, group, user, expires_at);
+        let banned = self.records.bans.read();
+        if banned.contains(hub, group, user) {
+            return ready(Err(StoreError::Banned)).boxed();
+        }
+        let owners = self.records.indexes.add_user(hub, group, user, expires_at);
+        drop(banned);
         if expires_at.is_some() {
-            self.state.indexes.sweep_if_due(now);
+            self.records.indexes.sweep_if_due(now);
         }
         done(self.change(owners))
     }
@@ -197,7 +192,76 @@ impl GroupStore for InMemoryStore {
         group: &GroupName,
         user: &UserId,
     ) -> BoxFuture<'_, Result<UserChange, StoreError>> {
-        done(self.change(self.state.indexes.remove_user(hub, group, user)))
+        done(self.change(self.records.indexes.remove_user(hub, group, user)))
+    }
+
+    fn ban_user(
+        &self,
+        hub: &HubName,
+        group: &GroupName,
+        user: &UserId,
+    ) -> BoxFuture<'_, Result<UserChange, StoreError>> {
+        let Records { indexes, bans, .. } = &*self.records;
+        let owners = bans.ban(hub, group, user, || {
+            indexes.remove_connections_of(hub, group, user);
+            indexes.remove_user(hub, group, user)
+        });
+        done(self.change(owners))
+    }
+
+    fn unban_user(
+        &self,
+        hub: &HubName,
+        group: &GroupName,
+        user: &UserId,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.records.bans.unban(hub, group, user);
+        done(())
+    }
+
+    fn users_online(
+        &self,
+        hub: &HubName,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<UsersPage, StoreError>> {
+        let last = match cursors::user(cursor.as_ref()) {
+            Ok(last) => last,
+            Err(invalid) => return ready(Err(invalid)).boxed(),
+        };
+        let Records { indexes, nodes, .. } = &*self.records;
+        let (mut users, more) =
+            indexes.users_with_connections(hub, last.as_ref(), limit.clamp(1, MAX_PAGE_MEMBERS));
+        let next = users.last().filter(|_| more).map(cursors::after_user);
+        users.retain(|user| indexes.owners_of_user(hub, user).iter().any(|owner| nodes.lives(owner)));
+        done(UsersPage { users, next })
+    }
+
+    fn connections_of_user(
+        &self,
+        hub: &HubName,
+        user: &UserId,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<ConnectionsPage, StoreError>> {
+        let last = match cursors::connection(cursor.as_ref()) {
+            Ok(last) => last,
+            Err(invalid) => return ready(Err(invalid)).boxed(),
+        };
+        let Records { indexes, nodes, .. } = &*self.records;
+        let limit = limit.clamp(1, MAX_PAGE_MEMBERS);
+        let (connections, more) = indexes.connections_of_user(hub, user, last.as_ref(), limit);
+        let next = connections.last().filter(|_| more).map(|(id, _)| cursors::after_connection(id));
+        let living = connections.into_iter().filter(|(_, owner)| nodes.lives(owner));
+        done(ConnectionsPage { connections: living.map(|(id, _)| id).collect(), next })
+    }
+
+    fn is_online(&self, hub: &HubName, user: &UserId) -> BoxFuture<'_, Result<bool, StoreError>> {
+        done(!self.records.living(self.records.indexes.owners_of_user(hub, user)).is_empty())
+    }
+
+    fn nodes_of_user(&self, hub: &HubName, user: &UserId) -> BoxFuture<'_, Result<Vec<NodeId>, StoreError>> {
+        done(self.records.living(self.records.indexes.owners_of_user(hub, user)))
     }
 
     fn user_membership(
@@ -206,7 +270,7 @@ impl GroupStore for InMemoryStore {
         group: &GroupName,
         user: &UserId,
     ) -> BoxFuture<'_, Result<Option<UserMembership>, StoreError>> {
-        let groups = groups_of(&self.state, hub, user);
+        let groups = self.records.groups_of(hub, user);
         done(groups.into_iter().find(|(name, _)| name == group))
     }
 
@@ -219,7 +283,7 @@ impl GroupStore for InMemoryStore {
         if given > limit {
             return ready(Err(StoreError::TooMany { given, limit })).boxed();
         }
-        done(users.iter().map(|user| groups_of(&self.state, hub, user)).collect())
+        done(users.iter().map(|user| self.records.groups_of(hub, user)).collect())
     }
 
     fn groups_of_connection(
@@ -227,7 +291,7 @@ impl GroupStore for InMemoryStore {
         hub: &HubName,
         connection: &ConnectionId,
     ) -> BoxFuture<'_, Result<Vec<GroupName>, StoreError>> {
-        let record = self.state.indexes.connections.get(&(hub.clone(), connection.clone()));
+        let record = self.records.indexes.connections.get(&(hub.clone(), connection.clone()));
         done(record.map(|record| record.groups.iter().cloned().collect()).unwrap_or_default())
     }
 
@@ -236,7 +300,7 @@ impl GroupStore for InMemoryStore {
         hub: &HubName,
         user: &UserId,
     ) -> BoxFuture<'_, Result<Vec<UserMembership>, StoreError>> {
-        done(groups_of(&self.state, hub, user))
+        done(self.records.groups_of(hub, user))
     }
 
     fn members(
@@ -246,22 +310,21 @@ impl GroupStore for InMemoryStore {
         cursor: Option<Cursor>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Page, StoreError>> {
-        let last = match cursor.as_ref().map(parse_cursor) {
-            Some(None) => return ready(Err(StoreError::InvalidCursor)).boxed(),
-            Some(last) => last,
-            None => None,
+        let last = match cursors::member(cursor.as_ref()) {
+            Ok(last) => last,
+            Err(invalid) => return ready(Err(invalid)).boxed(),
         };
         let limit = limit.clamp(1, MAX_PAGE_MEMBERS);
-        let page = self.state.indexes.read_group(hub, group, |group| {
+        let page = self.records.indexes.read_group(hub, group, |group| {
             let (mut page, more) = group.page(last.as_ref(), limit);
-            page.next = page.members.last().filter(|_| more).map(cursor_after);
+            page.next = page.members.last().filter(|_| more).map(cursors::after_member);
             page
         });
         done(page.unwrap_or_default())
     }
 
     fn count(&self, hub: &HubName, group: &GroupName) -> BoxFuture<'_, Result<u64, StoreError>> {
-        let count = self.state.indexes.read_group(hub, group, |group| group.len());
+        let count = self.records.indexes.read_group(hub, group, |group| group.len());
         done(count.map_or(0, |count| count as u64))
     }
 
@@ -271,112 +334,12 @@ impl GroupStore for InMemoryStore {
         group: &GroupName,
         member: &Member,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        done(self.state.indexes.read_group(hub, group, |group| group.contains(member)).unwrap_or_default())
+        done(self.records.indexes.read_group(hub, group, |group| group.contains(member)).unwrap_or_default())
     }
-}
-
-impl NodeRegistry for InMemoryStore {
-    fn announce(&self, node: NodeInfo) -> BoxFuture<'_, Result<Epoch, RegistryError>> {
-        ready(self.state.nodes.announce(node)).boxed()
-    }
-
-    fn heartbeat(&self, owner: &Owner) -> BoxFuture<'_, Result<(), RegistryError>> {
-        ready(self.state.nodes.heartbeat(owner)).boxed()
-    }
-
-    fn withdraw(&self, owner: &Owner) -> BoxFuture<'_, Result<(), RegistryError>> {
-        self.state.nodes.withdraw(owner);
-        ready(Ok(())).boxed()
-    }
-
-    fn list(&self) -> BoxFuture<'_, Result<Vec<LiveNode>, RegistryError>> {
-        ready(Ok(self.state.nodes.list())).boxed()
-    }
-
-    fn watch(&self) -> NodeEvents {
-        self.state.nodes.watch()
-    }
-
-    fn lease(&self) -> Duration {
-        self.state.nodes.lease
-    }
-
-    fn sweep(&self, by: &Owner, limit: usize) -> BoxFuture<'_, Result<Sweep, RegistryError>> {
-        let State { indexes, nodes, .. } = &*self.state;
-        nodes.notice_deaths_now();
-        if !nodes.lives(by) {
-            return ready(Err(RegistryError::Fenced)).boxed();
-        }
-        let limit = limit.clamp(1, MAX_SWEPT_AT_ONCE);
-        let mut removed = 0;
-        while removed < limit {
-            let Some(ended) = nodes.lease_ended(by) else {
-                return ready(Ok(Sweep { removed, finished: true })).boxed();
-            };
-            let keys = indexes.some_owned(&ended, limit - removed);
-            if keys.is_empty() {
-                nodes.forget_ended(&ended);
-            }
-            removed += keys.len();
-            for key in keys {
-                indexes.end_connection(&key, &ended);
-            }
-        }
-        ready(Ok(Sweep { removed, finished: false })).boxed()
-    }
-}
-
-/// Records a connection for an owner whose life goes on.
-fn open(
-    state: &State,
-    opening: OpenConnection,
-    lives: impl Fn(&Owner) -> bool,
-) -> Result<OpenedConnection, StoreError> {
-    let OpenConnection { hub, connection, user, owner, claim } = opening;
-    let (key, now) = ((hub.clone(), connection), Instant::now());
-    let holder = state.indexes.connections.get(&key).map(|record| record.owner.clone());
-    match holder.filter(|holder| lives(holder)) {
-        // The call is repeated.
-        Some(holder) if holder == owner => {}
-        // Whether or not its token could still be used.
-        Some(holder) => return Err(StoreError::Claimed { by: holder.node }),
-        None => {
-            let claimed = state.claims.claim(&key, &owner.node, now, now.checked_add(claim));
-            claimed.map_err(|by| StoreError::Claimed { by })?;
-            state.indexes.open(key, user.clone(), owner);
-        }
-    }
-    Ok(OpenedConnection::new(user.map(|user| groups_of(state, &hub, &user)).unwrap_or_default()))
-}
-
-/// The groups of a user that have not expired.
-fn groups_of(state: &State, hub: &HubName, user: &UserId) -> Vec<UserMembership> {
-    let now = Instant::now();
-    let Some(user) = state.indexes.users.get(&(hub.clone(), user.clone())) else { return vec![] };
-    let User { groups, .. } = &*user;
-    let ttl = |expires_at: Option<Instant>| expires_at.map(|at| at.saturating_duration_since(now));
-    let groups = groups.iter().map(|(group, expires_at)| (group.clone(), ttl(*expires_at)));
-    groups.filter(|(_, ttl)| ttl.is_none_or(|ttl| !ttl.is_zero())).collect()
 }
 
 fn done<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, StoreError>> {
     ready(Ok(value)).boxed()
-}
-
-/// A cursor is the last member that was listed, after a letter for its kind.
-fn cursor_after(last: &Member) -> Cursor {
-    match last {
-        Member::Connection(connection) => Cursor::new(format!("c{connection}")),
-        Member::User(user) => Cursor::new(format!("u{user}")),
-    }
-}
-
-fn parse_cursor(cursor: &Cursor) -> Option<Member> {
-    let cursor = cursor.as_str();
-    match cursor.strip_prefix('c') {
-        Some(connection) => Some(Member::Connection(connection.into())),
-        None => cursor.strip_prefix('u').map(|user| Member::User(user.into())),
-    }
 }
 
 #[cfg(test)]

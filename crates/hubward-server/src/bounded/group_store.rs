@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward_backplane::{
-    BoxFuture, Cursor, GroupStore, HeldConnection, Member, OpenConnection, OpenedConnection, Owner, Page,
-    StoreError, UserChange, UserMembership,
+    BoxFuture, ConnectionsPage, Cursor, GroupStore, HeldConnection, Member, OpenConnection, OpenedConnection,
+    Owner, Page, Restored, StoreError, UserChange, UserMembership, UsersPage,
 };
-use hubward_types::{ConnectionId, GroupName, HubName, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 
 use super::in_call_time;
 
@@ -54,11 +54,7 @@ impl GroupStore for BoundedStore {
         bounded(self.0.end_connection(hub, connection, owner))
     }
 
-    fn restore(
-        &self,
-        owner: &Owner,
-        connections: Vec<HeldConnection>,
-    ) -> Call<'_, Vec<(HubName, ConnectionId)>> {
+    fn restore(&self, owner: &Owner, connections: Vec<HeldConnection>) -> Call<'_, Restored> {
         bounded(self.0.restore(owner, connections))
     }
 
@@ -74,6 +70,36 @@ impl GroupStore for BoundedStore {
 
     fn remove_user(&self, hub: &HubName, group: &GroupName, user: &UserId) -> Call<'_, UserChange> {
         bounded(self.0.remove_user(hub, group, user))
+    }
+
+    fn ban_user(&self, hub: &HubName, group: &GroupName, user: &UserId) -> Call<'_, UserChange> {
+        bounded(self.0.ban_user(hub, group, user))
+    }
+
+    fn unban_user(&self, hub: &HubName, group: &GroupName, user: &UserId) -> Call<'_, ()> {
+        bounded(self.0.unban_user(hub, group, user))
+    }
+
+    fn users_online(&self, hub: &HubName, cursor: Option<Cursor>, limit: usize) -> Call<'_, UsersPage> {
+        bounded(self.0.users_online(hub, cursor, limit))
+    }
+
+    fn connections_of_user(
+        &self,
+        hub: &HubName,
+        user: &UserId,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Call<'_, ConnectionsPage> {
+        bounded(self.0.connections_of_user(hub, user, cursor, limit))
+    }
+
+    fn is_online(&self, hub: &HubName, user: &UserId) -> Call<'_, bool> {
+        bounded(self.0.is_online(hub, user))
+    }
+
+    fn nodes_of_user(&self, hub: &HubName, user: &UserId) -> Call<'_, Vec<NodeId>> {
+        bounded(self.0.nodes_of_user(hub, user))
     }
 
     fn user_membership(

@@ -45,6 +45,8 @@ async fn every_change_of_a_group_store_that_hangs_fails() {
     fails("restore", store.restore(owner, Vec::new())).await;
     fails("add_user", store.add_user(&hub, &group, &user, None)).await;
     fails("remove_user", store.remove_user(&hub, &group, &user)).await;
+    fails("ban_user", store.ban_user(&hub, &group, &user)).await;
+    fails("unban_user", store.unban_user(&hub, &group, &user)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,6 +56,10 @@ async fn every_query_of_a_group_store_that_hangs_fails() {
     let (hub, group): (HubName, GroupName) = ("hub".into(), "g".into());
     let (connection, user): (ConnectionId, UserId) = ("c1".into(), "alice".into());
     fails("owner", store.owner(&hub, &connection)).await;
+    fails("users_online", store.users_online(&hub, None, 10)).await;
+    fails("connections_of_user", store.connections_of_user(&hub, &user, None, 10)).await;
+    fails("is_online", store.is_online(&hub, &user)).await;
+    fails("nodes_of_user", store.nodes_of_user(&hub, &user)).await;
     fails("user_membership", store.user_membership(&hub, &group, &user)).await;
     fails("groups_of_users", store.groups_of_users(&hub, vec![user.clone()])).await;
     fails("groups_of_connection", store.groups_of_connection(&hub, &connection)).await;

@@ -122,7 +122,7 @@ mod tests {
     use hubward_backplane::{InMemoryStore, NodeInfo, NodeRegistry, OpenConnection, Owner};
 
     use super::*;
-    use crate::testing::faults::FaultyStore;
+    use crate::testing::faulty_store::FaultyStore;
 
     /// A store in which the node `n1` holds connections of these ids.
     fn store(ids: impl Iterator<Item = String>) -> Arc<dyn GroupStore> {

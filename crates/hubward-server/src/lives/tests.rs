@@ -11,7 +11,7 @@ use crate::cluster::pending::Settled;
 use crate::cluster::requests::request;
 use crate::testing::client::TestClient;
 use crate::testing::cluster::{TestNode, settle};
-use crate::testing::faults::FaultyStore;
+use crate::testing::faulty_store::FaultyStore;
 use crate::testing::{handle, pass};
 
 /// The lease of the in-memory store.

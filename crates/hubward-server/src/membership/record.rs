@@ -85,7 +85,8 @@ pub(crate) async fn put_on_record(
         return Ok(());
     }
     let records = restored.iter().map(|connection| held(engine, connection)).collect();
-    for (_, id) in engine.context.store.restore(&engine.context.owner(), records).await? {
+    let outcome = engine.context.store.restore(&engine.context.owner(), records).await?;
+    for (_, id) in outcome.lost {
         restored
             .iter()
             .filter(|connection| connection.id == id)

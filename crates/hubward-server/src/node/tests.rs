@@ -10,7 +10,8 @@ use serde_json::json;
 use super::*;
 use crate::testing::client::{Next, TestClient};
 use crate::testing::cluster::{TestNode, settle};
-use crate::testing::faults::{FaultyBackplane, FaultyStore};
+use crate::testing::faults::FaultyBackplane;
+use crate::testing::faulty_store::FaultyStore;
 use crate::testing::{engine, engine_with};
 
 /// A node with one hub that was not started.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use hubward_backplane::{GroupStore, InMemoryNetwork, Topic};
 use hubward_hub::{GroupError, Hub};
 
-use super::faults::{FaultyBackplane, FaultyStore};
+use super::faults::FaultyBackplane;
+use super::faulty_store::FaultyStore;
 use super::registry::FaultyRegistry;
 use crate::connection::handle::ConnectionHandle;
 use crate::context::{NodeContext, NodeStores};

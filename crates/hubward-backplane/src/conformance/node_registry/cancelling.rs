@@ -70,7 +70,7 @@ pub async fn a_restoring_that_was_dropped_may_be_repeated(new: &NewStores) {
         let owner = announce(&stores, "node-1").await;
         let held = || ["c1", "c2"].map(|id| held(id, Some("alice"), &["ward:7"])).to_vec();
         let complete = drop_after(polls, stores.groups.restore(&owner, held())).await.is_some();
-        let lost = stores.groups.restore(&owner, held()).await.expect("it is restored");
+        let lost = stores.groups.restore(&owner, held()).await.expect("it is restored").lost;
         assert!(lost.is_empty());
         assert_eq!(members(&stores, "ward:7").await.len(), 2);
         // Each counts once: after their ends the user is on no node.

@@ -68,7 +68,7 @@ pub async fn a_node_restores_what_it_holds_before_or_after_it_was_swept(new: &Ne
         }
         let anew = announce(&stores, "node-2").await;
         let restoring = vec![held("c1", Some("alice"), &["ward:7"])];
-        let lost = stores.groups.restore(&anew, restoring).await.expect("it is restored");
+        let lost = stores.groups.restore(&anew, restoring).await.expect("it is restored").lost;
         assert!(lost.is_empty());
         stores.nodes.heartbeat(&first).await.expect("it lives");
         stores.nodes.sweep(&first, 10).await.expect("it is swept");
@@ -89,7 +89,7 @@ pub async fn a_connection_that_another_node_has_meanwhile_is_not_restored(new: &
     open(&stores, &first, "c1", None).await;
     let anew = announce(&stores, "node-2").await;
     let restoring = vec![held("c1", None, &["ward:7"]), held("c2", None, &["ward:7"])];
-    let lost = stores.groups.restore(&anew, restoring).await.expect("it is restored");
+    let lost = stores.groups.restore(&anew, restoring).await.expect("it is restored").lost;
     assert_eq!(lost, [("clinical".into(), "c1".into())]);
     assert_eq!(members(&stores, "ward:7").await, [Member::Connection("c2".into())].into());
 }
@@ -100,8 +100,8 @@ pub async fn a_restored_connection_is_opened_by_nobody_else_also_after_its_end(n
     // As if the record of it had been lost.
     let restoring = HeldConnection { claim: LONG, ..held("c1", None, &["ward:7"]) };
     for _ in 0..2 {
-        let lost = stores.groups.restore(&first, vec![restoring.clone()]).await.expect("it is restored");
-        assert!(lost.is_empty());
+        let restored = stores.groups.restore(&first, vec![restoring.clone()]).await;
+        assert!(restored.expect("it is restored").lost.is_empty());
     }
     let refused = open_for_long(&stores, &second, "c1").await;
     assert!(matches!(&refused, Err(StoreError::Claimed { by }) if by.as_str() == "node-1"), "{refused:?}");
@@ -115,9 +115,8 @@ pub async fn a_connection_whose_id_another_node_has_claimed_is_not_restored(new:
     let (first, second) = (announce(&stores, "node-1").await, announce(&stores, "node-2").await);
     open_for_long(&stores, &second, "c1").await.expect("it is opened");
     stores.groups.end_connection(&"clinical".into(), &"c1".into(), &second).await.expect("it is ended");
-    let lost =
-        stores.groups.restore(&first, vec![held("c1", None, &["ward:7"])]).await.expect("it is restored");
-    assert_eq!(lost, [("clinical".into(), "c1".into())]);
+    let restored = stores.groups.restore(&first, vec![held("c1", None, &["ward:7"])]).await;
+    assert_eq!(restored.expect("it is restored").lost, [("clinical".into(), "c1".into())]);
     assert!(members(&stores, "ward:7").await.is_empty());
 }
 

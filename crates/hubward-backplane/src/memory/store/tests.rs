@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 
 use super::*;
 use crate::conformance::stores::Stores;
-use crate::node_registry::NodeEvent;
+use crate::node_registry::{NodeEvent, NodeInfo, NodeRegistry as _, RegistryError, Sweep};
 
 mod as_a_store {
     use super::*;
@@ -80,10 +80,26 @@ async fn nothing_is_left_of_members_that_have_left() {
         store.add_connection(&hub, &ward, &connection.into(), &alone()).await.unwrap();
     }
     store.add_user(&hub, &ward, &"alice".into(), None).await.unwrap();
+    let opening = OpenConnection {
+        hub: hub.clone(),
+        connection: "c3".into(),
+        user: Some("bob".into()),
+        owner: alone(),
+        claim: Duration::ZERO,
+    };
+    store.open_connection(opening).await.unwrap();
+    store.add_connection(&hub, &ward, &"c3".into(), &alone()).await.unwrap();
+    for group in [&ward, &"ward:8".into()] {
+        store.ban_user(&hub, group, &"bob".into()).await.unwrap();
+    }
     assert!(store.entries() > 0);
     store.remove_connection(&hub, &ward, &"c1".into(), &alone()).await.unwrap();
     store.end_connection(&hub, &"c2".into(), &alone()).await.unwrap();
     store.remove_user(&hub, &ward, &"alice".into()).await.unwrap();
+    store.end_connection(&hub, &"c3".into(), &alone()).await.unwrap();
+    for group in [&ward, &"ward:8".into()] {
+        store.unban_user(&hub, group, &"bob".into()).await.unwrap();
+    }
     assert_eq!(store.entries(), 0);
 }
 
@@ -101,7 +117,7 @@ async fn claims_are_forgotten_when_they_have_ended() {
         store.open_connection(opening).await.unwrap();
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-    assert!(store.state.claims.len() < 20, "{store:?}");
+    assert!(store.records.claims.len() < 20, "{store:?}");
 }
 
 fn node(id: &str) -> NodeInfo {

@@ -137,7 +137,7 @@ async fn a_late_end_of_a_node_that_was_taken_for_dead_removes_nothing_of_the_nex
         claim: Duration::ZERO,
     };
     let next = second.engine.context.owner();
-    assert_eq!(second.store.restore(&next, vec![held]).await.unwrap(), []);
+    assert_eq!(second.store.restore(&next, vec![held]).await.unwrap().lost, []);
     first.close(&connection).await;
     // Long enough for the first node to announce itself anew, and to try again what failed.
     after_secs(60).await;
