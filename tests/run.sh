@@ -2,9 +2,9 @@
 # Runs every test of Hubward, and installs what they need where it is missing.
 #   tests/run.sh            everything
 #   tests/run.sh rust|conformance|clients|browser    one part
-# Needs Rust (https://rustup.rs, version in rust-toolchain.toml) and a C compiler. Node.js, npm and Chromium are installed
-# with apt-get where they are missing and that is allowed; where it is not, the script says what to install. cargo-deny and
-# cargo-machete are run where they are installed.
+# Needs Rust (https://rustup.rs, version in rust-toolchain.toml) and a C compiler. Redis 7, openssl, Node.js, npm and Chromium are
+# installed with apt-get where they are missing and that is allowed; where it is not, the script says what to install. cargo-deny
+# and cargo-machete are run where they are installed.
 # What drives nodes from outside runs beside the Rust tests; a step's output is kept together and shown when it ends.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +20,7 @@ lanes=()
 lane() { ("$@") & lanes+=($!); }
 finish() {
   local group
+  allow_services
   for group in "${lanes[@]}"; do kill -TERM -- "-$group" 2>/dev/null || true; done
   wait 2>/dev/null || true
   rm -rf "$work"
@@ -40,17 +41,39 @@ step() {
   return "$result"
 }
 
+sudo=()
+[ "$(id -u)" = 0 ] || sudo=(sudo -n)
+
 # need COMMAND PACKAGE…: installs Debian packages when a command is missing.
 need() {
   local command=$1; shift
   command -v "$command" >/dev/null && return
-  local sudo=()
-  [ "$(id -u)" = 0 ] || sudo=(sudo -n)
   command -v apt-get >/dev/null || fail "'$command' is missing; install it with your package manager, then run this again"
   printf '== installing %s\n' "$*"
   "${sudo[@]}" apt-get update -qq || true
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >"$work/apt.log" 2>&1 \
     || { tail -n 5 "$work/apt.log" >&2; fail "'$command' is missing and could not be installed; install it (Debian: apt-get install $*), then run this again"; }
+}
+
+# Debian starts a server when it is installed, unless this file forbids it. The tests start theirs on ports of their own.
+policy=/usr/sbin/policy-rc.d
+is_forbidden=
+forbid_services() {
+  [ ! -e "$policy" ] || return 0
+  is_forbidden=1
+  printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null && "${sudo[@]}" chmod +x "$policy" || true
+}
+allow_services() {
+  [ -z "$is_forbidden" ] || "${sudo[@]}" rm -f "$policy" || true
+  is_forbidden=
+}
+
+need_redis() {
+  command -v redis-server >/dev/null && command -v redis-cli >/dev/null && return
+  forbid_services
+  need redis-server redis-server
+  need redis-cli redis-tools
+  allow_services
 }
 
 # ---- the workspace
@@ -159,7 +182,10 @@ one_suite() { build; "$part"; }
 # ---- which parts
 
 command -v cargo >/dev/null || fail "cargo is missing; install Rust from https://rustup.rs, then run this again"
+# Before the lanes, since only one apt-get can run at a time.
 need cc gcc libc6-dev
+need openssl openssl
+need_redis
 if ! cargo --version >/dev/null 2>&1; then
   printf '== installing the toolchain of rust-toolchain.toml\n'
   rustup toolchain install || { printf 'not installed: using the stable toolchain\n'; export RUSTUP_TOOLCHAIN=stable; }

@@ -1,19 +1,25 @@
 //! Test fixtures that several crates share: HTTP and WebSocket frames over bare sockets, a client that never stops
-//! sending, a waker that counts, and waits that end.
+//! sending, a proxy that fails, a waker that counts, waits that end, and (feature `redis`) real Redis.
 //!
 //! For tests only, which is why it panics where a test is to fail. It depends on no other crate of the workspace, and
 //! reads and writes the wire by itself: what it tests is checked against it.
 
+mod fault_proxy;
 mod flood;
 pub mod frame;
 mod http;
+mod port;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod request;
 mod response;
 mod wait;
 mod wake_counter;
 
+pub use fault_proxy::FaultProxy;
 pub use flood::Flood;
 pub use http::Http;
+pub use port::Port;
 pub use request::{UPGRADE, header_lines, request};
 pub use response::Response;
 pub use wait::{TIMEOUT, eventually, within};
