@@ -28,9 +28,11 @@ pub struct RedisSentinels {
 impl RedisSentinels {
     /// Starts all five, and waits until the Sentinels know each other and both servers.
     pub async fn start() -> Self {
-        let primary = RedisServer::start(RedisOptions::default()).await;
-        let replica_of = format!("replicaof 127.0.0.1 {}", primary.address().port());
-        let settings = vec![replica_of, "repl-diskless-sync-delay 0".to_owned()];
+        // By default a primary waits five seconds for more replicas before it sends its data.
+        let at_once = "repl-diskless-sync-delay 0".to_owned();
+        let settings = vec![at_once.clone()];
+        let primary = RedisServer::start(RedisOptions { settings, ..RedisOptions::default() }).await;
+        let settings = vec![at_once, format!("replicaof 127.0.0.1 {}", primary.address().port())];
         let replica = RedisServer::start(RedisOptions { settings, ..RedisOptions::default() }).await;
         info_is(&replica, "master_link_status", "up").await;
         let start = || start_sentinel(primary.address());

@@ -7,9 +7,10 @@ async fn a_slot_moves_with_its_keys_and_a_dead_primary_is_replaced() {
     let mut redis = RedisCluster::start().await;
     let slot = redis.slot("{tag}").await;
     let from = redis.primary_of(slot).await;
-    for number in 0..250 {
-        redis.nodes()[from].cli(&["set", &format!("{{tag}}:{number}"), "value"]).await;
-    }
+    // More than are moved at once.
+    let keys: Vec<String> = (0..250).map(|number| format!("{{tag}}:{number}")).collect();
+    let pairs = keys.iter().flat_map(|key| [key.as_str(), "value"]);
+    redis.nodes()[from].cli(&["mset"].into_iter().chain(pairs).collect::<Vec<_>>()).await;
     let to = redis.other_primary_than_of(slot).await;
     redis.move_slot(slot, from, to).await;
     assert_eq!(redis.primary_of(slot).await, to);
