@@ -23,6 +23,8 @@ mod cluster;
 mod node_id;
 mod paths;
 mod raw_endpoint;
+#[cfg(feature = "redis")]
+mod redis_cluster;
 
 pub use builder::{BuildError, Builder, HubPath, Hubward};
 pub use cluster::Cluster;
@@ -36,6 +38,8 @@ pub use hubward_hub::{
     StreamHandler, StreamOutput, Upload,
 };
 pub use hubward_proto::{Arguments, List};
+#[cfg(feature = "redis")]
+pub use hubward_redis as redis;
 pub use hubward_server::StartError;
 pub use hubward_transport::{self as transport, ServeOptions, TransportOptions, serve};
 pub use hubward_types::{

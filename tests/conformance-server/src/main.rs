@@ -2,7 +2,8 @@
 //! tests of several nodes.
 //!
 //! `conformance-server --listen 127.0.0.1:8081[,127.0.0.1:8082…]`: each address is a node, and several are joined by the
-//! in-memory backplane. It is a tool for tests and benchmarks, with a signing key that is public.
+//! in-memory backplane. With `--redis URL` each is a node of the cluster of all processes that are started with this URL. It
+//! is a tool for tests and benchmarks, with keys that are public.
 
 mod bench;
 mod cluster;
@@ -18,21 +19,45 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use hubward::auth::{Authenticator, Cors, JwtConfig, JwtKey, Policy};
-use hubward::{Cluster, Hubward, ServeOptions};
+use hubward::auth::{Authenticator, Cors, JwtConfig, JwtKey, KeyRing, Policy, SealingKey};
+use hubward::redis::Redis;
+use hubward::{Builder, Cluster, Hubward, ServeOptions};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Time for the graceful shutdown: a client has five seconds for its Close message, and the node a little more.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(6);
+/// What the nodes of all processes seal connection tokens with. It is public, as all of this tool is.
+const CONNECTION_TOKEN_KEY: [u8; 32] = *b"conformance-server-token-key-32b";
 
 #[derive(Parser)]
 struct CommandLine {
     /// Addresses to listen on, separated by commas; each is a node.
     #[arg(long, value_delimiter = ',', default_value = "127.0.0.1:8081")]
     listen: Vec<SocketAddr>,
+    /// Joins all processes of the same Redis to one cluster.
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// What keys and channels in Redis begin with.
+    #[arg(long, value_name = "PREFIX", default_value = "hubward", requires = "redis")]
+    redis_prefix: String,
+    /// After how many milliseconds without a heartbeat a node counts as dead.
+    #[arg(long, value_name = "MS", default_value = "15000", requires = "redis")]
+    lease: u64,
+    /// For how many milliseconds it serves on after SIGTERM.
+    #[arg(long, value_name = "MS", default_value = "0")]
+    drain_delay: u64,
+    /// How many milliseconds it takes at most to end after SIGTERM, the drain delay included.
+    #[arg(long, value_name = "MS", default_value = "10000")]
+    grace: u64,
+}
+
+/// How the nodes of this process are joined to others.
+enum Joined {
+    Alone,
+    InMemory(Cluster),
+    Redis(Redis),
 }
 
 /// Any error that ends the program.
@@ -42,11 +67,11 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn main() -> Result<(), Failure> {
     let command_line = CommandLine::parse();
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_env("HUBWARD_LOG")).init();
-    let cluster = (command_line.listen.len() > 1).then(Cluster::in_memory);
+    let joined = Joined::new(&command_line)?;
     let mut serving = tokio::task::JoinSet::new();
     let mut nodes = Vec::new();
     for (number, address) in command_line.listen.into_iter().enumerate() {
-        let hubs = node(cluster.as_ref(), &format!("node-{}", number + 1))?;
+        let hubs = node(&joined, &format!("node-{}", number + 1))?;
         hubs.start().await?;
         let listener = TcpListener::bind(address)
             .await
@@ -55,11 +80,47 @@ async fn main() -> Result<(), Failure> {
         nodes.push(hubs);
     }
     announce()?;
-    tokio::signal::ctrl_c().await?;
-    let shutting_down = futures_util::future::join_all(nodes.iter().map(Hubward::shut_down));
+    asked_to_end().await?;
+    let shutting_down = async {
+        tokio::time::sleep(Duration::from_millis(command_line.drain_delay)).await;
+        futures_util::future::join_all(nodes.iter().map(Hubward::shut_down)).await
+    };
     // A client that does not read its Close message must not keep the tool running.
-    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, shutting_down).await;
+    let _ = tokio::time::timeout(Duration::from_millis(command_line.grace), shutting_down).await;
     Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}
+
+impl Joined {
+    fn new(command_line: &CommandLine) -> Result<Self, Failure> {
+        let Some(url) = &command_line.redis else {
+            let is_alone = command_line.listen.len() == 1;
+            return Ok(if is_alone { Self::Alone } else { Self::InMemory(Cluster::in_memory()) });
+        };
+        let redis = Redis::url(url)?.prefix(&*command_line.redis_prefix);
+        Ok(Self::Redis(redis.lease(Duration::from_millis(command_line.lease)).build()?))
+    }
+
+    fn join(&self, builder: Builder, name: &str) -> Result<Builder, Failure> {
+        match self {
+            Self::Alone => Ok(builder),
+            Self::InMemory(cluster) => Ok(builder.join(cluster, name)),
+            Self::Redis(redis) => {
+                let keys = KeyRing::new(vec![SealingKey::from_bytes(CONNECTION_TOKEN_KEY)?])?;
+                // Processes are started alike, so the name is not enough.
+                let name = format!("{name}-{}", std::process::id());
+                Ok(builder.redis(redis, name, keys))
+            }
+        }
+    }
 }
 
 /// Says on standard output that the nodes listen, for whatever waits for that.
@@ -68,7 +129,7 @@ fn announce() -> std::io::Result<()> {
     writeln!(std::io::stdout(), "listening")
 }
 
-fn node(cluster: Option<&Cluster>, name: &str) -> Result<Hubward, Failure> {
+fn node(joined: &Joined, name: &str) -> Result<Hubward, Failure> {
     let key = JwtKey::hmac(b"conformance-signing-key-of-32-bytes-or-more")?;
     let jwt = JwtConfig {
         keys: vec![key],
@@ -90,8 +151,5 @@ fn node(cluster: Option<&Cluster>, name: &str) -> Result<Hubward, Failure> {
         builder = builder.hub_with_options(path, hub, hub::transports(path));
     }
     builder = builder.hub("/conformance-secure", secure::hub());
-    if let Some(cluster) = cluster {
-        builder = builder.join(cluster, name);
-    }
-    Ok(builder.build()?)
+    Ok(joined.join(builder, name)?.build()?)
 }

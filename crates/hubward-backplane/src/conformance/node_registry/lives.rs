@@ -29,8 +29,15 @@ pub(super) async fn wait_for_death(stores: &Stores, dying: &Owner, survivor: &Ow
     .await;
 }
 
+/// The next event, but for `Missed`: a registry may send one when it has begun to watch.
 async fn next(events: &mut NodeEvents) -> NodeEvent {
-    timeout(TIMEOUT, events.next()).await.expect("an event comes").expect("the registry is alive")
+    loop {
+        let event = timeout(TIMEOUT, events.next()).await.expect("an event comes");
+        match event.expect("the registry is alive") {
+            NodeEvent::Missed => {}
+            event => return event,
+        }
+    }
 }
 
 pub async fn a_node_is_listed_from_its_announcement_until_it_leaves(new: &NewStores) {

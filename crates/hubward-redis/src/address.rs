@@ -1,0 +1,88 @@
+//! Where a server listens.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::RedisConfigError;
+
+/// A host, by name or IP address, and a port.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Address {
+    /// The host's name or IP address, without brackets.
+    pub host: Box<str>,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl Address {
+    /// Makes an address.
+    pub fn new(host: impl Into<Box<str>>, port: u16) -> Self {
+        Self { host: host.into(), port }
+    }
+
+    /// Reads `host:port` or `host`, which then has the default port; an IPv6 address stands in brackets.
+    pub(crate) fn parse(text: &str, default_port: u16) -> Result<Self, RedisConfigError> {
+        let invalid = || RedisConfigError::Address { given: text.to_owned() };
+        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, "")) => (host, None),
+            Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(invalid)?)),
+            None => match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        let port = match port {
+            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(invalid)?,
+            None => default_port,
+        };
+        let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"/@?#[]".contains(c);
+        if host.is_empty() || !host.chars().all(plain) {
+            return Err(invalid());
+        }
+        Ok(Self::new(host, port))
+    }
+}
+
+impl FromStr for Address {
+    type Err = RedisConfigError;
+
+    /// Reads `host:port`; without a port it is Redis's, 6379.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text, 6379)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_with_or_without_a_port() {
+        for (text, shown) in [
+            ("redis", "redis:6379"),
+            ("10.0.0.7:6380", "10.0.0.7:6380"),
+            ("[::1]", "[::1]:6379"),
+            ("[fe80::1]:7000", "[fe80::1]:7000"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", ":6379", "a b", "redis:", "redis:0", "redis:65536", "::1", "[::1]x", "[::1", "a/b"] {
+            let refused = text.parse::<Address>();
+            assert!(matches!(refused, Err(RedisConfigError::Address { .. })), "{text}: {refused:?}");
+        }
+    }
+}

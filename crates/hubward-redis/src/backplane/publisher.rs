@@ -1,0 +1,100 @@
+//! Publishes what waits: all that has come together while the batch before was under way, in one write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{Cmd, Pipeline, Value};
+
+use super::bus::Bus;
+use super::outgoing::Publication;
+use super::session::RedisSession;
+use crate::error::RedisFailure;
+
+/// How long a connection may be idle before it is asked whether it still works.
+pub(super) const IDLE: Duration = Duration::from_secs(5);
+
+/// Publishes until a connection fails.
+pub(super) async fn run(bus: Arc<Bus>, session: Arc<RedisSession>) -> RedisFailure {
+    loop {
+        if tokio::time::timeout(IDLE, bus.outgoing.filled()).await.is_err() {
+            match ping_all(&session.publishing).await {
+                Ok(()) => continue,
+                Err(failure) => return failure,
+            }
+        }
+        let batches = session.by_place(bus.outgoing.take(), |publication: &Publication| &publication.channel);
+        let publishing = batches.into_iter().map(|(place, batch)| publish(&session, place, batch));
+        let mut failed = None;
+        for outcome in join_all(publishing).await {
+            if let Err((failure, moved)) = outcome {
+                bus.outgoing.put_back(moved);
+                failed = Some(failure);
+            }
+        }
+        if let Some(failure) = failed {
+            return failure;
+        }
+    }
+}
+
+/// Publishes a batch on one server. Returns why the session has to end, with what was certainly not published.
+async fn publish(
+    session: &RedisSession,
+    place: usize,
+    batch: Vec<Publication>,
+) -> Result<(), (RedisFailure, Vec<Publication>)> {
+    let Some(connection) = session.publishing.get(place) else {
+        return Err((RedisFailure::said("no server has the channel"), batch));
+    };
+    let command = if session.is_sharded { "SPUBLISH" } else { "PUBLISH" };
+    let mut pipeline = Pipeline::with_capacity(batch.len());
+    for publication in &batch {
+        let bytes = command.len() + publication.channel.len() + publication.message.len();
+        let mut publish = Cmd::with_capacity(3, bytes);
+        publish.arg(command).arg(&*publication.channel).arg(&*publication.message);
+        pipeline.add_command(publish);
+    }
+    let mut connection = connection.clone();
+    let replies = match connection.req_packed_commands(&pipeline, 0, batch.len()).await {
+        Ok(replies) => replies,
+        Err(error) => {
+            let failure = RedisFailure::from(error);
+            batch.into_iter().for_each(|publication| publication.finish(Err(failure.clone())));
+            return Err((failure, Vec::new()));
+        }
+    };
+    let (mut moved, mut reason) = (Vec::new(), None);
+    for (publication, reply) in batch.into_iter().zip(replies) {
+        let Value::ServerError(error) = reply else {
+            publication.finish(Ok(()));
+            continue;
+        };
+        let failure = RedisFailure::from(redis::RedisError::from(error));
+        if failure.may_be_repeated() {
+            reason = Some(failure);
+            moved.push(publication);
+        } else {
+            publication.finish(Err(failure));
+        }
+    }
+    match reason {
+        Some(failure) => Err((failure, moved)),
+        None => Ok(()),
+    }
+}
+
+/// Asks connections whether they still work.
+pub(super) async fn ping_all(connections: &[MultiplexedConnection]) -> Result<(), RedisFailure> {
+    let ping = |connection: &MultiplexedConnection| {
+        let mut connection = connection.clone();
+        async move { connection.req_packed_command(&redis::cmd("PING")).await }
+    };
+    for reply in join_all(connections.iter().map(ping)).await {
+        if let Value::ServerError(error) = reply? {
+            return Err(redis::RedisError::from(error).into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The connections of one time: to each primary one that publishes and one that subscribes. A session ends with the first
+//! of them that does.
+
+use std::sync::{Arc, Weak};
+
+use futures_util::future::try_join_all;
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::Notify;
+
+use super::bus::Bus;
+use super::incoming::Incoming;
+use crate::address::Address;
+use crate::error::RedisFailure;
+use crate::key_space::slot;
+use crate::topology::Primaries;
+
+pub(super) struct RedisSession {
+    primaries: Primaries,
+    /// Whether topics are spread over the servers of a Cluster.
+    pub(super) is_sharded: bool,
+    pub(super) publishing: Vec<MultiplexedConnection>,
+    pub(super) subscribing: Vec<MultiplexedConnection>,
+    pub(super) incoming: Arc<Incoming>,
+    pub(super) end: Arc<SessionEnd>,
+}
+
+/// Whether a session has ended, and why.
+#[derive(Default)]
+pub(super) struct SessionEnd {
+    reason: Mutex<Option<RedisFailure>>,
+    notify: Notify,
+}
+
+impl SessionEnd {
+    /// Ends the session. The first reason counts.
+    pub(super) fn end(&self, reason: impl FnOnce() -> RedisFailure) {
+        self.reason.lock().get_or_insert_with(reason);
+        self.notify.notify_one();
+    }
+
+    pub(super) fn reason(&self) -> Option<RedisFailure> {
+        self.reason.lock().clone()
+    }
+
+    pub(super) async fn ended(&self) -> RedisFailure {
+        loop {
+            if let Some(reason) = self.reason() {
+                return reason;
+            }
+            self.notify.notified().await;
+        }
+    }
+}
+
+impl RedisSession {
+    /// Connects to every primary.
+    pub(super) async fn open(bus: &Arc<Bus>) -> Result<Self, RedisFailure> {
+        let primaries = bus.redis.topology.primaries().await?;
+        let (incoming, end) = (Arc::new(Incoming::default()), Arc::new(SessionEnd::default()));
+        let publishing = primaries.addresses().iter().map(|address| publishing(bus, address, &end));
+        let publishing = try_join_all(publishing).await?;
+        let subscribing =
+            primaries.addresses().iter().map(|address| subscribing(bus, address, &incoming, &end));
+        let subscribing = try_join_all(subscribing).await?;
+        let is_sharded = bus.redis.topology.is_cluster();
+        Ok(Self { primaries, is_sharded, publishing, subscribing, incoming, end })
+    }
+
+    /// Puts what is about channels in order of the servers that have them, each with its place.
+    pub(super) fn by_place<T>(&self, items: Vec<T>, channel: impl Fn(&T) -> &[u8]) -> Vec<(usize, Vec<T>)> {
+        if self.publishing.len() == 1 {
+            return vec![(0, items)];
+        }
+        let mut places: Vec<(usize, Vec<T>)> = Vec::new();
+        for item in items {
+            let place = self.primaries.place_of(slot(channel(&item)));
+            match places.iter_mut().find(|(known, _)| *known == place) {
+                Some((_, items)) => items.push(item),
+                None => places.push((place, vec![item])),
+            }
+        }
+        places
+    }
+}
+
+async fn publishing(
+    bus: &Arc<Bus>,
+    address: &Address,
+    end: &Arc<SessionEnd>,
+) -> Result<MultiplexedConnection, RedisFailure> {
+    let end = Arc::downgrade(end);
+    let pushes = move |push: PushInfo| {
+        if push.kind == PushKind::Disconnection {
+            end_by_redis(&end);
+        }
+        Ok::<(), ()>(())
+    };
+    bus.redis.topology.connector.connect(address, pushes).await
+}
+
+async fn subscribing(
+    bus: &Arc<Bus>,
+    address: &Address,
+    incoming: &Arc<Incoming>,
+    end: &Arc<SessionEnd>,
+) -> Result<MultiplexedConnection, RedisFailure> {
+    let (bus_of, incoming, end) = (Arc::downgrade(bus), Arc::downgrade(incoming), Arc::downgrade(end));
+    let pushes = move |push: PushInfo| {
+        take(&bus_of, &incoming, &end, push);
+        Ok::<(), ()>(())
+    };
+    bus.redis.topology.connector.connect(address, pushes).await
+}
+
+/// Takes what comes over a subscribing connection. It is called by the connection's own task, as it reads.
+fn take(bus: &Weak<Bus>, incoming: &Weak<Incoming>, end: &Weak<SessionEnd>, push: PushInfo) {
+    match push.kind {
+        PushKind::Message | PushKind::SMessage => {
+            let mut data = push.data.into_iter();
+            let (Some(Value::BulkString(channel)), Some(Value::BulkString(bytes))) =
+                (data.next(), data.next())
+            else {
+                return;
+            };
+            let (Some(incoming), Some(end)) = (incoming.upgrade(), end.upgrade()) else { return };
+            if !incoming.push(channel, bytes) {
+                end.end(|| RedisFailure::said("this node cannot deliver all that comes; messages are lost"));
+            }
+        }
+        // Without having been asked: the slot of the channel has moved to another server. Replies that follow could be
+        // taken for those of other requests, so that the session ends here.
+        PushKind::SUnsubscribe => {
+            let Some(Value::BulkString(channel)) = push.data.first() else { return };
+            let is_asked_for = bus.upgrade().is_some_and(|bus| bus.topics.is_unsubscribing(channel));
+            if let (false, Some(end)) = (is_asked_for, end.upgrade()) {
+                end.end(|| RedisFailure::said("a slot of the Redis Cluster has moved to another server"));
+            }
+        }
+        PushKind::Disconnection => end_by_redis(end),
+        _ => {}
+    }
+}
+
+fn end_by_redis(end: &Weak<SessionEnd>) {
+    if let Some(end) = end.upgrade() {
+        end.end(|| RedisFailure::said("the connection to Redis has ended"));
+    }
+}

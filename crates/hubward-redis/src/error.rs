@@ -1,0 +1,183 @@
+//! What went wrong with Redis, and what to do about it.
+
+use std::error::Error;
+use std::fmt;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// A mistake in how Redis is configured. None prints a password.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RedisConfigError {
+    /// The URL has a scheme that is not Redis's.
+    #[error(
+        "a Redis URL begins with redis://, rediss:// (TLS), redis-sentinel://, rediss-sentinel://, redis-cluster:// or \
+         rediss-cluster://, not with '{given}'"
+    )]
+    Scheme {
+        /// What it begins with.
+        given: String,
+    },
+    /// An address is not one.
+    #[error("'{given}' is no address of a Redis server; write host:port, and an IPv6 address in brackets")]
+    Address {
+        /// The text.
+        given: String,
+    },
+    /// The user name or the password of the URL cannot be decoded.
+    #[error(
+        "the user name or password of the Redis URL is not valid; percent-encode '@', ':', '/', '?', '#' and '%' in it"
+    )]
+    Credentials,
+    /// The database number is not one.
+    #[error("'{given}' is no Redis database; it is a number from 0 on, such as in redis://host:6379/0")]
+    Database {
+        /// The text.
+        given: String,
+    },
+    /// A Redis Cluster has one database.
+    #[error("a Redis Cluster has only database 0; choose a prefix to keep two uses of it apart")]
+    ClusterDatabase,
+    /// The name of the primary that Sentinels watch is missing.
+    #[error(
+        "Sentinels need the name of the primary that they watch: redis-sentinel://host:26379,host:26379/NAME"
+    )]
+    SentinelName,
+    /// No server is given.
+    #[error("no Redis server is given; give at least one address")]
+    NoServers,
+    /// The URL has a part that is not known.
+    #[error("the Redis URL has '{given}', which is not known; set options by the builder")]
+    Unknown {
+        /// The part.
+        given: String,
+    },
+    /// The prefix is not one.
+    #[error("'{given}' cannot be a prefix; use 1 to 64 letters, digits, '.', '_' and '-'")]
+    Prefix {
+        /// The prefix.
+        given: String,
+    },
+    /// A duration is zero.
+    #[error("{0}")]
+    ZeroDuration(&'static str),
+    /// A certificate or key cannot be read, or TLS is set for an URL without it.
+    #[error("TLS to Redis cannot be set up: {reason}")]
+    Tls {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Why a call to Redis failed, with what to do about it. It is the cause in errors of the backplane and the store.
+#[derive(Clone, Debug)]
+pub struct RedisFailure {
+    advice: Option<&'static str>,
+    cause: Cause,
+}
+
+#[derive(Clone, Debug)]
+enum Cause {
+    Redis(RedisError),
+    Said(String),
+    Unreadable(String),
+}
+
+impl RedisFailure {
+    /// A failure that has no error of the client library.
+    pub(crate) fn said(what: impl Into<String>) -> Self {
+        Self { advice: None, cause: Cause::Said(what.into()) }
+    }
+
+    /// Redis holds something that this version cannot read.
+    pub(crate) fn unreadable(what: String) -> Self {
+        Self { advice: None, cause: Cause::Unreadable(what) }
+    }
+
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self.cause, Cause::Unreadable(_))
+    }
+
+    /// An error that is logged and may be the source of others.
+    pub(crate) fn boxed(self) -> Box<dyn Error + Send + Sync> {
+        Box::new(self)
+    }
+
+    /// Whether Redis has certainly not carried out what was asked, and may do so soon or on another server.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        let Cause::Redis(error) = &self.cause else { return false };
+        matches!(
+            error.kind(),
+            ErrorKind::Server(
+                ServerErrorKind::Moved
+                    | ServerErrorKind::Ask
+                    | ServerErrorKind::TryAgain
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::ReadOnly
+            )
+        )
+    }
+
+    /// Whether Redis does not have a script.
+    pub(crate) fn lacks_script(&self) -> bool {
+        matches!(&self.cause, Cause::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+    }
+
+    /// Whether Redis has responded, so that the connection is whole.
+    pub(crate) fn is_response(&self) -> bool {
+        matches!(&self.cause, Cause::Redis(error) if error.code().is_some())
+    }
+}
+
+impl From<RedisError> for RedisFailure {
+    fn from(error: RedisError) -> Self {
+        Self { advice: advice(&error), cause: Cause::Redis(error) }
+    }
+}
+
+impl fmt::Display for RedisFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Redis(error) => write!(f, "{error}")?,
+            Cause::Said(what) | Cause::Unreadable(what) => f.write_str(what)?,
+        }
+        match self.advice {
+            Some(advice) => write!(f, " ({advice})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for RedisFailure {}
+
+/// What an operator can do about an error of Redis.
+fn advice(error: &RedisError) -> Option<&'static str> {
+    let advice = match error.code().unwrap_or_default() {
+        "WRONGPASS" | "NOAUTH" => "check the user name and the password of the Redis URL",
+        "NOPERM" => {
+            "the Redis user may not do this; the guide's page 'Several nodes' has the ACL rule that it needs"
+        }
+        "OOM" => {
+            "Redis is at its maxmemory; raise it, or free memory. Hubward needs maxmemory-policy noeviction"
+        }
+        "READONLY" => "this Redis is a replica; connect to its primary, or through Sentinel",
+        "LOADING" => "Redis is loading its data; it is tried again",
+        "MISCONF" => {
+            "Redis cannot save its data to disk; see its log, or turn stop-writes-on-bgsave-error off"
+        }
+        "MASTERDOWN" | "CLUSTERDOWN" => "the Redis servers have no primary at present; it is tried again",
+        "MOVED" | "ASK" => {
+            "this Redis is a Cluster; if the URL begins with redis://, begin it with redis-cluster://"
+        }
+        "BUSY" => "a script of another program runs in Redis for too long; see SCRIPT KILL",
+        "NOREPLICAS" => "Redis has fewer replicas than min-replicas-to-write",
+        _ => match error.kind() {
+            ErrorKind::AuthenticationFailed => "check the user name and the password of the Redis URL",
+            ErrorKind::RESP3NotSupported => "Hubward needs Redis 7.0 or newer",
+            _ if error.is_connection_refusal() => "check that Redis runs and that its address is right",
+            _ => return None,
+        },
+    };
+    Some(advice)
+}

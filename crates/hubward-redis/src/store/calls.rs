@@ -1,0 +1,119 @@
+//! Calls of scripts, with what is done when Redis does not have them, has moved them or has gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Value};
+use tokio::task::JoinSet;
+
+use super::link::{self, Link, Up};
+use super::reply::ScriptReply;
+use super::scripts::{Script, Scripts};
+use crate::error::RedisFailure;
+use crate::shared::Shared;
+
+/// How long a call is repeated while Redis says that it will soon be carried out here or elsewhere: as long as a failover
+/// takes, and less than the server waits.
+const REPEATED_FOR: Duration = Duration::from_secs(3);
+/// How long a call waits before it is repeated on the same connection.
+const BEFORE_REPEATING: Duration = Duration::from_millis(100);
+
+pub(super) struct Calls {
+    link: Arc<Link>,
+    keys: String,
+    /// Keeps the link up. It is started by the first call, and anew where its runtime has ended.
+    maintenance: Mutex<JoinSet<()>>,
+}
+
+/// Over which connection a call goes.
+#[derive(Clone, Copy)]
+enum Way {
+    InOrder,
+    Pooled,
+}
+
+impl Calls {
+    pub(super) fn new(redis: &Arc<Shared>) -> Self {
+        let keys = redis.keys.keys().to_owned();
+        Self { link: Arc::new(Link::new(redis)), keys, maintenance: Mutex::default() }
+    }
+
+    /// Calls a script that changes something, after all such calls before.
+    pub(super) async fn change(
+        &self,
+        script: impl Fn(&Scripts) -> &Script,
+        arguments: impl FnOnce(&mut Cmd),
+    ) -> Result<ScriptReply, RedisFailure> {
+        self.call(Way::InOrder, script(&self.link.scripts), arguments).await
+    }
+
+    /// Calls a script that only reads.
+    pub(super) async fn query(
+        &self,
+        script: impl Fn(&Scripts) -> &Script,
+        arguments: impl FnOnce(&mut Cmd),
+    ) -> Result<ScriptReply, RedisFailure> {
+        self.call(Way::Pooled, script(&self.link.scripts), arguments).await
+    }
+
+    async fn call(
+        &self,
+        way: Way,
+        script: &Script,
+        arguments: impl FnOnce(&mut Cmd),
+    ) -> Result<ScriptReply, RedisFailure> {
+        self.start();
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.hash()).arg(1).arg(&self.keys);
+        arguments(&mut command);
+        let until = tokio::time::Instant::now() + REPEATED_FOR;
+        let mut has_loaded = false;
+        loop {
+            let mut up = self.link.up().await?;
+            let failure = match send(way, &mut up, &command).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            if failure.lacks_script() && !has_loaded {
+                // Somebody has flushed them.
+                has_loaded = true;
+                link::load_scripts(&self.link.scripts, &mut up.connection).await?;
+            } else if failure.may_be_repeated() && !left.is_zero() {
+                self.link.report_broken(&up, &failure);
+                self.link.replaced(&up, left.min(BEFORE_REPEATING)).await;
+                tokio::time::sleep(left.min(BEFORE_REPEATING)).await;
+            } else {
+                if !failure.is_response() && matches!(way, Way::InOrder) {
+                    self.link.report_broken(&up, &failure);
+                }
+                return Err(failure);
+            }
+        }
+    }
+
+    fn start(&self) {
+        let mut maintenance = self.maintenance.lock();
+        while maintenance.try_join_next().is_some() {}
+        if maintenance.is_empty() {
+            maintenance.spawn(Arc::clone(&self.link).maintain());
+        }
+    }
+}
+
+async fn send(way: Way, up: &mut Up, command: &Cmd) -> Result<ScriptReply, RedisFailure> {
+    let value = match way {
+        Way::InOrder => up.connection.req_packed_command(command).await?,
+        Way::Pooled => {
+            let pooled = up.pool.get().await;
+            let mut connection = pooled.map_err(|error| RedisFailure::said(error.to_string()))?;
+            connection.req_packed_command(command).await?
+        }
+    };
+    match value {
+        Value::ServerError(error) => Err(redis::RedisError::from(error).into()),
+        value => ScriptReply::read(value),
+    }
+}

@@ -1,0 +1,182 @@
+//! One connection to the primary that has the keys, made anew whenever it breaks, with a pool beside it for queries.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{Cmd, Pipeline, PushKind, Value, cmd};
+use tokio::sync::{Notify, watch};
+
+use super::scripts::Scripts;
+use crate::address::Address;
+use crate::backoff::Backoff;
+use crate::error::RedisFailure;
+use crate::key_space::slot;
+use crate::shared::Shared;
+
+/// How many connections there are for queries, at most.
+const POOL_SIZE: usize = 4;
+/// How long a query waits for one of them.
+const POOL_WAIT: Duration = Duration::from_secs(2);
+
+/// A connection that works, as far as is known.
+#[derive(Clone)]
+pub(super) struct Up {
+    generation: u64,
+    pub(super) connection: MultiplexedConnection,
+    pub(super) pool: Pool,
+}
+
+/// How the link stands.
+#[derive(Clone)]
+pub(super) enum LinkState {
+    New,
+    Up(Up),
+    Down(RedisFailure),
+}
+
+pub(super) struct Link {
+    redis: Arc<Shared>,
+    pub(super) scripts: Scripts,
+    state: watch::Sender<LinkState>,
+    broken: Notify,
+    generations: AtomicU64,
+}
+
+/// The connection before: what it still has to carry out must not follow what the next one is given.
+struct Previous {
+    address: Address,
+    client_id: i64,
+}
+
+impl Link {
+    pub(super) fn new(redis: &Arc<Shared>) -> Self {
+        let scripts = Scripts::new(redis.topology.is_cluster());
+        let (state, broken, generations) =
+            (watch::Sender::new(LinkState::New), Notify::new(), AtomicU64::new(0));
+        Self { redis: Arc::clone(redis), scripts, state, broken, generations }
+    }
+
+    /// Returns the connection. While it is not known whether there is one, it waits; while there is none, it fails with
+    /// the reason.
+    pub(super) async fn up(&self) -> Result<Up, RedisFailure> {
+        let mut states = self.state.subscribe();
+        let state = states.wait_for(|state| !matches!(state, LinkState::New)).await;
+        match state.as_deref() {
+            Ok(LinkState::Up(up)) => Ok(up.clone()),
+            Ok(LinkState::Down(failure)) => Err(failure.clone()),
+            Ok(LinkState::New) | Err(_) => Err(RedisFailure::said("the connection to Redis has been closed")),
+        }
+    }
+
+    /// Waits until a connection that was found broken has been replaced, and no longer than that.
+    pub(super) async fn replaced(&self, broken: &Up, limit: Duration) {
+        let mut states = self.state.subscribe();
+        let is_other =
+            |state: &LinkState| matches!(state, LinkState::Up(up) if up.generation != broken.generation);
+        let _ = tokio::time::timeout(limit, states.wait_for(is_other)).await;
+    }
+
+    /// Notes that a connection does not work any more.
+    pub(super) fn report_broken(&self, up: &Up, failure: &RedisFailure) {
+        self.break_up(up.generation, failure);
+    }
+
+    fn break_up(&self, generation: u64, failure: &RedisFailure) {
+        let changed = self.state.send_if_modified(|state| {
+            let is_it = matches!(state, LinkState::Up(up) if up.generation == generation);
+            if is_it {
+                *state = LinkState::Down(failure.clone());
+            }
+            is_it
+        });
+        if changed {
+            self.broken.notify_one();
+        }
+    }
+
+    /// Keeps the link up until it is dropped.
+    pub(super) async fn maintain(self: Arc<Self>) {
+        let (mut backoff, mut previous) = (Backoff::default(), None);
+        loop {
+            match self.connect(&mut previous).await {
+                Ok(up) => {
+                    backoff = Backoff::default();
+                    self.state.send_replace(LinkState::Up(up));
+                    self.broken.notified().await;
+                }
+                Err(failure) => {
+                    self.state.send_replace(LinkState::Down(failure));
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+            }
+        }
+    }
+
+    async fn connect(self: &Arc<Self>, previous: &mut Option<Previous>) -> Result<Up, RedisFailure> {
+        let generation = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+        let connector = &self.redis.topology.connector;
+        let primaries = self.redis.topology.primaries().await?;
+        let address = primaries.address_of(slot(self.redis.keys.keys().as_bytes()));
+        let address = address.ok_or_else(|| RedisFailure::said("no server has the keys"))?;
+        let link = Arc::downgrade(self);
+        let mut connection = connector
+            .connect(address, move |push: redis::PushInfo| {
+                notice_end(&link, generation, &push.kind);
+                Ok::<(), ()>(())
+            })
+            .await?;
+        if let Some(previous) = previous.take_if(|previous| previous.address == *address) {
+            let mut kill = cmd("CLIENT");
+            kill.arg("KILL").arg("ID").arg(previous.client_id);
+            // A server that has closed it, or does not allow this, says so.
+            let _ = connection.req_packed_command(&kill).await?;
+        }
+        load_scripts(&self.scripts, &mut connection).await?;
+        let mut id = cmd("CLIENT");
+        id.arg("ID");
+        let id = connection.req_packed_command(&id).await?;
+        if let Value::Int(client_id) = id {
+            *previous = Some(Previous { address: address.clone(), client_id });
+        }
+        let (info, config) = connector.for_pool(address)?;
+        let timeouts = Timeouts {
+            wait: Some(POOL_WAIT),
+            create: Some(connector.connect_timeout),
+            recycle: Some(connector.response_timeout),
+        };
+        let pool = Pool::builder(Manager::new_with_config(info, config)?)
+            .max_size(POOL_SIZE)
+            .timeouts(timeouts)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| RedisFailure::said(error.to_string()))?;
+        Ok(Up { generation, connection, pool })
+    }
+}
+
+/// Loads all scripts, so that they can be named by their hashes.
+pub(super) async fn load_scripts(
+    scripts: &Scripts,
+    connection: &mut MultiplexedConnection,
+) -> Result<(), RedisFailure> {
+    let mut pipeline = Pipeline::new();
+    for script in scripts.iter() {
+        let mut load = Cmd::new();
+        load.arg("SCRIPT").arg("LOAD").arg(script.code());
+        pipeline.add_command(load);
+    }
+    let loaded: Vec<String> = pipeline.query_async(connection).await?;
+    match loaded.iter().zip(scripts.iter()).all(|(hash, script)| hash == script.hash()) {
+        true => Ok(()),
+        false => Err(RedisFailure::said("Redis has loaded other scripts than it was given")),
+    }
+}
+
+fn notice_end(link: &Weak<Link>, generation: u64, push: &PushKind) {
+    if let (PushKind::Disconnection, Some(link)) = (push, link.upgrade()) {
+        link.break_up(generation, &RedisFailure::said("the connection to Redis has ended"));
+    }
+}

@@ -1,0 +1,9 @@
+-- Returns for each node its id, its epoch, and what it announced.
+notice_deaths()
+local listed = { 'OK' }
+for epoch, node in pairs(living()) do
+  listed[#listed + 1] = node
+  listed[#listed + 1] = epoch
+  listed[#listed + 1] = redis.call('HGET', K .. 'nodes', node) or ''
+end
+return listed

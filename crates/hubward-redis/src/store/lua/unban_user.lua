@@ -1,0 +1,3 @@
+-- hub, group, user.
+redis.call('HDEL', user_key(ARGV[1], ARGV[3]), 'b' .. ARGV[2])
+return { 'OK' }

@@ -1,0 +1,146 @@
+//! Nodes that come and go, as scripts publish it. They come over a connection of its own, which exists where somebody
+//! watches: what a server sends unasked, such as the end of a subscription to a shard, cannot be taken for a reply there.
+
+use std::sync::{Arc, Weak};
+
+use futures_util::stream;
+use hubward_backplane::{Epoch, LiveNode, NodeEvent, NodeEvents, Owner};
+use hubward_types::NodeId;
+use parking_lot::Mutex;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::task::JoinSet;
+
+use super::node_info::unpack;
+use crate::backoff::Backoff;
+use crate::error::RedisFailure;
+use crate::key_space::slot;
+use crate::shared::Shared;
+
+/// How many events a watcher may be behind. One that is further behind lists the nodes again.
+const BEHIND: usize = 256;
+
+pub(super) struct NodeWatch {
+    watching: Arc<Watching>,
+    task: Mutex<JoinSet<()>>,
+}
+
+struct Watching {
+    redis: Arc<Shared>,
+    events: broadcast::Sender<NodeEvent>,
+    /// Whether it is known what becomes of the subscription that was last tried.
+    settled: watch::Sender<bool>,
+}
+
+impl NodeWatch {
+    pub(super) fn new(redis: &Arc<Shared>) -> Self {
+        let (events, settled) = (broadcast::Sender::new(BEHIND), watch::Sender::new(false));
+        Self {
+            watching: Arc::new(Watching { redis: Arc::clone(redis), events, settled }),
+            task: Mutex::default(),
+        }
+    }
+
+    pub(super) fn watch(&self) -> NodeEvents {
+        let events = self.watching.events.subscribe();
+        let mut task = self.task.lock();
+        while task.try_join_next().is_some() {}
+        if task.is_empty() {
+            self.watching.settled.send_replace(false);
+            task.spawn(Arc::clone(&self.watching).subscribe());
+        }
+        Box::pin(stream::unfold(events, async |mut events| match events.recv().await {
+            Ok(event) => Some((event, events)),
+            Err(broadcast::error::RecvError::Lagged(_)) => Some((NodeEvent::Missed, events)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }))
+    }
+
+    /// Waits until watchers are subscribed, so that they see what the caller does next; or until that has failed.
+    pub(super) async fn await_subscription(&self) {
+        if self.watching.events.receiver_count() > 0 {
+            let _ = self.watching.settled.subscribe().wait_for(|settled| *settled).await;
+        }
+    }
+}
+
+impl Watching {
+    /// Stays subscribed until it is dropped.
+    async fn subscribe(self: Arc<Self>) {
+        let mut backoff = Backoff::default();
+        loop {
+            let ended = Arc::new(Notify::new());
+            match self.open(&ended).await {
+                Ok(_connection) => {
+                    backoff = Backoff::default();
+                    // What happened before may have been missed.
+                    let _ = self.events.send(NodeEvent::Missed);
+                    self.settled.send_replace(true);
+                    ended.notified().await;
+                }
+                Err(failure) => {
+                    tracing::debug!(error = %failure, "Nodes that come and go cannot be watched; it is tried again.");
+                    self.settled.send_replace(true);
+                }
+            }
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+    }
+
+    async fn open(self: &Arc<Self>, ended: &Arc<Notify>) -> Result<MultiplexedConnection, RedisFailure> {
+        let topology = &self.redis.topology;
+        let primaries = topology.primaries().await?;
+        let channel = self.redis.keys.events();
+        let address = primaries.address_of(slot(channel.as_bytes()));
+        let address = address.ok_or_else(|| RedisFailure::said("no server has the keys"))?;
+        let (watching, at_end) = (Arc::downgrade(self), Arc::clone(ended));
+        let mut connection = topology
+            .connector
+            .connect(address, move |push: PushInfo| {
+                take(&watching, &at_end, push);
+                Ok::<(), ()>(())
+            })
+            .await?;
+        let mut command = redis::cmd(if topology.is_cluster() { "SSUBSCRIBE" } else { "SUBSCRIBE" });
+        command.arg(channel);
+        match connection.req_packed_command(&command).await? {
+            Value::ServerError(error) => Err(redis::RedisError::from(error).into()),
+            _ => Ok(connection),
+        }
+    }
+}
+
+/// Takes what comes over the connection. It is called by the connection's own task.
+fn take(watching: &Weak<Watching>, ended: &Notify, push: PushInfo) {
+    match (push.kind, &push.data[..]) {
+        (PushKind::Message | PushKind::SMessage, [_, Value::BulkString(event)]) => {
+            let Some(watching) = watching.upgrade() else { return };
+            let event = read(event).unwrap_or_else(|| {
+                tracing::warn!("A message about nodes in Redis cannot be read; the nodes are listed again.");
+                NodeEvent::Missed
+            });
+            let _ = watching.events.send(event);
+        }
+        // The slot has moved to another server, or the connection has ended.
+        (PushKind::Disconnection | PushKind::SUnsubscribe | PushKind::Unsubscribe, _) => ended.notify_one(),
+        _ => {}
+    }
+}
+
+/// An event is its kind, an epoch, and a node with the length of its id; then what the node announced.
+fn read(event: &[u8]) -> Option<NodeEvent> {
+    let mut parts = event.splitn(3, |byte| *byte == b' ');
+    let (kind, epoch, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let epoch = Epoch::new(std::str::from_utf8(epoch).ok()?.parse().ok()?);
+    let colon = rest.iter().position(|byte| *byte == b':')?;
+    let length: usize = std::str::from_utf8(rest.get(..colon)?).ok()?.parse().ok()?;
+    let end = length.checked_add(colon + 1)?;
+    let node = NodeId::from(std::str::from_utf8(rest.get(colon + 1..end)?).ok()?);
+    match kind {
+        b"joined" => Some(NodeEvent::Joined(LiveNode { info: unpack(node, rest.get(end..)?).ok()?, epoch })),
+        b"left" => Some(NodeEvent::Left(Owner { node, epoch })),
+        b"died" => Some(NodeEvent::Died(Owner { node, epoch })),
+        _ => None,
+    }
+}

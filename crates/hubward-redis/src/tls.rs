@@ -1,0 +1,51 @@
+//! TLS to Redis: whom to trust, and which certificate to show.
+
+use std::fmt;
+
+use redis::{ClientTlsConfig, TlsCertificates};
+
+/// How connections to Redis are encrypted. Without a certificate authority of its own, the public ones are trusted.
+/// Certificates and keys are PEM.
+#[derive(Clone, Default)]
+pub struct RedisTls {
+    authority: Option<Vec<u8>>,
+    client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl RedisTls {
+    /// Trusts the public certificate authorities, and shows no client certificate.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts only the certificates that this authority (PEM, one or more) has signed.
+    pub fn certificate_authority(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.authority = Some(pem.into());
+        self
+    }
+
+    /// Shows a client certificate (PEM, with its chain), whose private key this is (PEM).
+    pub fn client_certificate(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.client = Some((certificate.into(), key.into()));
+        self
+    }
+
+    pub(crate) fn certificates(&self) -> TlsCertificates {
+        TlsCertificates {
+            client_tls: self.client.as_ref().map(|(certificate, key)| ClientTlsConfig {
+                client_cert: certificate.clone(),
+                client_key: key.clone(),
+            }),
+            root_cert: self.authority.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for RedisTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisTls")
+            .field("has_certificate_authority", &self.authority.is_some())
+            .field("has_client_certificate", &self.client.is_some())
+            .finish()
+    }
+}
