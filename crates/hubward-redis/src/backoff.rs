@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// A server that restarts is back soon, so the first waits are short.
-const FIRST: Duration = Duration::from_millis(50);
+pub(crate) const FIRST: Duration = Duration::from_millis(50);
 /// One that is away for long is found again within this time.
 const LONGEST: Duration = Duration::from_secs(2);
 

@@ -73,6 +73,7 @@ impl Backplane for RedisBackplane {
         Box::pin(async move {
             self.check_new()?;
             let session = RedisSession::open(&self.bus).await.map_err(unavailable)?;
+            session.check_settings().await;
             let mut phase = self.phase.lock();
             match *phase {
                 Phase::New => {}

@@ -27,6 +27,7 @@
 mod address;
 mod backoff;
 mod backplane;
+mod checks;
 mod connector;
 mod error;
 mod key_space;

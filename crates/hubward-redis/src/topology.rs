@@ -7,6 +7,7 @@ mod sentinel;
 use std::fmt;
 
 use futures_util::future::select_ok;
+use parking_lot::Mutex;
 
 pub(crate) use self::primaries::Primaries;
 use crate::address::Address;
@@ -53,11 +54,13 @@ impl fmt::Display for Servers {
 pub(crate) struct Topology {
     servers: Servers,
     pub(crate) connector: Connector,
+    /// The primaries of a Cluster as they were found last: those that a program has named may be gone by now.
+    known: Mutex<Vec<Address>>,
 }
 
 impl Topology {
     pub(crate) fn new(servers: Servers, connector: Connector) -> Self {
-        Self { servers, connector }
+        Self { servers, connector, known: Mutex::default() }
     }
 
     /// Whether there is a Redis Cluster: messages are published on shards.
@@ -75,8 +78,12 @@ impl Topology {
                 Ok(Primaries::one(select_ok(asked).await?.0))
             }
             Servers::Cluster(servers) => {
+                let mut servers = servers.clone();
+                servers.extend(self.known.lock().iter().cloned());
                 let asked = servers.iter().map(|at| Box::pin(cluster::primaries(&self.connector, at)));
-                Ok(select_ok(asked).await?.0)
+                let primaries = select_ok(asked).await?.0;
+                *self.known.lock() = primaries.addresses().to_vec();
+                Ok(primaries)
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Weak};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, Value};
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::bus::Bus;
 use super::incoming::Incoming;
 use crate::address::Address;
+use crate::checks;
 use crate::error::RedisFailure;
 use crate::key_space::slot;
 use crate::topology::Primaries;
@@ -66,6 +67,15 @@ impl RedisSession {
         let subscribing = try_join_all(subscribing).await?;
         let is_sharded = bus.redis.topology.is_cluster();
         Ok(Self { primaries, is_sharded, publishing, subscribing, incoming, end })
+    }
+
+    /// Logs what is wrong with the settings of the servers.
+    pub(super) async fn check_settings(&self) {
+        let servers = self.publishing.iter().zip(self.primaries.addresses());
+        join_all(servers.map(async |(connection, address)| {
+            checks::log_mistakes(connection, &address.to_string()).await;
+        }))
+        .await;
     }
 
     /// Puts what is about channels in order of the servers that have them, each with its place.

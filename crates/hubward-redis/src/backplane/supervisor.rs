@@ -6,16 +6,19 @@ use std::time::Duration;
 use hubward_backplane::{ReceivedEnvelope, Subscriber};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::bus::Bus;
 use super::incoming::IncomingMessage;
 use super::session::RedisSession;
 use super::{frame, publisher, subscriptions};
-use crate::backoff::Backoff;
+use crate::backoff::{self, Backoff};
 use crate::error::RedisFailure;
 
 /// How long a stop waits for what is still to be published.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
+/// How long a session has to last for the next one to be tried at once.
+const STEADY: Duration = Duration::from_secs(10);
 /// How many envelopes are delivered in one call, before others have their turn.
 const DELIVERED_AT_ONCE: usize = 1_000;
 
@@ -28,16 +31,20 @@ pub(super) struct Supervisor {
 impl Supervisor {
     /// Runs until it is stopped. Dropped, it stops as well.
     pub(super) async fn run(mut self, first: RedisSession) {
-        let mut session = first;
+        let (mut session, mut backoff) = (first, Backoff::default());
         loop {
+            let began = Instant::now();
             let Some(failure) = self.run_session(session).await else { break };
+            if began.elapsed() >= STEADY {
+                backoff = Backoff::default();
+            }
             self.bus.set_down(&failure);
             tracing::warn!(
                 error = %failure,
                 "The link to Redis is interrupted. Messages of other nodes are missed until it is whole again."
             );
             self.subscriber.interrupted();
-            let Some(next) = self.connect().await else { break };
+            let Some(next) = self.connect(&mut backoff).await else { break };
             session = next;
             self.bus.set_up();
             tracing::warn!("The link to Redis is whole again. Messages of other nodes may have been missed.");
@@ -72,9 +79,17 @@ impl Supervisor {
     }
 
     /// Connects and subscribes to everything anew, as often as it takes; `None` where the backplane is stopped.
-    async fn connect(&mut self) -> Option<RedisSession> {
-        let mut backoff = Backoff::default();
+    async fn connect(&mut self, backoff: &mut Backoff) -> Option<RedisSession> {
+        // At once after a session that was steady; one that was not is not followed by many others.
+        let mut wait = backoff.next_wait();
+        if wait <= backoff::FIRST {
+            wait = Duration::ZERO;
+        }
         loop {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = self.stopping.wait_for(|is_stopping| *is_stopping) => return None,
+            }
             let failure = tokio::select! {
                 opened = open_again(&self.bus) => match opened {
                     Ok(session) => return Some(session),
@@ -85,10 +100,7 @@ impl Supervisor {
             tracing::debug!(error = %failure, "Redis cannot be reached; it is tried again.");
             self.bus.set_down(&failure);
             self.bus.outgoing.expire();
-            tokio::select! {
-                () = tokio::time::sleep(backoff.next_wait()) => {}
-                _ = self.stopping.wait_for(|is_stopping| *is_stopping) => return None,
-            }
+            wait = backoff.next_wait();
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::error::RedisFailure;
 /// The longest that anything lasts which has an end, in ms: a thousand years. What is to last longer does not end.
 const LONGEST_MS: u128 = 1_000 * 365 * 24 * 3_600 * 1_000;
 
+/// How many memberships one call restores, but for a connection that has more: a millisecond or two of Redis.
+const GROUPS_AT_ONCE: usize = 1_000;
+
 type Call<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 impl RedisStore {
@@ -108,15 +111,19 @@ impl GroupStore for RedisStore {
         let owner = owner.clone();
         Box::pin(async move {
             check_count(connections.len(), MAX_RESTORED_AT_ONCE)?;
-            let packed = pack_held(&connections).map_err(store_error)?;
-            let restored = self.change(
-                |scripts| &scripts.restore,
-                |call| {
+            let mut restored = Restored::default();
+            for connections in in_parts(&connections) {
+                let packed = pack_held(connections).map_err(store_error)?;
+                let call = |call: &mut Cmd| {
                     add_owner(call, &owner);
                     call.arg(packed);
-                },
-            );
-            queries::restored(restored.await?, &connections).map_err(store_error)
+                };
+                let reply = self.change(|scripts| &scripts.restore, call).await?;
+                let part = queries::restored(reply, connections).map_err(store_error)?;
+                restored.lost.extend(part.lost);
+                restored.banned.extend(part.banned);
+            }
+            Ok(restored)
         })
     }
 
@@ -327,6 +334,19 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
 
 fn check_count(given: usize, limit: usize) -> Result<(), StoreError> {
     if given > limit { Err(StoreError::TooMany { given, limit }) } else { Ok(()) }
+}
+
+/// Splits connections into parts with so few groups that nobody notices the call for one; a connection is never split.
+fn in_parts(connections: &[HeldConnection]) -> impl Iterator<Item = &[HeldConnection]> {
+    let mut groups = 0;
+    connections.chunk_by(move |one, other| {
+        groups += one.groups.len();
+        let fits = groups + other.groups.len() <= GROUPS_AT_ONCE;
+        if !fits {
+            groups = 0;
+        }
+        fits
+    })
 }
 
 fn memberships(reply: &mut ScriptReply, count: usize) -> Result<Vec<UserMembership>, RedisFailure> {

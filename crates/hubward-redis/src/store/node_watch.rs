@@ -2,6 +2,7 @@
 //! watches: what a server sends unasked, such as the end of a subscription to a shard, cannot be taken for a reply there.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures_util::stream;
 use hubward_backplane::{Epoch, LiveNode, NodeEvent, NodeEvents, Owner};
@@ -20,6 +21,8 @@ use crate::shared::Shared;
 
 /// How many events a watcher may be behind. One that is further behind lists the nodes again.
 const BEHIND: usize = 256;
+/// How often the connection is asked whether it still works.
+const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) struct NodeWatch {
     watching: Arc<Watching>,
@@ -72,12 +75,12 @@ impl Watching {
         loop {
             let ended = Arc::new(Notify::new());
             match self.open(&ended).await {
-                Ok(_connection) => {
+                Ok(connection) => {
                     backoff = Backoff::default();
                     // What happened before may have been missed.
                     let _ = self.events.send(NodeEvent::Missed);
                     self.settled.send_replace(true);
-                    ended.notified().await;
+                    until_broken(connection, &ended).await;
                 }
                 Err(failure) => {
                     tracing::debug!(error = %failure, "Nodes that come and go cannot be watched; it is tried again.");
@@ -107,6 +110,15 @@ impl Watching {
         match connection.req_packed_command(&command).await? {
             Value::ServerError(error) => Err(redis::RedisError::from(error).into()),
             _ => Ok(connection),
+        }
+    }
+}
+
+/// Waits until the connection has ended, or does not respond any more.
+async fn until_broken(mut connection: MultiplexedConnection, ended: &Notify) {
+    while tokio::time::timeout(IDLE, ended.notified()).await.is_err() {
+        if connection.req_packed_command(&redis::cmd("PING")).await.is_err() {
+            return;
         }
     }
 }

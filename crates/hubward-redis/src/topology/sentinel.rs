@@ -1,10 +1,13 @@
 //! What Sentinels know: which server is the primary.
 
+use redis::Value;
+use redis::aio::ConnectionLike;
+
 use crate::address::Address;
 use crate::connector::Connector;
 use crate::error::RedisFailure;
 
-/// Asks a Sentinel for the primary that it watches under a name.
+/// Asks a Sentinel for the primary that it watches under a name, and that server whether it is one.
 pub(super) async fn primary(
     connector: &Connector,
     sentinel: &Address,
@@ -19,5 +22,20 @@ pub(super) async fn primary(
             "the Sentinel {sentinel} watches no primary named '{name}'; check the name"
         ))
     })?;
-    Ok(Address::new(host, port))
+    let address = Address::new(host, port);
+    check_role(connector, &address).await?;
+    Ok(address)
+}
+
+/// A Sentinel that is cut off names a primary that is none any more. On such a server, messages reach nobody.
+async fn check_role(connector: &Connector, address: &Address) -> Result<(), RedisFailure> {
+    let mut connection = connector.connect(address, |_| Ok::<(), ()>(())).await?;
+    let Value::Array(role) = connection.req_packed_command(&redis::cmd("ROLE")).await? else {
+        // Its user may not ask.
+        return Ok(());
+    };
+    match role.first() {
+        Some(Value::BulkString(role)) if role == b"master" => Ok(()),
+        _ => Err(RedisFailure::said(format!("{address} is not a primary any more"))),
+    }
 }

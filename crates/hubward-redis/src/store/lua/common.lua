@@ -121,7 +121,7 @@ local function put_connection(hub, id, user, epoch, node, claimed_until)
   redis.call('ZADD', connections_key(hub, user), 0, id)
 end
 
--- Removes all of a connection; returns whose it was and until when its id is claimed.
+-- Removes all of a connection; returns whose it was, until when its id is claimed, and how many groups it was in.
 local function remove_connection(hub, id)
   local key = connection_key(hub, id)
   local fields, owner, user, claimed_until = redis.call('HGETALL', key), nil, nil, 0
@@ -133,7 +133,7 @@ local function remove_connection(hub, id)
     elseif kind == 'u' then user = value
     elseif kind == 'c' then claimed_until = tonumber(value) end
   end
-  if not owner then return nil, 0 end
+  if not owner then return nil, 0, 0 end
   local epoch = read_owner(owner)
   redis.call('DEL', key)
   redis.call('SREM', owned_key(epoch), within(hub) .. id)
@@ -143,13 +143,14 @@ local function remove_connection(hub, id)
     if redis.call('EXISTS', on_nodes) == 0 then redis.call('ZREM', online_key(hub), user) end
     redis.call('ZREM', connections_key(hub, user), id)
   end
-  return owner, claimed_until
+  return owner, claimed_until, #fields / 2
 end
--- Removes a connection that has ended. Its id stays claimed.
+-- Removes a connection that has ended. Its id stays claimed. Returns how much there was to remove.
 local function end_connection(hub, id)
-  local owner, claimed_until = remove_connection(hub, id)
+  local owner, claimed_until, removed = remove_connection(hub, id)
   if owner and claimed_until > now then
     local _, node = read_owner(owner)
     redis.call('SET', claim_key(hub, id), node, 'PX', number(claimed_until - now))
   end
+  return removed
 end
