@@ -1,5 +1,6 @@
 //! What every group store must do.
 
+pub mod bans;
 pub mod cancelling;
 pub mod expiry;
 pub mod hub_store;
@@ -7,3 +8,4 @@ pub mod membership;
 pub mod names;
 pub mod opening;
 pub mod paging;
+pub mod presence;

@@ -2,5 +2,6 @@
 
 pub mod cancelling;
 pub mod lives;
+pub mod presence;
 pub mod restoring;
 pub mod sweeping;

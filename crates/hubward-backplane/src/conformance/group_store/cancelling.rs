@@ -117,10 +117,51 @@ pub async fn a_users_change_that_was_dropped_is_whole_or_absent(new: &NewStores)
     .await;
 }
 
+pub async fn a_ban_that_was_dropped_is_whole_or_absent(new: &NewStores) {
+    let store = HubStore::new(new);
+    store.open("node-1", "c1", Some("alice"), LONG).await.expect("it is opened");
+    for_each_await(async |polls| {
+        store.try_join("node-1", "ward:7", "c1").await.expect("it is recorded");
+        store.add_user("ward:7", "alice", None).await;
+        let complete = drop_after(polls, store.ban("ward:7", "alice")).await.is_some();
+        eventually("the memberships agree", async || {
+            let joined = store.contains("ward:7", &connection("c1")).await;
+            joined == store.contains("ward:7", &user("alice")).await
+        })
+        .await;
+        agree(&store, "ward:7", &connection("c1")).await;
+        agree(&store, "ward:7", &user("alice")).await;
+        // A late effect of it undoes nothing.
+        store.unban("ward:7", "alice").await;
+        store.try_join("node-1", "ward:7", "c1").await.expect("it is recorded");
+        store.add_user("ward:7", "alice", None).await;
+        store.check("ward:7", &[connection("c1"), user("alice")]).await;
+        complete
+    })
+    .await;
+}
+
+pub async fn an_unban_that_was_dropped_may_be_repeated(new: &NewStores) {
+    let store = HubStore::new(new);
+    for_each_await(async |polls| {
+        store.ban("ward:7", "alice").await;
+        let complete = drop_after(polls, store.unban("ward:7", "alice")).await.is_some();
+        store.ban("ward:7", "alice").await;
+        let refused = store.try_add_user("ward:7", "alice", None).await;
+        assert!(matches!(refused, Err(StoreError::Banned)), "{refused:?}");
+        store.unban("ward:7", "alice").await;
+        store.add_user("ward:7", "alice", None).await;
+        store.check("ward:7", &[user("alice")]).await;
+        complete
+    })
+    .await;
+}
+
 pub async fn a_read_that_was_dropped_disturbs_no_later_one(new: &NewStores) {
     let store = HubStore::new(new);
     store.join("ward:7", "c1").await;
     store.add_user("ward:7", "alice", None).await;
+    store.open("node-1", "c2", Some("bob"), LONG).await.expect("it is opened");
     for_each_await(async |polls| {
         let reads = [
             drop_after(polls, store.members("ward:7")).await.is_some(),
@@ -128,7 +169,15 @@ pub async fn a_read_that_was_dropped_disturbs_no_later_one(new: &NewStores) {
             drop_after(polls, store.groups_of("c1")).await.is_some(),
             drop_after(polls, store.groups_of_user("alice")).await.is_some(),
             drop_after(polls, store.owner_of("c1")).await.is_some(),
+            drop_after(polls, store.online()).await.is_some(),
+            drop_after(polls, store.connections_of("bob")).await.is_some(),
+            drop_after(polls, store.is_online("bob")).await.is_some(),
+            drop_after(polls, store.nodes_of("bob")).await.is_some(),
         ];
+        assert_eq!(
+            (store.online().await, store.nodes_of("bob").await),
+            (vec!["bob".into()], vec!["node-1".into()])
+        );
         store.check("ward:7", &[connection("c1"), user("alice")]).await;
         reads.into_iter().all(|complete| complete)
     })

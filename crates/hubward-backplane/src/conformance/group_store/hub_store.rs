@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 
 use crate::conformance::stores::{LONG, NewStores, Stores, announce};
 use crate::group_store::{
-    Cursor, GroupStore, Member, OpenConnection, OpenedConnection, Page, StoreError, UserChange,
+    ConnectionsPage, Cursor, GroupStore, Member, OpenConnection, OpenedConnection, Page, StoreError,
+    UsersPage,
 };
 use crate::owner::Owner;
 
@@ -115,12 +116,79 @@ impl HubStore {
     }
 
     pub(super) async fn add_user(&self, group: &str, user: &str, ttl: Option<Duration>) -> Vec<String> {
+        self.try_add_user(group, user, ttl).await.expect("it is recorded")
+    }
+
+    pub(super) async fn try_add_user(
+        &self,
+        group: &str,
+        user: &str,
+        ttl: Option<Duration>,
+    ) -> Result<Vec<String>, StoreError> {
         let (group, user) = (GroupName::from(group), UserId::from(user));
-        nodes(self.inner.add_user(&self.hub, &group, &user, ttl).await.expect("it is recorded"))
+        self.inner.add_user(&self.hub, &group, &user, ttl).await.map(|change| sorted(change.nodes))
     }
 
     pub(super) async fn remove_user(&self, group: &str, user: &str) -> Vec<String> {
-        nodes(self.inner.remove_user(&self.hub, &group.into(), &user.into()).await.expect("it is recorded"))
+        let removed = self.inner.remove_user(&self.hub, &group.into(), &user.into()).await;
+        sorted(removed.expect("it is recorded").nodes)
+    }
+
+    pub(super) async fn ban(&self, group: &str, user: &str) -> Vec<String> {
+        let banned = self.inner.ban_user(&self.hub, &group.into(), &user.into()).await;
+        sorted(banned.expect("it is recorded").nodes)
+    }
+
+    pub(super) async fn unban(&self, group: &str, user: &str) {
+        self.inner.unban_user(&self.hub, &group.into(), &user.into()).await.expect("it is recorded");
+    }
+
+    pub(super) async fn users_page(&self, cursor: Option<Cursor>, limit: usize) -> UsersPage {
+        self.inner.users_online(&self.hub, cursor, limit).await.expect("it is read")
+    }
+
+    /// All users that are online, sorted.
+    pub(super) async fn online(&self) -> Vec<String> {
+        let (mut users, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.users_page(cursor, 1_000).await;
+            users.extend(page.users);
+            cursor = page.next;
+            if cursor.is_none() {
+                return sorted(users);
+            }
+        }
+    }
+
+    pub(super) async fn connections_page(
+        &self,
+        user: &str,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> ConnectionsPage {
+        let page = self.inner.connections_of_user(&self.hub, &user.into(), cursor, limit).await;
+        page.expect("it is read")
+    }
+
+    /// All connections of a user, sorted.
+    pub(super) async fn connections_of(&self, user: &str) -> Vec<String> {
+        let (mut connections, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.connections_page(user, cursor, 1_000).await;
+            connections.extend(page.connections);
+            cursor = page.next;
+            if cursor.is_none() {
+                return sorted(connections);
+            }
+        }
+    }
+
+    pub(super) async fn is_online(&self, user: &str) -> bool {
+        self.inner.is_online(&self.hub, &user.into()).await.expect("it is read")
+    }
+
+    pub(super) async fn nodes_of(&self, user: &str) -> Vec<String> {
+        sorted(self.inner.nodes_of_user(&self.hub, &user.into()).await.expect("it is read"))
     }
 
     pub(super) async fn page(&self, group: &str, cursor: Option<Cursor>, limit: usize) -> Page {
@@ -183,16 +251,10 @@ impl HubStore {
     }
 }
 
-fn nodes(change: UserChange) -> Vec<String> {
-    let mut nodes: Vec<_> = change.nodes.iter().map(ToString::to_string).collect();
-    nodes.sort();
-    nodes
-}
-
-fn sorted(groups: Vec<GroupName>) -> Vec<String> {
-    let mut groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
-    groups.sort();
-    groups
+pub(super) fn sorted(names: Vec<impl ToString>) -> Vec<String> {
+    let mut names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    names.sort();
+    names
 }
 
 pub(super) fn connection(name: &str) -> Member {
