@@ -16,13 +16,16 @@
 //! | 6 | [`JoinGroup`](Body::JoinGroup) | id, hub, connection, group |
 //! | 7 | [`LeaveGroup`](Body::LeaveGroup) | id, hub, connection, group |
 //! | 8 | [`UserChanged`](Body::UserChanged) | id, hub, user, group |
-//! | 9 | [`Confirmed`](Body::Confirmed) | id, error or nil |
+//! | 9 | [`Confirmed`](Body::Confirmed) | id, nil or failure, and what belongs to it |
 //! | 10 | [`Resumed`](Body::Resumed) | |
+//! | 11 | [`UserBanned`](Body::UserBanned) | id, hub, user, group |
+//! | 12 | [`DisconnectUser`](Body::DisconnectUser) | id, hub, user |
 //!
 //! Names and errors are `str`, frames are `bin` or nil, ids are unsigned integers. An outcome is a number and
 //! what belongs to it: 0 with the number of a hub protocol and a result in `bin`, 1 without a result, 2 with
 //! an error, 3 for an unknown connection, 4 for a disconnected one, 5 where too many results of it are
-//! waited for, 6 where it did not come in time.
+//! waited for, 6 where it did not come in time. So is a failure: 0 with an error, 1 where the hub's rule refuses a
+//! membership, 2 where the user is banned from the group.
 //!
 //! Nodes of two versions run side by side while a cluster is upgraded. A later version may add fields at the
 //! end of a kind, which older nodes skip. It changes the version number only if an older node would
@@ -62,6 +65,8 @@ mod kind {
     pub(super) const USER_CHANGED: u8 = 8;
     pub(super) const CONFIRMED: u8 = 9;
     pub(super) const RESUMED: u8 = 10;
+    pub(super) const USER_BANNED: u8 = 11;
+    pub(super) const DISCONNECT_USER: u8 = 12;
 }
 
 mod outcome {
@@ -74,6 +79,14 @@ mod outcome {
     pub(super) const DISCONNECTED: u8 = 4;
     pub(super) const TOO_MANY: u8 = 5;
     pub(super) const TIMED_OUT: u8 = 6;
+}
+
+mod failure {
+    //! The numbers of the failures, as in the layout above.
+
+    pub(super) const ERROR: u8 = 0;
+    pub(super) const NOT_ALLOWED: u8 = 1;
+    pub(super) const BANNED: u8 = 2;
 }
 
 /// A message from one node to the nodes that are subscribed to a topic.
@@ -189,10 +202,42 @@ pub enum Body {
         /// The number that the request had.
         id: u64,
         /// Why it failed, if it did.
-        error: Option<String>,
+        failure: Option<RequestFailure>,
     },
     /// The sender's link was interrupted and is whole again: what was sent to it meanwhile may be lost.
     Resumed,
+    /// A user was banned from a group: read from the group store whether it and its connections are members, deliver to
+    /// the user's connections accordingly, and confirm it.
+    UserBanned {
+        /// The sender's number of the request.
+        id: u64,
+        /// The hub.
+        hub: HubName,
+        /// The user.
+        user: UserId,
+        /// The group.
+        group: GroupName,
+    },
+    /// Close all connections of a user, and confirm it when they have ended.
+    DisconnectUser {
+        /// The sender's number of the request.
+        id: u64,
+        /// The hub.
+        hub: HubName,
+        /// The user.
+        user: UserId,
+    },
+}
+
+/// Why a request failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RequestFailure {
+    /// This error.
+    Error(String),
+    /// The hub's rule refuses the membership.
+    NotAllowed,
+    /// The user is banned from the group.
+    Banned,
 }
 
 /// How the invocation of a client ended.
@@ -242,7 +287,7 @@ pub enum EnvelopeError {
     /// It has a version that this build does not know, and is to be skipped.
     #[error("an envelope of version {0} is not known")]
     UnknownVersion(u64),
-    /// It has a kind or an outcome that this build does not know, and is to be skipped.
+    /// It has a kind, an outcome or a failure that this build does not know, and is to be skipped.
     #[error("an envelope of kind {0} is not known")]
     UnknownKind(u64),
     /// It names more connections than any envelope that a node sends.

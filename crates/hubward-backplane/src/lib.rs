@@ -58,7 +58,9 @@ mod owner;
 mod topic;
 
 pub use backplane::{Backplane, BackplaneError, Cause, Order, ReceivedEnvelope, Subscriber};
-pub use envelope::{Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES};
+pub use envelope::{
+    Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES, RequestFailure,
+};
 pub use futures_util::future::BoxFuture;
 pub use group_store::{
     ConnectionsPage, Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE,

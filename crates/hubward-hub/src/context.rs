@@ -4,6 +4,7 @@ pub(crate) mod clients;
 pub(crate) mod groups;
 pub(crate) mod hub_handle;
 pub(crate) mod recipients;
+pub(crate) mod users;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::connection::items::Items;
 use crate::connection::{HubConnection, Request};
 use crate::context::clients::CallerClients;
 use crate::context::groups::CallerGroups;
+use crate::context::users::Users;
 use crate::engine::HubEngine;
 
 /// The call that a method is running for: its caller, and the hub's clients and groups.
@@ -103,6 +105,11 @@ impl HubContext {
     /// Returns the hub's groups, and the caller's membership in them.
     pub fn groups(&self) -> CallerGroups {
         CallerGroups::new(self.engine.clone(), self.connection.id().clone())
+    }
+
+    /// Returns the hub's users: who is online. To send to several users, use `clients().users([…])`.
+    pub fn users(&self) -> Users {
+        Users::new(self.engine.clone())
     }
 
     /// Returns the values that live as long as the connection.

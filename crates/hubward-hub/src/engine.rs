@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod client_result;
 pub(crate) mod group_members;
+pub(crate) mod presence;
 pub(crate) mod sending;
 
 use std::time::Duration;
@@ -13,8 +14,9 @@ use hubward_types::{ConnectionId, GroupName, HubName, NodeId, Target, UserId};
 use crate::engine::call::EncodeCall;
 use crate::engine::client_result::RawClientResult;
 use crate::engine::group_members::{GroupMember, GroupPage, PageCursor};
+use crate::engine::presence::{ConnectionPage, UserPage};
 use crate::engine::sending::Sending;
-use crate::error::{ClientResultError, GroupError};
+use crate::error::{ClientResultError, GroupError, UserError};
 
 /// Carries out what hub code does to connections and groups. There is one for each hub and node.
 pub trait HubEngine: Send + Sync + 'static {
@@ -57,6 +59,10 @@ pub trait HubEngine: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<(), GroupError>>;
     /// Removes a user from a group.
     fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>>;
+    /// Bans a user from a group: ends the membership of the user and of its connections, and refuses new ones.
+    fn ban_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>>;
+    /// Ends a ban.
+    fn unban_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>>;
     /// Lists at most `limit` of a group's members, from the cursor on.
     fn members(
         &self,
@@ -74,4 +80,21 @@ pub trait HubEngine: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<bool, GroupError>>;
     /// Lists the groups of a connection or a user.
     fn groups_of(&self, member: &GroupMember) -> BoxFuture<'static, Result<Vec<GroupName>, GroupError>>;
+    /// Lists at most `limit` of the users that are online, from the cursor on.
+    fn users_online(
+        &self,
+        cursor: Option<PageCursor>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<UserPage, UserError>>;
+    /// Lists at most `limit` of a user's open connections, from the cursor on.
+    fn connections_of_user(
+        &self,
+        user: &UserId,
+        cursor: Option<PageCursor>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<ConnectionPage, UserError>>;
+    /// Returns whether a user has an open connection.
+    fn is_online(&self, user: &UserId) -> BoxFuture<'static, Result<bool, UserError>>;
+    /// Ends all connections of a user, on every node.
+    fn disconnect_user(&self, user: &UserId) -> BoxFuture<'static, Result<(), UserError>>;
 }

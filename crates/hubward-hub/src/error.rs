@@ -80,8 +80,9 @@ impl HubError {
     }
 }
 
-/// Every `std::error::Error` is hidden, except two that are meant for the caller: the error that a client returned
-/// ([`ClientResultError::Failed`]), and a group that the hub's own rule refused ([`GroupError::NotAllowed`]).
+/// Every `std::error::Error` is hidden, except those that are meant for the caller: the error that a client returned
+/// ([`ClientResultError::Failed`]), and a group that the hub's own rule refused ([`GroupError::NotAllowed`]) or that the
+/// user is banned from ([`GroupError::Banned`]).
 impl<E> From<E> for HubError
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -91,7 +92,8 @@ where
         if let Some(ClientResultError::Failed(message)) = any.downcast_ref::<ClientResultError>() {
             return Self::shown(message.as_str());
         }
-        if let Some(refused @ GroupError::NotAllowed { .. }) = any.downcast_ref::<GroupError>() {
+        let refused = any.downcast_ref::<GroupError>();
+        if let Some(refused @ (GroupError::NotAllowed { .. } | GroupError::Banned { .. })) = refused {
             return Self::shown(refused.to_string());
         }
         Self(Visibility::Hidden { name: short_name::<E>(), error: Box::new(error) })
@@ -230,6 +232,12 @@ pub enum GroupError {
         /// The group.
         group: String,
     },
+    /// The user, or the user of the connection, is banned from the group.
+    #[error("The user is banned from the group '{group}'.")]
+    Banned {
+        /// The group.
+        group: String,
+    },
     /// The group store could not record the change, or could not read the group.
     #[error("the group store failed: {reason}")]
     Store {
@@ -248,6 +256,34 @@ pub enum GroupError {
     NoConfirmation,
     /// The node that holds the connection refused or failed.
     #[error("the node that holds the connection refused: {reason}")]
+    Owner {
+        /// That node's error.
+        reason: String,
+    },
+}
+
+/// Why it is not known who is online, or why a user may not be disconnected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UserError {
+    /// The group store failed.
+    #[error("the group store failed: {reason}")]
+    Store {
+        /// The store's error.
+        reason: String,
+    },
+    /// Other nodes that hold connections of the user could not be reached.
+    #[error("the other nodes could not be reached: {reason}")]
+    Backplane {
+        /// The backplane's error.
+        reason: String,
+    },
+    /// Connections of the user did not end in time
+    /// ([`confirmation_timeout`](crate::HubOptions::confirmation_timeout)), or their node did not confirm it.
+    #[error("it was not confirmed in time that the user's connections have ended")]
+    NoConfirmation,
+    /// A node that holds connections of the user failed.
+    #[error("a node that holds connections of the user failed: {reason}")]
     Owner {
         /// That node's error.
         reason: String,
@@ -280,5 +316,14 @@ mod tests {
         let error = HubError::from(ClientResultError::Failed("no idea".into()));
         assert_eq!(error.shown_text(), Some("no idea"));
         assert_eq!(HubError::from(ClientResultError::NotFound("x".into())).shown_text(), None);
+    }
+
+    #[test]
+    fn whoever_is_refused_a_group_is_shown_why() {
+        let not_allowed = HubError::from(GroupError::NotAllowed { group: "ward:7".into() });
+        assert_eq!(not_allowed.shown_text(), Some("Joining the group 'ward:7' is not allowed."));
+        let banned = HubError::from(GroupError::Banned { group: "ward:7".into() });
+        assert_eq!(banned.shown_text(), Some("The user is banned from the group 'ward:7'."));
+        assert_eq!(HubError::from(GroupError::TooManyGroups { limit: 1 }).shown_text(), None);
     }
 }

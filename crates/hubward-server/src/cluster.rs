@@ -1,6 +1,7 @@
 //! What crosses nodes: envelopes that come in, requests to other nodes with their replies, and where connections are.
 
 pub(crate) mod client_results;
+pub(crate) mod disconnecting;
 pub(crate) mod forwarded_invocations;
 pub(crate) mod outbox;
 pub(crate) mod owners;

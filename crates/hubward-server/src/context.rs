@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hubward_backplane::{
@@ -11,6 +12,7 @@ use hubward_backplane::{
 use hubward_hub::{SendError, Sending};
 use hubward_types::NodeId;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -151,6 +153,23 @@ impl NodeContext {
     pub(crate) fn run(&self, run: impl Future<Output = Result<(), SendError>> + Send + 'static) -> Sending {
         let running = self.tasks.spawn(run);
         Sending::later(Box::pin(async { running.await.unwrap_or_else(|error| Err(backplane_failed(error))) }))
+    }
+
+    /// Runs something to its end, whether or not its caller waits for it. It begins at once, so that what takes turns does so
+    /// in the order of the calls.
+    ///
+    /// # Errors
+    /// It panicked, or its runtime ended: it may have had its effect or not.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        run: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let mut running = Box::pin(run);
+        let begun = Future::poll(running.as_mut(), &mut Context::from_waker(Waker::noop()));
+        match begun {
+            Poll::Ready(done) => Ok(done),
+            Poll::Pending => self.tasks.spawn(running).await,
+        }
     }
 
     /// Returns a number that no other connection of this node has.

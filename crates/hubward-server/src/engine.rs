@@ -20,7 +20,7 @@ use crate::delivery::index::Index;
 use crate::membership::expiries::Expiries;
 use crate::membership::removals::PendingRemovals;
 use crate::membership::unrecorded::UnrecordedConnections;
-use crate::membership::users::Users;
+use crate::membership::users::ChangingUsers;
 
 /// A hub on this node.
 pub struct Engine {
@@ -31,7 +31,7 @@ pub struct Engine {
     pub(crate) context: Arc<NodeContext>,
     pub(crate) forwarded: ForwardedInvocations,
     pub(crate) outbox: Outbox,
-    pub(crate) users: Users,
+    pub(crate) users: ChangingUsers,
     pub(crate) expiries: Expiries,
     pub(crate) removals: PendingRemovals,
     pub(crate) unrecorded: UnrecordedConnections,
@@ -93,7 +93,7 @@ impl Engine {
             context,
             forwarded: ForwardedInvocations::default(),
             outbox: Outbox::default(),
-            users: Users::default(),
+            users: ChangingUsers::default(),
             expiries: Expiries::default(),
             removals: PendingRemovals::default(),
             unrecorded: UnrecordedConnections::default(),

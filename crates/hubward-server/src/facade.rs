@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward_hub::{
-    BoxFuture, ClientResultError, EncodeCall, GroupError, GroupMember, GroupPage, HubEngine, HubHandle,
-    PageCursor, RawClientResult, Sending,
+    BoxFuture, ClientResultError, ConnectionPage, EncodeCall, GroupError, GroupMember, GroupPage, HubEngine,
+    HubHandle, PageCursor, RawClientResult, Sending, UserError, UserPage,
 };
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, Target, UserId};
 
-use crate::cluster::{client_results, remote};
+use crate::cluster::{client_results, disconnecting, remote};
 use crate::connection::close_reason::CloseReason;
 use crate::delivery::router;
 use crate::engine::Engine;
 use crate::membership::connection::Change;
-use crate::membership::{self, queries};
+use crate::membership::{self, presence, queries, user_changes};
 
 /// Implements [`HubEngine`] on a type of its own, because the calls need the engine's `Arc`.
 struct Facade(Arc<Engine>);
@@ -88,11 +88,19 @@ impl HubEngine for Facade {
         group: &GroupName,
         ttl: Option<Duration>,
     ) -> BoxFuture<'static, Result<(), GroupError>> {
-        Box::pin(membership::user_changes::add(self.0.clone(), user.clone(), group.clone(), ttl))
+        Box::pin(user_changes::add(self.0.clone(), user.clone(), group.clone(), ttl))
     }
 
     fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>> {
-        Box::pin(membership::user_changes::remove(self.0.clone(), user.clone(), group.clone()))
+        Box::pin(user_changes::remove(self.0.clone(), user.clone(), group.clone()))
+    }
+
+    fn ban_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>> {
+        Box::pin(user_changes::ban(self.0.clone(), user.clone(), group.clone()))
+    }
+
+    fn unban_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>> {
+        Box::pin(user_changes::unban(self.0.clone(), user.clone(), group.clone()))
     }
 
     fn members(
@@ -118,5 +126,30 @@ impl HubEngine for Facade {
 
     fn groups_of(&self, member: &GroupMember) -> BoxFuture<'static, Result<Vec<GroupName>, GroupError>> {
         Box::pin(queries::groups_of(self.0.clone(), member.clone()))
+    }
+
+    fn users_online(
+        &self,
+        cursor: Option<PageCursor>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<UserPage, UserError>> {
+        Box::pin(presence::users_online(self.0.clone(), cursor, limit))
+    }
+
+    fn connections_of_user(
+        &self,
+        user: &UserId,
+        cursor: Option<PageCursor>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<ConnectionPage, UserError>> {
+        Box::pin(presence::connections_of_user(self.0.clone(), user.clone(), cursor, limit))
+    }
+
+    fn is_online(&self, user: &UserId) -> BoxFuture<'static, Result<bool, UserError>> {
+        Box::pin(presence::is_online(self.0.clone(), user.clone()))
+    }
+
+    fn disconnect_user(&self, user: &UserId) -> BoxFuture<'static, Result<(), UserError>> {
+        Box::pin(disconnecting::disconnect(self.0.clone(), user.clone()))
     }
 }

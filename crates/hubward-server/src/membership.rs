@@ -5,10 +5,12 @@ pub(crate) mod changes;
 pub(crate) mod connection;
 #[cfg(test)]
 mod crowds;
+pub(crate) mod delivered;
 pub(crate) mod expiries;
 pub(crate) mod lifecycle;
 pub(crate) mod opening;
 pub(crate) mod outage;
+pub(crate) mod presence;
 pub(crate) mod queries;
 pub(crate) mod record;
 pub(crate) mod recording;
@@ -24,10 +26,19 @@ pub(crate) mod users;
 
 use hubward_backplane::StoreError;
 use hubward_hub::GroupError;
+use hubward_types::GroupName;
 
 /// The group store failed.
 pub(crate) fn store_failed(error: StoreError) -> GroupError {
     GroupError::Store { reason: error.to_string() }
+}
+
+/// A user or a connection could not be added to a group.
+pub(crate) fn not_joined(error: StoreError, group: &GroupName) -> GroupError {
+    match error {
+        StoreError::Banned => GroupError::Banned { group: group.to_string() },
+        error => store_failed(error),
+    }
 }
 
 /// The backplane failed.

@@ -32,10 +32,10 @@ pub use hubward_auth as auth;
 pub use hubward_backplane as backplane;
 pub use hubward_hub::{
     ArgumentError, Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, ClientResult,
-    ClientResultError, Clients, DisconnectReason, Disconnected, FilterCall, FromRef, GroupError, GroupMember,
-    GroupPage, Groups, Handler, HandlerExt, Hub, HubBuildError, HubContext, HubError, HubHandle, HubOptions,
-    Items, Next, Outcome, Output, PageCursor, Parameter, Recipients, Request, SendError, Sending, State,
-    StreamHandler, StreamOutput, Upload,
+    ClientResultError, Clients, ConnectionPage, DisconnectReason, Disconnected, FilterCall, FromRef,
+    GroupError, GroupMember, GroupPage, Groups, Handler, HandlerExt, Hub, HubBuildError, HubContext,
+    HubError, HubHandle, HubOptions, Items, Next, Outcome, Output, PageCursor, Parameter, Recipients,
+    Request, SendError, Sending, State, StreamHandler, StreamOutput, Upload, UserError, UserPage, Users,
 };
 pub use hubward_proto::{Arguments, List};
 #[cfg(feature = "redis")]

@@ -9,8 +9,8 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES, MAX_EXCEPT_IDS, VERSION,
-    kind, outcome,
+    Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES, MAX_EXCEPT_IDS,
+    RequestFailure, VERSION, failure, kind, outcome,
 };
 
 /// How deep values may be nested. An envelope with its list of ids has two levels; a field that a later
@@ -115,8 +115,19 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
                 user: self.name("user")?,
                 group: self.name("group")?,
             },
-            kind::CONFIRMED => Body::Confirmed { id: self.next("id")?, error: self.next("error")? },
+            kind::CONFIRMED => Body::Confirmed { id: self.next("id")?, failure: self.failure()? },
             kind::RESUMED => Body::Resumed,
+            kind::USER_BANNED => Body::UserBanned {
+                id: self.next("id")?,
+                hub: self.name("hub")?,
+                user: self.name("user")?,
+                group: self.name("group")?,
+            },
+            kind::DISCONNECT_USER => Body::DisconnectUser {
+                id: self.next("id")?,
+                hub: self.name("hub")?,
+                user: self.name("user")?,
+            },
             _ => return Err(self.fail(EnvelopeError::UnknownKind(kind))),
         })
     }
@@ -137,6 +148,16 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
             outcome::TIMED_OUT => ClientResultOutcome::TimedOut,
             _ => return Err(self.fail(EnvelopeError::UnknownKind(number))),
         })
+    }
+
+    fn failure(&mut self) -> Result<Option<RequestFailure>, A::Error> {
+        let Some(number) = self.next::<Option<u64>>("failure")? else { return Ok(None) };
+        Ok(Some(match u8::try_from(number).unwrap_or(u8::MAX) {
+            failure::ERROR => RequestFailure::Error(self.next("error")?),
+            failure::NOT_ALLOWED => RequestFailure::NotAllowed,
+            failure::BANNED => RequestFailure::Banned,
+            _ => return Err(self.fail(EnvelopeError::UnknownKind(number))),
+        }))
     }
 
     fn frames(&mut self) -> Result<Frames, A::Error> {

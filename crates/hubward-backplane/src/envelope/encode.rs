@@ -6,7 +6,7 @@ use hubward_types::ConnectionId;
 use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 
-use super::{Body, ClientResultOutcome, Envelope, Frames, VERSION, kind, outcome};
+use super::{Body, ClientResultOutcome, Envelope, Frames, RequestFailure, VERSION, failure, kind, outcome};
 
 /// How many bytes any body has at most beside its names and frames: array header, version, kind, an id of
 /// nine bytes, and a length of at most five bytes before each of seven strings, lists or frames.
@@ -38,13 +38,14 @@ impl Envelope {
             | Body::LeaveGroup { hub, connection, group, .. } => {
                 hub.as_str().len() + connection.as_str().len() + group.as_str().len()
             }
-            Body::UserChanged { hub, user, group, .. } => {
+            Body::UserChanged { hub, user, group, .. } | Body::UserBanned { hub, user, group, .. } => {
                 hub.as_str().len() + user.as_str().len() + group.as_str().len()
             }
-            Body::Confirmed { error: Some(error), .. } => error.len(),
+            Body::DisconnectUser { hub, user, .. } => hub.as_str().len() + user.as_str().len(),
+            Body::Confirmed { failure: Some(RequestFailure::Error(error)), .. } => error.len(),
             Body::ClientResult { .. }
             | Body::CancelInvokeClient { .. }
-            | Body::Confirmed { error: None, .. }
+            | Body::Confirmed { .. }
             | Body::Resumed => 0,
         };
         OVERHEAD_BYTES + self.sender.as_str().len() + body
@@ -86,9 +87,7 @@ impl Serialize for Envelope {
             }
             Body::InvokeClient { id, hub, connection, frames, invocation_id } => {
                 let mut tuple = start(kind::INVOKE_CLIENT, 6)?;
-                tuple.serialize_element(id)?;
-                tuple.serialize_element(hub)?;
-                tuple.serialize_element(connection)?;
+                serialize_names(&mut tuple, *id, &[hub, connection])?;
                 serialize_frames(&mut tuple, frames)?;
                 tuple.serialize_element(invocation_id)?;
                 tuple.end()
@@ -99,46 +98,75 @@ impl Serialize for Envelope {
                 serialize_outcome(&mut tuple, outcome)?;
                 tuple.end()
             }
+            Body::Confirmed { id, failure } => {
+                serialize_confirmation(start(kind::CONFIRMED, 1 + failure_fields(failure))?, *id, failure)
+            }
+            Body::Resumed => start(kind::RESUMED, 0)?.end(),
             Body::CancelInvokeClient { id } => {
                 serialize_request(start(kind::CANCEL_INVOKE_CLIENT, 1)?, *id, &[])
             }
             Body::Abort { id, hub, connection } => {
-                serialize_request(start(kind::ABORT, 3)?, *id, &[hub.as_str(), connection.as_str()])
+                serialize_request(start(kind::ABORT, 3)?, *id, &[hub, connection])
             }
             Body::JoinGroup { id, hub, connection, group } => {
-                let names = [hub.as_str(), connection.as_str(), group.as_str()];
-                serialize_request(start(kind::JOIN_GROUP, 4)?, *id, &names)
+                serialize_request(start(kind::JOIN_GROUP, 4)?, *id, &[hub, connection, group])
             }
             Body::LeaveGroup { id, hub, connection, group } => {
-                let names = [hub.as_str(), connection.as_str(), group.as_str()];
-                serialize_request(start(kind::LEAVE_GROUP, 4)?, *id, &names)
+                serialize_request(start(kind::LEAVE_GROUP, 4)?, *id, &[hub, connection, group])
             }
             Body::UserChanged { id, hub, user, group } => {
-                let names = [hub.as_str(), user.as_str(), group.as_str()];
-                serialize_request(start(kind::USER_CHANGED, 4)?, *id, &names)
+                serialize_request(start(kind::USER_CHANGED, 4)?, *id, &[hub, user, group])
             }
-            Body::Confirmed { id, error } => {
-                let error = error.as_deref();
-                serialize_confirmation(start(kind::CONFIRMED, 2)?, *id, error)
+            Body::UserBanned { id, hub, user, group } => {
+                serialize_request(start(kind::USER_BANNED, 4)?, *id, &[hub, user, group])
             }
-            Body::Resumed => start(kind::RESUMED, 0)?.end(),
+            Body::DisconnectUser { id, hub, user } => {
+                serialize_request(start(kind::DISCONNECT_USER, 3)?, *id, &[hub, user])
+            }
         }
     }
 }
 
-fn serialize_request<T: SerializeTuple>(mut tuple: T, id: u64, names: &[&str]) -> Result<T::Ok, T::Error> {
-    tuple.serialize_element(&id)?;
-    names.iter().try_for_each(|name| tuple.serialize_element(name))?;
+fn serialize_request<T: SerializeTuple>(
+    mut tuple: T,
+    id: u64,
+    names: &[&dyn AsRef<str>],
+) -> Result<T::Ok, T::Error> {
+    serialize_names(&mut tuple, id, names)?;
     tuple.end()
+}
+
+fn serialize_names<T: SerializeTuple>(
+    tuple: &mut T,
+    id: u64,
+    names: &[&dyn AsRef<str>],
+) -> Result<(), T::Error> {
+    tuple.serialize_element(&id)?;
+    names.iter().try_for_each(|name| tuple.serialize_element(name.as_ref()))
+}
+
+fn failure_fields(failure: &Option<RequestFailure>) -> usize {
+    match failure {
+        Some(RequestFailure::Error(_)) => 2,
+        Some(RequestFailure::NotAllowed | RequestFailure::Banned) | None => 1,
+    }
 }
 
 fn serialize_confirmation<T: SerializeTuple>(
     mut tuple: T,
     id: u64,
-    error: Option<&str>,
+    failure: &Option<RequestFailure>,
 ) -> Result<T::Ok, T::Error> {
     tuple.serialize_element(&id)?;
-    tuple.serialize_element(&error)?;
+    match failure {
+        None => tuple.serialize_element(&())?,
+        Some(RequestFailure::Error(error)) => {
+            tuple.serialize_element(&failure::ERROR)?;
+            tuple.serialize_element(error)?;
+        }
+        Some(RequestFailure::NotAllowed) => tuple.serialize_element(&failure::NOT_ALLOWED)?,
+        Some(RequestFailure::Banned) => tuple.serialize_element(&failure::BANNED)?,
+    }
     tuple.end()
 }
 

@@ -64,9 +64,26 @@ fn golden() -> Vec<(Body, &'static [u8])> {
             Body::UserChanged { id: 1, hub: "h".into(), user: "u".into(), group: "g".into() },
             b"\x97\x01\x08\xa2n1\x01\xa1h\xa1u\xa1g",
         ),
-        (Body::Confirmed { id: 1, error: None }, b"\x95\x01\x09\xa2n1\x01\xc0"),
-        (Body::Confirmed { id: 1, error: Some("no".into()) }, b"\x95\x01\x09\xa2n1\x01\xa2no"),
         (Body::Resumed, b"\x93\x01\x0a\xa2n1"),
+        (
+            Body::UserBanned { id: 1, hub: "h".into(), user: "u".into(), group: "g".into() },
+            b"\x97\x01\x0b\xa2n1\x01\xa1h\xa1u\xa1g",
+        ),
+        (
+            Body::DisconnectUser { id: 1, hub: "h".into(), user: "u".into() },
+            b"\x96\x01\x0c\xa2n1\x01\xa1h\xa1u",
+        ),
+    ]
+}
+
+/// Each confirmation, with its bytes.
+fn golden_confirmations() -> Vec<(Body, &'static [u8])> {
+    let failed = |failure| Body::Confirmed { id: 1, failure: Some(failure) };
+    vec![
+        (Body::Confirmed { id: 1, failure: None }, b"\x95\x01\x09\xa2n1\x01\xc0"),
+        (failed(RequestFailure::Error("no".into())), b"\x96\x01\x09\xa2n1\x01\x00\xa2no"),
+        (failed(RequestFailure::NotAllowed), b"\x95\x01\x09\xa2n1\x01\x01"),
+        (failed(RequestFailure::Banned), b"\x95\x01\x09\xa2n1\x01\x02"),
     ]
 }
 
@@ -76,7 +93,7 @@ fn check(written: &[u8], expected: Result<Envelope, EnvelopeError>) {
 
 #[test]
 fn every_body_is_written_and_read_in_the_documented_layout() {
-    for (body, written) in golden() {
+    for (body, written) in golden().into_iter().chain(golden_confirmations()) {
         let envelope = from_node(body);
         assert_eq!(&envelope.encode()[..], written, "{envelope:?}");
         check(written, Ok(envelope));
@@ -85,7 +102,7 @@ fn every_body_is_written_and_read_in_the_documented_layout() {
 
 #[test]
 fn an_envelope_that_ends_early_is_malformed_wherever_it_ends() {
-    for (_, written) in golden() {
+    for (_, written) in golden().into_iter().chain(golden_confirmations()) {
         for end in 0..written.len() {
             let decoded = Envelope::decode(&Bytes::from_static(&written[..end]));
             assert!(matches!(decoded, Err(EnvelopeError::Malformed { .. })), "{decoded:?} of {end} bytes");
@@ -113,9 +130,10 @@ fn an_unknown_version_is_reported_whatever_follows() {
 
 #[test]
 fn an_unknown_kind_or_outcome_is_reported() {
-    check(b"\x93\x01\x0b\xa2n1", Err(EnvelopeError::UnknownKind(11)));
+    check(b"\x93\x01\x0d\xa2n1", Err(EnvelopeError::UnknownKind(13)));
     check(b"\x93\x01\xcd\x01\x00\xa2n1", Err(EnvelopeError::UnknownKind(256)));
     check(b"\x95\x01\x03\xa2n1\x07\x07", Err(EnvelopeError::UnknownKind(7)));
+    check(b"\x95\x01\x09\xa2n1\x01\x03", Err(EnvelopeError::UnknownKind(3)));
     assert!(EnvelopeError::UnknownKind(10).is_from_a_later_version());
 }
 
@@ -143,7 +161,8 @@ fn an_error_names_the_first_part_that_is_wrong_and_never_its_content() {
         (b"\x97\x01\x03\xa2n1\x07\x00\xcd\x01\x00\xc4\x00", "protocol"),
         (b"\x97\x01\x03\xa2n1\x07\x00\x01\xc0", "result"),
         (b"\x97\x01\x08\xa2n1\x07\xa1h\x07\xa1g", "user"),
-        (b"\x95\x01\x09\xa2n1\x01\x07", "error"),
+        (b"\x95\x01\x09\xa2n1\x01\xa2no", "failure"),
+        (b"\x96\x01\x09\xa2n1\x01\x00\x07", "error"),
     ] {
         check(written, Err(EnvelopeError::Malformed { field }));
         assert!(!EnvelopeError::Malformed { field }.is_from_a_later_version());
@@ -171,7 +190,7 @@ fn more_bytes_or_ids_than_any_node_sends_are_refused() {
 
 #[test]
 fn the_estimated_size_suffices() {
-    for (body, _) in golden() {
+    for (body, _) in golden().into_iter().chain(golden_confirmations()) {
         let envelope = from_node(body);
         let written = envelope.encode().len();
         let estimated = envelope.estimated_bytes();
@@ -244,9 +263,29 @@ fn any_body() -> impl Strategy<Value = Body> {
             user: user.into(),
             group: group.into()
         }),
-        (any::<u64>(), any::<Option<String>>()).prop_map(|(id, error)| Body::Confirmed { id, error }),
+        any_confirmation(),
         Just(Body::Resumed),
+        names().prop_map(|(id, hub, user, group)| Body::UserBanned {
+            id,
+            hub: hub.into(),
+            user: user.into(),
+            group: group.into()
+        }),
+        names().prop_map(|(id, hub, user, _)| Body::DisconnectUser {
+            id,
+            hub: hub.into(),
+            user: user.into()
+        }),
     ]
+}
+
+fn any_confirmation() -> impl Strategy<Value = Body> {
+    let failures = prop_oneof![
+        any::<String>().prop_map(RequestFailure::Error),
+        Just(RequestFailure::NotAllowed),
+        Just(RequestFailure::Banned),
+    ];
+    (any::<u64>(), proptest::option::of(failures)).prop_map(|(id, failure)| Body::Confirmed { id, failure })
 }
 
 proptest! {

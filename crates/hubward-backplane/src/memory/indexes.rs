@@ -137,8 +137,30 @@ impl Indexes {
             return false;
         }
         let groups = held.groups.into_iter().collect();
-        self.put(entry, Record { owner: owner.clone(), user: held.user, groups });
+        match entry {
+            // Whoever lists a group meanwhile misses no member that stays.
+            Entry::Occupied(mut entry) if entry.get().owner == *owner && entry.get().user == held.user => {
+                let before = std::mem::replace(&mut entry.get_mut().groups, groups);
+                self.move_between_groups(entry.key(), &before, &entry.get().groups);
+            }
+            entry => self.put(entry, Record { owner: owner.clone(), user: held.user, groups }),
+        }
         true
+    }
+
+    fn move_between_groups(
+        &self,
+        (hub, connection): &ConnectionKey,
+        from: &HashSet<GroupName>,
+        to: &HashSet<GroupName>,
+    ) {
+        for group in from.difference(to) {
+            self.write_group(hub, group, |group| group.remove_connection(connection));
+        }
+        for group in to.difference(from) {
+            let mut group = self.groups.entry((hub.clone(), group.clone())).or_default();
+            group.add_connection(connection.clone());
+        }
     }
 
     fn put(&self, entry: Entry<'_, ConnectionKey, Record>, record: Record) {

@@ -18,6 +18,8 @@ pub enum DisconnectReason {
     TransportError,
     /// The hub, or another part of the program, aborted the connection.
     Aborted,
+    /// The hub, or another part of the program, disconnected the user.
+    UserDisconnected,
     /// `on_connected` failed, and the client was sent this error. `on_disconnected` does not run for it.
     Rejected(String),
     /// The client broke the hub protocol, or sent a message over the limit: this is what was wrong with it.
@@ -50,7 +52,7 @@ impl DisconnectReason {
     pub fn error(&self) -> Option<&str> {
         Some(match self {
             Self::ClientClosed | Self::TransportClosed | Self::TransportLost => return None,
-            Self::Aborted | Self::TokenExpired | Self::Shutdown => return None,
+            Self::Aborted | Self::UserDisconnected | Self::TokenExpired | Self::Shutdown => return None,
             Self::ClientError(error) | Self::Rejected(error) => error,
             Self::ProtocolError(error) | Self::HandshakeFailed(error) => error,
             Self::TransportError => "The client broke the rules of its transport.",
@@ -74,7 +76,8 @@ mod tests {
     fn a_clean_end_has_no_error() {
         use DisconnectReason as Reason;
         let clean = [Reason::ClientClosed, Reason::TransportClosed, Reason::TransportLost];
-        for reason in clean.into_iter().chain([Reason::Aborted, Reason::TokenExpired, Reason::Shutdown]) {
+        let by_server = [Reason::Aborted, Reason::UserDisconnected, Reason::TokenExpired, Reason::Shutdown];
+        for reason in clean.into_iter().chain(by_server) {
             assert_eq!(reason.error(), None, "{reason:?}");
         }
     }

@@ -84,6 +84,36 @@ impl Groups {
         self.engine.remove_user(&user.into(), &group.into()).await
     }
 
+    /// Bans a user from a group: ends the user's membership and that of each of its connections, on every node, and refuses
+    /// new ones, however they are asked for, until the user is [unbanned](Self::unban_user). A message that is sent after
+    /// this has returned does not reach the user by the group. The user stays connected
+    /// ([`Users::disconnect`](crate::Users::disconnect)), and need not be connected. Banning again changes nothing.
+    ///
+    /// # Errors
+    /// [`GroupError::Store`]: the ban may not be recorded; delivery on this node stops all the same, and the user's
+    /// connections of this node have left the group. [`GroupError::Backplane`], [`GroupError::NoConfirmation`],
+    /// [`GroupError::Owner`]: it is recorded, but other nodes may still deliver.
+    pub async fn ban_user(
+        &self,
+        user: impl Into<UserId>,
+        group: impl Into<GroupName>,
+    ) -> Result<(), GroupError> {
+        self.engine.ban_user(&user.into(), &group.into()).await
+    }
+
+    /// Ends a ban; not an error if there is none. The user and its connections may join again: what the ban has ended stays
+    /// ended.
+    ///
+    /// # Errors
+    /// [`GroupError::Store`]: the user may still be banned.
+    pub async fn unban_user(
+        &self,
+        user: impl Into<UserId>,
+        group: impl Into<GroupName>,
+    ) -> Result<(), GroupError> {
+        self.engine.unban_user(&user.into(), &group.into()).await
+    }
+
     /// Lists members, at most `limit` (1 to 1,000) at once; the page's cursor continues the listing. A member that
     /// stays throughout is listed exactly once.
     ///

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::context::clients::Clients;
 use crate::context::groups::Groups;
+use crate::context::users::Users;
 use crate::engine::HubEngine;
 
 /// Sends to a hub's clients from anywhere in the program: SignalR's `IHubContext`. Cheap to clone.
@@ -21,17 +22,24 @@ use crate::engine::HubEngine;
 pub struct HubHandle {
     clients: Clients,
     groups: Groups,
+    users: Users,
 }
 
 impl HubHandle {
     /// Makes a handle. For engines.
     pub fn new(engine: Arc<dyn HubEngine>) -> Self {
-        Self { clients: Clients::new(engine.clone()), groups: Groups::new(engine) }
+        let (clients, groups) = (Clients::new(engine.clone()), Groups::new(engine.clone()));
+        Self { clients, groups, users: Users::new(engine) }
     }
 
     /// Returns the hub's groups and their members. To send to several groups, use `clients().groups([…])`.
     pub fn groups(&self) -> &Groups {
         &self.groups
+    }
+
+    /// Returns the hub's users: who is online. To send to several users, use `clients().users([…])`.
+    pub fn users(&self) -> &Users {
+        &self.users
     }
 
     /// Returns the hub's clients, to choose recipients from.

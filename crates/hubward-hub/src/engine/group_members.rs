@@ -11,7 +11,7 @@ pub enum GroupMember {
     User(UserId),
 }
 
-/// Where a listing continues. Opaque; valid for the group it came from.
+/// Where a listing continues. Opaque; valid for the listing it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageCursor(Box<str>);
 

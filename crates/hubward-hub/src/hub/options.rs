@@ -61,7 +61,7 @@ pub struct HubOptions {
     /// Cap: bytes that wait for one client, as [`mailbox_messages`](Self::mailbox_messages) bounds their number; one
     /// message may exceed it. Default 4 MiB.
     pub mailbox_bytes: usize,
-    /// Time that another node has to confirm a change of a connection's groups; and that this node has to announce itself
+    /// Time that another node has to confirm a change of groups, or that it has disconnected a user; and that this node has to announce itself
     /// anew, after the others took it for dead, for the changes that are made meanwhile. Default 5 s.
     pub confirmation_timeout: Duration,
     /// Whether connections are accepted while the group store or the backplane cannot be reached. They are served by this

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hubward_backplane::{Body, ClientResultOutcome};
+use hubward_backplane::{Body, ClientResultOutcome, RequestFailure};
 use hubward_types::NodeId;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 pub(crate) struct PendingReplies {
     /// Results of clients that are connected to another node.
     pub(crate) client_results: Replies<ClientResultOutcome>,
-    /// Confirmations of requests: `None` for success, or the other node's error.
-    pub(crate) confirmations: Replies<Option<String>>,
+    /// Confirmations of requests: `None` for success, or why it failed on the other node.
+    pub(crate) confirmations: Replies<Option<RequestFailure>>,
 }
 
 /// What was waited for at one time: what is asked later may be asked of a node's next life.
@@ -51,7 +51,7 @@ impl PendingReplies {
     pub(crate) fn resolve(&self, body: Body) {
         match body {
             Body::ClientResult { id, outcome } => self.client_results.resolve(id, outcome),
-            Body::Confirmed { id, error } => self.confirmations.resolve(id, error),
+            Body::Confirmed { id, failure } => self.confirmations.resolve(id, failure),
             _ => tracing::debug!("An envelope to this node is not a reply and was dropped."),
         }
     }
@@ -167,9 +167,9 @@ mod tests {
         let (pending, node) = (PendingReplies::default(), "n2".into());
         let (mut first, mut second) =
             (pending.confirmations.expect(&node), pending.confirmations.expect(&node));
-        pending.resolve(Body::Confirmed { id: second.id, error: Some("full".into()) });
-        pending.resolve(Body::Confirmed { id: first.id, error: None });
-        assert_eq!(second.wait().await, Settled::Reply(Some("full".into())));
+        pending.resolve(Body::Confirmed { id: second.id, failure: Some(RequestFailure::Banned) });
+        pending.resolve(Body::Confirmed { id: first.id, failure: None });
+        assert_eq!(second.wait().await, Settled::Reply(Some(RequestFailure::Banned)));
         assert_eq!(first.wait().await, Settled::Reply(None));
     }
 
@@ -178,7 +178,7 @@ mod tests {
         let (before, after) = (PendingReplies::default(), PendingReplies::default());
         let asked_before = before.confirmations.expect(&"n2".into()).id;
         let _asked = after.confirmations.expect(&"n2".into());
-        after.resolve(Body::Confirmed { id: asked_before, error: None });
+        after.resolve(Body::Confirmed { id: asked_before, failure: None });
         assert_eq!(after.confirmations.waiting.lock().len(), 1);
     }
 

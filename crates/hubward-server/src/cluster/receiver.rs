@@ -120,6 +120,7 @@ impl Subscriber for EnvelopeReceiver {
         self.cancel_forwarded(|_| true);
         context.pending.link_interrupted();
         for engine in self.engines() {
+            membership::recording::check_bans(&engine);
             engine.unrecorded.wake.notify_one();
             context.tasks.spawn(membership::user::read_again(engine));
         }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use futures_util::FutureExt;
-use hubward_backplane::{Body, ClientResultOutcome};
-use hubward_hub::{GroupError, SendError};
+use hubward_backplane::{Body, ClientResultOutcome, RequestFailure};
+use hubward_hub::{GroupError, SendError, UserError};
 use hubward_types::{ConnectionId, HubName, NodeId};
 
 use crate::cluster::client_results::{self, ForwardedInvocation};
-use crate::cluster::requests::{RequestError, request};
+use crate::cluster::disconnecting;
+use crate::cluster::requests::{RequestError, UNCONFIRMED, request};
 use crate::connection::close_reason::CloseReason;
 use crate::context::{NodeContext, backplane_failed};
 use crate::delivery::encoded::ReceivedFrames;
@@ -28,7 +29,9 @@ pub(crate) fn hub_of(request: &Body) -> Option<&HubName> {
         | Body::Abort { hub, .. }
         | Body::JoinGroup { hub, .. }
         | Body::LeaveGroup { hub, .. }
-        | Body::UserChanged { hub, .. } => Some(hub),
+        | Body::UserChanged { hub, .. }
+        | Body::UserBanned { hub, .. }
+        | Body::DisconnectUser { hub, .. } => Some(hub),
         Body::Deliver { .. }
         | Body::ClientResult { .. }
         | Body::CancelInvokeClient { .. }
@@ -47,7 +50,7 @@ pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body, envel
             if let Some(connection) = engine.index.connection(&connection) {
                 connection.close(CloseReason::Aborted);
             }
-            engine.context.notify(sender, Body::Confirmed { id, error: None });
+            engine.context.notify(sender, Body::Confirmed { id, failure: None });
         }
         Body::InvokeClient { id, connection, frames, invocation_id, .. } => {
             // The frame is taken out here: what waits for the client holds no envelope.
@@ -71,6 +74,15 @@ pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body, envel
             let change = async move { membership::user::apply(&engine_of_change, &user, &group).await };
             confirm_when_done(engine, sender, id, change);
         }
+        Body::UserBanned { id, user, group, .. } => {
+            let engine_of_ban = engine.clone();
+            let ban = async move { membership::user::apply_ban(&engine_of_ban, &user, &group).await };
+            confirm_when_done(engine, sender, id, ban);
+        }
+        Body::DisconnectUser { id, user, .. } => {
+            let ended = disconnecting::disconnect_here(engine, &user);
+            confirm_when_done(engine, sender, id, ended);
+        }
         Body::Deliver { .. }
         | Body::ClientResult { .. }
         | Body::CancelInvokeClient { .. }
@@ -91,7 +103,8 @@ pub(crate) async fn abort(engine: Arc<Engine>, connection: ConnectionId) -> Resu
     });
     requested.await.map_err(|error| match error {
         RequestError::Backplane(error) => error,
-        RequestError::Failed(reason) => SendError::Backplane { reason },
+        RequestError::Failed(RequestFailure::Error(reason)) => SendError::Backplane { reason },
+        RequestError::Failed(_) => backplane_failed("the other node refused"),
         RequestError::NoConfirmation => backplane_failed("the other node did not confirm in time"),
     })
 }
@@ -105,7 +118,11 @@ pub(crate) fn confirm_nothing(context: &NodeContext, sender: NodeId, request: &B
         Body::Abort { id, .. }
         | Body::JoinGroup { id, .. }
         | Body::LeaveGroup { id, .. }
-        | Body::UserChanged { id, .. } => context.notify(sender, Body::Confirmed { id: *id, error: None }),
+        | Body::UserChanged { id, .. }
+        | Body::UserBanned { id, .. }
+        | Body::DisconnectUser { id, .. } => {
+            context.notify(sender, Body::Confirmed { id: *id, failure: None });
+        }
         _ => {}
     }
 }
@@ -129,17 +146,40 @@ fn confirm_when_done(
     engine: &Arc<Engine>,
     sender: NodeId,
     id: u64,
-    change: impl Future<Output = Result<(), GroupError>> + Send + 'static,
+    change: impl Future<Output = Result<(), impl IntoFailure>> + Send + 'static,
 ) {
     let context = engine.context.clone();
     begin(&engine.context, async move {
         let changed = AssertUnwindSafe(change).catch_unwind().await;
-        let error = match changed {
-            Ok(changed) => changed.err().map(|error| error.to_string()),
-            Err(_) => Some("the change panicked".to_owned()),
+        let failure = match changed {
+            Ok(changed) => changed.err().map(IntoFailure::into_failure),
+            Err(_) => Some(RequestFailure::Error("the change panicked".to_owned())),
         };
-        context.notify(sender, Body::Confirmed { id, error });
+        if id != UNCONFIRMED {
+            context.notify(sender, Body::Confirmed { id, failure });
+        }
     });
+}
+
+/// Errors that the node that asked for something gets.
+trait IntoFailure {
+    fn into_failure(self) -> RequestFailure;
+}
+
+impl IntoFailure for GroupError {
+    fn into_failure(self) -> RequestFailure {
+        match self {
+            Self::NotAllowed { .. } => RequestFailure::NotAllowed,
+            Self::Banned { .. } => RequestFailure::Banned,
+            error => RequestFailure::Error(error.to_string()),
+        }
+    }
+}
+
+impl IntoFailure for UserError {
+    fn into_failure(self) -> RequestFailure {
+        RequestFailure::Error(self.to_string())
+    }
 }
 
 /// Runs what was asked for: here as far as nothing has to be awaited, and then in a task. Tasks begin in any order.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hubward_backplane::{Body, Topic};
+use hubward_backplane::{Body, RequestFailure, Topic};
 use hubward_hub::SendError;
 use hubward_types::NodeId;
 use tokio::time::{Instant, timeout_at};
@@ -11,13 +11,16 @@ use tokio::time::{Instant, timeout_at};
 use super::pending::Settled;
 use crate::context::NodeContext;
 
+/// The number of a request whose confirmation nobody waits for.
+pub(crate) const UNCONFIRMED: u64 = u64::MAX;
+
 /// Why a request was not confirmed.
 #[derive(Debug)]
 pub(crate) enum RequestError {
     /// It could not be published.
     Backplane(SendError),
     /// The other node could not do it.
-    Failed(String),
+    Failed(RequestFailure),
     /// The confirmation did not come in time.
     NoConfirmation,
 }

@@ -18,6 +18,8 @@ pub(crate) enum CloseReason {
     TransportLost,
     /// The hub, or another part of the program, aborted it.
     Aborted,
+    /// The hub, or another part of the program, disconnected its user.
+    UserDisconnected,
     /// `on_connected` failed; the text is what the client may know.
     Rejected(String),
     /// The group store or the backplane cannot be reached, and the hub accepts no connections then. The cause is logged
@@ -101,6 +103,7 @@ impl CloseReason {
                 ..CLEAN
             },
             Self::Aborted => CloseRow { label: "aborted", ..CLEAN },
+            Self::UserDisconnected => CloseRow { label: "user_disconnected", ..CLEAN },
             Self::Rejected(_) => CloseRow { label: "rejected", runs_on_disconnected: false, ..ERROR },
             Self::Outage => {
                 CloseRow { label: "outage", allow_reconnect: true, runs_on_disconnected: false, ..ERROR }
@@ -170,6 +173,7 @@ impl CloseReason {
             Self::TransportLost => DisconnectReason::TransportLost,
             Self::TransportViolated => DisconnectReason::TransportError,
             Self::Aborted => DisconnectReason::Aborted,
+            Self::UserDisconnected => DisconnectReason::UserDisconnected,
             Self::Rejected(text) => DisconnectReason::Rejected(text.clone()),
             Self::Outage => DisconnectReason::Rejected(CLOSED_WITH_ERROR.to_owned()),
             Self::Protocol(error) => DisconnectReason::ProtocolError(error.to_string()),

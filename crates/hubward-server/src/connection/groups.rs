@@ -27,6 +27,10 @@ pub(crate) enum GroupChange {
     UserLeft(GroupName),
     /// Its user is in these groups and in no others.
     UserGroups(Vec<GroupName>),
+    /// Its user is banned from this group, which may have ended its own membership.
+    Banned(GroupName),
+    /// Its own membership has to end, whatever the store says.
+    Expelled(GroupName),
     /// The connection has closed.
     End,
 }

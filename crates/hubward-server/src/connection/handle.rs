@@ -50,6 +50,9 @@ pub(crate) struct ConnectionHandle {
     /// Whether delivery has stopped.
     closed: AtomicBool,
     closed_token: OnceLock<CancellationToken>,
+    /// Whether nothing is kept for it any more.
+    ended: AtomicBool,
+    ended_token: OnceLock<CancellationToken>,
     /// Whether this node subscribes to the topic of the user for this connection.
     user_subscribed: AtomicBool,
     /// The groups that are delivered to it, and the changes of them that wait.
@@ -94,6 +97,8 @@ impl ConnectionHandle {
             client_gone: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             closed_token: OnceLock::new(),
+            ended: AtomicBool::new(false),
+            ended_token: OnceLock::new(),
             user_subscribed: AtomicBool::new(false),
             groups: ConnectionGroups::default(),
             pending_results: Mutex::default(),
@@ -134,6 +139,25 @@ impl ConnectionHandle {
         }
     }
 
+    /// Notes that the connection has closed and nothing is kept for it any more.
+    pub(crate) fn set_ended(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        if let Some(token) = self.ended_token.get() {
+            token.cancel();
+        }
+    }
+
+    /// Returns a token that is cancelled when the connection has closed, its `on_disconnected` has run, and nothing is kept
+    /// for it any more.
+    pub(crate) fn ended(&self) -> CancellationToken {
+        let token = self.ended_token.get_or_init(CancellationToken::new);
+        // After the token is there: whoever ends the connection sees it, or its end is seen here.
+        if self.ended.load(Ordering::SeqCst) {
+            token.cancel();
+        }
+        token.clone()
+    }
+
     /// Notes whether the node subscribes to the topic of the user for this connection; returns what was noted.
     pub(crate) fn set_user_subscribed(&self, subscribed: bool) -> bool {
         self.user_subscribed.swap(subscribed, Ordering::SeqCst)
@@ -151,7 +175,9 @@ impl ConnectionHandle {
     /// included, does not reach the client.
     pub(crate) fn close(&self, reason: CloseReason) {
         match reason {
-            CloseReason::Aborted => self.mailbox.close_with(ControlMessage::Close(reason)),
+            CloseReason::Aborted | CloseReason::UserDisconnected => {
+                self.mailbox.close_with(ControlMessage::Close(reason))
+            }
             reason => self.mailbox.complete(None, Some(ControlMessage::Close(reason))),
         }
     }

@@ -2,22 +2,23 @@
 //! by side, delivered for when both have succeeded. What the store refuses because it has ended this life of the node is
 //! tried again in the next one.
 
+use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use futures_util::FutureExt;
-use hubward_backplane::{Owner, StoreError, Topic};
+use hubward_backplane::{Member, Owner, StoreError, Topic};
 use hubward_hub::{GroupError, HubConnection};
-use hubward_types::{GroupName, brief_display, brief_name};
+use hubward_types::GroupName;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::record::put_on_record;
+use super::delivered::{deliver_for, stop_for, user_joined};
+use super::record::{is_recorded, put_on_record};
 use super::retries::retry;
-use super::rules::check_rule;
 use super::unrecorded::Unrecorded;
-use super::{backplane_failed, store_failed};
+use super::{backplane_failed, not_joined, store_failed};
 use crate::bounded::CALL_TIMEOUT;
 use crate::connection::groups::{GroupChange, Queued, Reasons, WaitingChange};
 use crate::connection::handle::ConnectionHandle;
@@ -217,6 +218,11 @@ async fn carry_out(
             }
             Ok(user_joined(engine, connection, groups).await?)
         }
+        GroupChange::Banned(group) => Ok(banned(engine, connection, group).await?),
+        GroupChange::Expelled(group) => {
+            expelled(engine, connection, group, "the group store failed to ban the user");
+            Ok(())
+        }
         GroupChange::End => {
             end(engine, connection).await;
             Ok(())
@@ -254,6 +260,9 @@ async fn join(
     if subscribed.is_ok() && reasons.is_none() {
         context.subscriptions.remove(&topic);
     }
+    if let Err(error @ StoreError::Banned) = recorded {
+        return Err(not_joined(error, group).into());
+    }
     // What was recorded, or may have been where the reply was lost, is removed again.
     if !matches!(recorded, Err(StoreError::Fenced | StoreError::NotOwner)) {
         remove_record(engine, connection, group).await;
@@ -281,6 +290,45 @@ async fn leave(
     Ok(removed?)
 }
 
+/// Ends the connection's own membership if a ban of its user has. Where that cannot be read, it ends as well.
+async fn banned(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    group: &GroupName,
+) -> Result<(), GroupError> {
+    let reasons = connection.groups.reasons(group);
+    if !reasons.own {
+        return Ok(());
+    }
+    let member = Member::Connection(connection.id.clone());
+    match engine.context.store.contains(engine.name(), group, &member).await {
+        // The ban has been ended since, and the connection has joined again.
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            stop_for(engine, connection, group, Reasons { own: false, ..reasons });
+            Ok(())
+        }
+        Err(error) => {
+            expelled(engine, connection, group, &error);
+            Err(store_failed(error))
+        }
+    }
+}
+
+/// Ends the connection's own membership here, and in the store later.
+fn expelled(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    group: &GroupName,
+    error: impl Display,
+) {
+    let reasons = connection.groups.reasons(group);
+    if reasons.own {
+        stop_for(engine, connection, group, Reasons { own: false, ..reasons });
+        retry(engine, &connection.id, &error);
+    }
+}
+
 /// Removes a record, now or later.
 async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, group: &GroupName) {
     let (context, owner) = (&engine.context, engine.context.owner());
@@ -290,75 +338,10 @@ async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, grou
     }
 }
 
-/// Delivers groups of the connection's user. What the hub refuses is logged and left out: the user is a member all the
-/// same. Returns an error where one that is not refused could not be delivered.
-async fn user_joined(
-    engine: &Arc<Engine>,
-    connection: &Arc<ConnectionHandle>,
-    groups: &[GroupName],
-) -> Result<(), GroupError> {
-    let limit = engine.definition.options.groups_per_connection;
-    let (mut topics, mut new) = (Vec::new(), Vec::new());
-    for group in groups {
-        let reasons = connection.groups.reasons(group);
-        if reasons.user {
-            continue;
-        }
-        let allowed = match check_rule(engine, connection, group) {
-            Ok(()) if reasons.is_none() && connection.groups.len() + new.len() >= limit => {
-                Err(GroupError::TooManyGroups { limit })
-            }
-            checked => checked,
-        };
-        match allowed {
-            Err(error) => not_delivered(engine, connection, &error),
-            Ok(()) if !reasons.is_none() => {
-                connection.groups.set_reasons(group, Reasons { user: true, ..reasons });
-            }
-            Ok(()) => {
-                topics.push(Topic::Group(engine.name().clone(), group.clone()));
-                new.push(group.clone());
-            }
-        }
-    }
-    let mut delivered = Ok(());
-    if new.is_empty() {
-        return delivered;
-    }
-    for (group, subscribed) in new.iter().zip(engine.context.subscriptions.add(topics).await) {
-        match subscribed.map_err(backplane_failed) {
-            Ok(()) => deliver_for(engine, connection, group, Reasons { own: false, user: true }),
-            // Whoever made the change logs it, and tries again.
-            Err(error) => delivered = Err(error),
-        }
-    }
-    delivered
-}
-
-fn not_delivered(engine: &Engine, connection: &ConnectionHandle, error: &GroupError) {
-    let user = connection.principal.user_id().map(|user| brief_name(user.as_str()));
-    tracing::warn!(hub = %engine.name(), user = user.as_deref(), error = %brief_display(&error), "A group of a user is not delivered to a connection.");
-}
-
-fn deliver_for(engine: &Engine, connection: &Arc<ConnectionHandle>, group: &GroupName, reasons: Reasons) {
-    connection.groups.set_reasons(group, reasons);
-    engine.index.join(group, connection);
-}
-
-/// Delivers a group for these reasons only; for none, no more.
-fn stop_for(engine: &Engine, connection: &ConnectionHandle, group: &GroupName, reasons: Reasons) {
-    let delivered = !connection.groups.reasons(group).is_none();
-    connection.groups.set_reasons(group, reasons);
-    if delivered && reasons.is_none() {
-        engine.index.leave(group, connection);
-        engine.context.subscriptions.remove(&Topic::Group(engine.name().clone(), group.clone()));
-    }
-}
-
 /// Ends delivery to a connection that has closed, from this node and from others, and removes its record.
 async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
     let (hub, context) = (engine.name(), &engine.context);
-    let mut recorded = context.registry.is_some();
+    let mut recorded = is_recorded(engine, connection.principal.user_id());
     for (group, reasons) in connection.groups.all() {
         recorded |= reasons.own;
         stop_for(engine, connection, &group, Reasons::default());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hubward_backplane::Body;
+use hubward_backplane::{Body, RequestFailure};
 use hubward_hub::GroupError;
 use hubward_types::{ConnectionId, GroupName};
 
@@ -45,13 +45,17 @@ pub(crate) async fn change(
             Change::Leave => Body::LeaveGroup { id, hub, connection, group },
         }
     });
-    requested.await.map_err(not_confirmed)
+    requested.await.map_err(|error| not_confirmed(error, &group))
 }
 
-pub(crate) fn not_confirmed(error: RequestError) -> GroupError {
+pub(crate) fn not_confirmed(error: RequestError, group: &GroupName) -> GroupError {
     match error {
         RequestError::Backplane(error) => backplane_failed(error),
-        RequestError::Failed(reason) => GroupError::Owner { reason },
+        RequestError::Failed(failure) => match failure {
+            RequestFailure::NotAllowed => GroupError::NotAllowed { group: group.to_string() },
+            RequestFailure::Banned => GroupError::Banned { group: group.to_string() },
+            RequestFailure::Error(reason) => GroupError::Owner { reason },
+        },
         RequestError::NoConfirmation => GroupError::NoConfirmation,
     }
 }

@@ -7,16 +7,18 @@ use hubward_hub::GroupError;
 
 use super::opening::{Opening, OpeningOutcome};
 use super::outage::{self, Failed, in_time};
+use super::record::is_recorded;
 use super::user::Membership;
 use super::users::ChangingUser;
 use super::{changes, recording, store_failed, user};
+use crate::connection::close_reason::CloseReason;
 use crate::connection::groups::GroupChange;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
 /// Makes a connection reachable. Where it has to be recorded first, changes of its groups wait for that.
 pub(crate) fn enter(engine: &Engine, connection: &Arc<ConnectionHandle>) {
-    if engine.context.registry.is_some() {
+    if is_recorded(engine, connection.principal.user_id()) {
         connection.groups.hold();
     }
     engine.index.add(connection);
@@ -54,6 +56,10 @@ pub(crate) async fn connected(
     let (outcome, in_another_life) =
         opened.await.map_err(|by| NotOpened::Refused(store_failed(StoreError::Claimed { by })))?;
     let OpeningOutcome { changing, groups, mut failed } = outcome;
+    // It was not in the index when its user was disconnected.
+    if changing.as_ref().is_some_and(ChangingUser::is_disconnected) {
+        connection.close(CloseReason::UserDisconnected);
+    }
     if let Some(groups) = groups {
         failed = deliver_groups(engine, connection, changing, groups).await.err().or(failed);
     }
@@ -108,6 +114,8 @@ fn not_opened(
 
 /// Ends delivery to a connection that has closed, from this node and from others, and removes its memberships.
 pub(crate) async fn disconnected(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
+    // Also where something panics.
+    scopeguard::defer! { connection.set_ended() }
     engine.index.remove(connection);
     engine.unrecorded.remove(connection);
     let of_user = connection.groups.all().into_iter().filter(|(_, reasons)| reasons.user);

@@ -59,7 +59,7 @@ impl Opening {
             engine: engine.clone(),
             connection: connection.clone(),
             user: user.clone(),
-            recorded: context.registry.is_some(),
+            recorded: record::is_recorded(engine, user.as_ref()),
             owner: context.owner(),
             subscribed: false,
             outcome: OpeningOutcome { changing, ..OpeningOutcome::default() },

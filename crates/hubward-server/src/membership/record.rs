@@ -7,8 +7,10 @@ use futures_util::{StreamExt, stream};
 use hubward_backplane::{HeldConnection, OpenConnection, OpenedConnection, StoreError};
 use hubward_types::{ConnectionId, UserId};
 
+use super::delivered::stop_for;
 use super::unrecorded::{Unrecorded, UnrecordedConnection};
 use crate::connection::close_reason::CloseReason;
+use crate::connection::groups::Reasons;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
@@ -18,7 +20,13 @@ const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// Connections whose ids are claimed at the same time.
 const CLAIMS_AT_ONCE: usize = 16;
 
-/// Records a connection that opens, where nodes share the store; returns what the store has about its user.
+/// Whether connections of a user, or of none, are recorded when they open: all of them where nodes share the store. On a
+/// node alone it is enough that the store knows the connections of users.
+pub(crate) fn is_recorded(engine: &Engine, user: Option<&UserId>) -> bool {
+    engine.context.registry.is_some() || user.is_some()
+}
+
+/// Records a connection that opens, where it [is recorded](is_recorded); returns what the store has about its user.
 pub(crate) async fn open(
     engine: &Engine,
     connection: &ConnectionId,
@@ -26,18 +34,19 @@ pub(crate) async fn open(
     token_expires_at: Option<SystemTime>,
 ) -> Result<OpenedConnection, StoreError> {
     let context = &engine.context;
-    if context.registry.is_some() {
-        let opening = OpenConnection {
-            hub: engine.name().clone(),
-            connection: connection.clone(),
-            user: user.cloned(),
-            owner: context.owner(),
-            claim: claim(token_expires_at),
-        };
-        return context.store.open_connection(opening).await;
+    if !is_recorded(engine, user) {
+        return Ok(OpenedConnection::default());
     }
-    let Some(user) = user else { return Ok(OpenedConnection::default()) };
-    Ok(OpenedConnection::new(context.store.groups_of_user(engine.name(), user).await?))
+    // A node alone knows itself which ids were used.
+    let claim = if context.registry.is_some() { claim(token_expires_at) } else { Duration::ZERO };
+    let opening = OpenConnection {
+        hub: engine.name().clone(),
+        connection: connection.clone(),
+        user: user.cloned(),
+        owner: context.owner(),
+        claim,
+    };
+    context.store.open_connection(opening).await
 }
 
 /// Returns a connection as it is put back.
@@ -59,7 +68,8 @@ pub(crate) fn claim(token_expires_at: Option<SystemTime>) -> Duration {
     until.map(|until| until.duration_since(SystemTime::now()).unwrap_or_default()).unwrap_or_default()
 }
 
-/// Records connections, and closes those that another node has meanwhile.
+/// Records connections, closes those that another node has meanwhile, and stops delivering what a ban has ended. Nothing
+/// changes the groups of these connections meanwhile.
 pub(crate) async fn put_on_record(
     engine: &Arc<Engine>,
     connections: &[UnrecordedConnection],
@@ -86,11 +96,15 @@ pub(crate) async fn put_on_record(
     }
     let records = restored.iter().map(|connection| held(engine, connection)).collect();
     let outcome = engine.context.store.restore(&engine.context.owner(), records).await?;
-    for (_, id) in outcome.lost {
-        restored
-            .iter()
-            .filter(|connection| connection.id == id)
-            .for_each(|connection| lost(engine, connection));
+    let find = |id: &ConnectionId| restored.iter().find(|connection| connection.id == *id);
+    for connection in outcome.lost.iter().filter_map(|(_, id)| find(id)) {
+        lost(engine, connection);
+    }
+    for (_, id, group) in &outcome.banned {
+        if let Some(connection) = find(id) {
+            let reasons = connection.groups.reasons(group);
+            stop_for(engine, connection, group, Reasons { own: false, ..reasons });
+        }
     }
     Ok(())
 }

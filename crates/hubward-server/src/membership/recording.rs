@@ -38,6 +38,20 @@ pub(crate) fn restore_one(engine: &Arc<Engine>, connection: &Arc<ConnectionHandl
     start(engine, [(connection.clone(), Unrecorded::Held)]);
 }
 
+/// Puts back what connections have joined, where a ban may have ended it: bans of their users may have been missed.
+pub(crate) fn check_bans(engine: &Arc<Engine>) {
+    let mut connections = Vec::new();
+    engine.index.for_all(|connection| {
+        let has_joined = || connection.groups.all().iter().any(|(_, reasons)| reasons.own);
+        if connection.principal.user_id().is_some() && has_joined() {
+            connections.push((connection.clone(), Unrecorded::Held));
+        }
+    });
+    if !connections.is_empty() {
+        start(engine, connections);
+    }
+}
+
 /// Records all connections of a hub in the node's new life.
 pub(crate) fn restore(engine: &Arc<Engine>) {
     let mut connections = Vec::new();

@@ -67,6 +67,28 @@ pub(crate) async fn apply(engine: &Arc<Engine>, user: &UserId, group: &GroupName
     }
 }
 
+/// Ends what a ban has ended: reads whether a user and each of its connections of this node is a member of a group, and
+/// delivers accordingly. Fails closed.
+pub(crate) async fn apply_ban(
+    engine: &Arc<Engine>,
+    user: &UserId,
+    group: &GroupName,
+) -> Result<(), GroupError> {
+    let (connections, banned) = (connections_of(engine, user), GroupChange::Banned(group.clone()));
+    let ended = to_each(engine, &connections, &banned);
+    let (applied, ended) = tokio::join!(apply(engine, user, group), ended);
+    applied.and(ended)
+}
+
+/// Ends the memberships of the connections of a user of this node, whatever the store says, and stops delivery until it can
+/// be read whether the user is a member.
+pub(crate) async fn expel(engine: &Arc<Engine>, user: &UserId, group: &GroupName) {
+    let (connections, expelled) = (connections_of(engine, user), GroupChange::Expelled(group.clone()));
+    let expelled = to_each(engine, &connections, &expelled);
+    // Such a change reports no error.
+    let (_, ()) = tokio::join!(expelled, stop_until_read(engine, user, group));
+}
+
 /// Stops delivery until it can be read whether the user is a member.
 pub(crate) async fn stop_until_read(engine: &Arc<Engine>, user: &UserId, group: &GroupName) {
     let changing = engine.users.enter(user);

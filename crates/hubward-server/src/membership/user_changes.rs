@@ -3,24 +3,39 @@
 //! and confirms what it has done.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use hubward_backplane::{Body, Topic, UserChange};
 use hubward_hub::GroupError;
-use hubward_types::{GroupName, UserId};
+use hubward_types::{GroupName, HubName, UserId};
 use tokio::task::JoinError;
 
 use super::connection::not_confirmed;
 use super::rules::check_name;
-use super::{store_failed, user};
-use crate::cluster::requests::request;
+use super::{not_joined, store_failed, user};
+use crate::cluster::requests::{UNCONFIRMED, request};
 use crate::context::NodeContext;
 use crate::engine::Engine;
 
-/// The number of a request whose confirmation nobody waits for.
-const UNCONFIRMED: u64 = u64::MAX;
+/// What has changed of a user and a group, and each node reads again.
+#[derive(Clone, Copy)]
+enum Changed {
+    /// The user's membership.
+    Membership,
+    /// Whether the user is banned.
+    Ban,
+}
+
+impl Changed {
+    fn body(self, id: u64, hub: &HubName, user: &UserId, group: &GroupName) -> Body {
+        let (hub, user, group) = (hub.clone(), user.clone(), group.clone());
+        match self {
+            Self::Membership => Body::UserChanged { id, hub, user, group },
+            Self::Ban => Body::UserBanned { id, hub, user, group },
+        }
+    }
+}
 
 /// Adds a user to a group; returns when every node that holds the user delivers.
 pub(crate) async fn add(
@@ -35,7 +50,8 @@ pub(crate) async fn add(
         let recording = changing.recording().await;
         let changed = engine.context.store.add_user(engine.name(), &group, &user, ttl).await;
         drop(recording);
-        apply_everywhere(&engine, &user, &group, changed.map_err(store_failed)?).await
+        let changed = changed.map_err(|error| not_joined(error, &group))?;
+        apply_everywhere(&engine, &user, &group, Changed::Membership, changed).await
     })
     .await
 }
@@ -49,15 +65,9 @@ pub(crate) async fn remove(engine: Arc<Engine>, user: UserId, group: GroupName) 
         let changed = engine.context.store.remove_user(engine.name(), &group, &user).await;
         drop(recording);
         match changed {
-            Ok(changed) => apply_everywhere(&engine, &user, &group, changed).await,
+            Ok(changed) => apply_everywhere(&engine, &user, &group, Changed::Membership, changed).await,
             Err(error) => {
-                let (hub, of_user) = (engine.name().clone(), user.clone());
-                if let Some(backplane) = engine.context.other_nodes() {
-                    let topic = Topic::User(hub.clone(), user.clone());
-                    let body =
-                        Body::UserChanged { id: UNCONFIRMED, hub, user: of_user, group: group.clone() };
-                    drop(engine.context.publish(backplane, vec![topic], body));
-                }
+                notify_others(&engine, &user, &group, Changed::Membership);
                 user::stop_until_read(&engine, &user, &group).await;
                 Err(store_failed(error))
             }
@@ -66,17 +76,51 @@ pub(crate) async fn remove(engine: Arc<Engine>, user: UserId, group: GroupName) 
     .await
 }
 
-/// Runs a change to its end, whether or not its caller waits for it. It begins at once, so that changes take turns in the
-/// order of their calls.
+/// Bans a user from a group; returns when no node delivers any more, neither for the user nor for what its connections have
+/// joined themselves. Where the store fails, delivery on this node stops all the same.
+pub(crate) async fn ban(engine: Arc<Engine>, user: UserId, group: GroupName) -> Result<(), GroupError> {
+    check_name(&engine, &group)?;
+    to_its_end(&engine.context.clone(), async move {
+        let changing = engine.users.enter(&user);
+        let recording = changing.recording().await;
+        let banned = engine.context.store.ban_user(engine.name(), &group, &user).await;
+        drop(recording);
+        match banned {
+            Ok(changed) => apply_everywhere(&engine, &user, &group, Changed::Ban, changed).await,
+            Err(error) => {
+                notify_others(&engine, &user, &group, Changed::Ban);
+                user::expel(&engine, &user, &group).await;
+                Err(store_failed(error))
+            }
+        }
+    })
+    .await
+}
+
+/// Ends a ban. Nothing is delivered for it.
+pub(crate) async fn unban(engine: Arc<Engine>, user: UserId, group: GroupName) -> Result<(), GroupError> {
+    to_its_end(&engine.context.clone(), async move {
+        let changing = engine.users.enter(&user);
+        let _recording = changing.recording().await;
+        engine.context.store.unban_user(engine.name(), &group, &user).await.map_err(store_failed)
+    })
+    .await
+}
+
+/// Runs a change to its end, whether or not its caller waits for it.
 async fn to_its_end(
     context: &NodeContext,
     change: impl Future<Output = Result<(), GroupError>> + Send + 'static,
 ) -> Result<(), GroupError> {
-    let mut changing = Box::pin(change);
-    let begun = Future::poll(changing.as_mut(), &mut Context::from_waker(Waker::noop()));
-    match begun {
-        Poll::Ready(changed) => changed,
-        Poll::Pending => context.tasks.spawn(changing).await.unwrap_or_else(not_run),
+    context.to_its_end(change).await.unwrap_or_else(not_run)
+}
+
+/// Notifies the other nodes of what may have changed, where it is not known which of them it concerns. None confirms it.
+fn notify_others(engine: &Engine, user: &UserId, group: &GroupName, what: Changed) {
+    let (context, hub) = (&engine.context, engine.name());
+    if let Some(backplane) = context.other_nodes() {
+        let topic = Topic::User(hub.clone(), user.clone());
+        drop(context.publish(backplane, vec![topic], what.body(UNCONFIRMED, hub, user, group)));
     }
 }
 
@@ -85,18 +129,22 @@ async fn apply_everywhere(
     engine: &Arc<Engine>,
     user: &UserId,
     group: &GroupName,
+    what: Changed,
     changed: UserChange,
 ) -> Result<(), GroupError> {
     let context = &engine.context;
     let timeout = engine.definition.options.confirmation_timeout;
     let elsewhere = changed.nodes.iter().filter(|node| **node != context.id).map(async |node| {
-        let requested = request(context, node, timeout, |id| {
-            let (hub, user, group) = (engine.name().clone(), user.clone(), group.clone());
-            Body::UserChanged { id, hub, user, group }
-        });
-        requested.await.map_err(not_confirmed)
+        let requested = request(context, node, timeout, |id| what.body(id, engine.name(), user, group));
+        requested.await.map_err(|error| not_confirmed(error, group))
     });
-    let (here, elsewhere) = tokio::join!(user::apply(engine, user, group), join_all(elsewhere));
+    let here = async {
+        match what {
+            Changed::Membership => user::apply(engine, user, group).await,
+            Changed::Ban => user::apply_ban(engine, user, group).await,
+        }
+    };
+    let (here, elsewhere) = tokio::join!(here, join_all(elsewhere));
     elsewhere.into_iter().fold(here, Result::and)
 }
 
@@ -105,6 +153,8 @@ fn not_run(error: JoinError) -> Result<(), GroupError> {
     Err(GroupError::Owner { reason: error.to_string() })
 }
 
+#[cfg(test)]
+mod bans;
 #[cfg(test)]
 mod racing;
 #[cfg(test)]

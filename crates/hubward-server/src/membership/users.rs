@@ -7,9 +7,9 @@ use dashmap::DashMap;
 use hubward_types::UserId;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Users of whom something changes. An entry lasts as long as somebody uses it.
+/// ChangingUsers of whom something changes. An entry lasts as long as somebody uses it.
 #[derive(Default)]
-pub(crate) struct Users(Arc<UserEntries>);
+pub(crate) struct ChangingUsers(Arc<UserEntries>);
 
 type UserEntries = DashMap<UserId, Arc<Entry>>;
 
@@ -21,6 +21,8 @@ struct Entry {
     turn: Mutex<()>,
     /// How many changes other nodes have announced.
     changes: AtomicU64,
+    /// How often the user was disconnected.
+    disconnects: AtomicU64,
 }
 
 /// A user of whom something changes, or may.
@@ -30,15 +32,18 @@ pub(crate) struct ChangingUser {
     entry: Arc<Entry>,
     /// How many changes had been announced when this began.
     seen: u64,
+    /// How often the user had been disconnected then.
+    seen_disconnects: u64,
 }
 
-impl Users {
+impl ChangingUsers {
     pub(crate) fn enter(&self, user: &UserId) -> ChangingUser {
         let entry = self.0.entry(user.clone()).or_default();
         entry.uses.fetch_add(1, Ordering::Relaxed);
         let entry = entry.clone();
         let seen = entry.changes.load(Ordering::SeqCst);
-        ChangingUser { users: self.0.clone(), user: user.clone(), entry, seen }
+        let seen_disconnects = entry.disconnects.load(Ordering::SeqCst);
+        ChangingUser { users: self.0.clone(), user: user.clone(), entry, seen, seen_disconnects }
     }
 
     /// Notes that changes of any user may have been missed: what was read from the store before may be out of date.
@@ -61,6 +66,16 @@ impl ChangingUser {
     /// Whether a change was announced since this began.
     pub(crate) fn is_outdated(&self) -> bool {
         self.entry.changes.load(Ordering::SeqCst) != self.seen
+    }
+
+    /// Notes that the user is disconnected: connections that open close when they have opened.
+    pub(crate) fn disconnect(&self) {
+        self.entry.disconnects.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether the user was disconnected since this began.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        self.entry.disconnects.load(Ordering::SeqCst) != self.seen_disconnects
     }
 
     /// Waits until earlier changes of this node are recorded.
@@ -88,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn changes_of_one_user_take_turns_and_leave_nothing_behind() {
-        let users = Users::default();
+        let users = ChangingUsers::default();
         let (first, second) = (users.enter(&"alice".into()), users.enter(&"alice".into()));
         let other = users.enter(&"bob".into());
         let turn = first.turn().await;
@@ -104,7 +119,7 @@ mod tests {
 
     #[test]
     fn entries_that_are_left_at_the_same_time_are_removed() {
-        let (users, arrived) = (Users::default(), AtomicU64::new(0));
+        let (users, arrived) = (ChangingUsers::default(), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
@@ -130,7 +145,7 @@ mod tests {
 
     #[test]
     fn whoever_began_before_a_change_was_announced_is_outdated() {
-        let users = Users::default();
+        let users = ChangingUsers::default();
         let before = users.enter(&"alice".into());
         assert!(!before.is_outdated());
         users.enter(&"alice".into()).announce();

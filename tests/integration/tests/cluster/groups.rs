@@ -25,7 +25,7 @@ async fn a_connection_of_another_node_is_in_a_group_when_adding_it_returns() {
         receives(&mut client, [1, 2]).await;
     }
     let refused = far.add_connection(id.as_str(), "secret").await;
-    assert!(matches!(refused, Err(GroupError::Owner { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(GroupError::NotAllowed { .. })), "{refused:?}");
     assert_eq!(far.count("secret").await.unwrap(), 0);
     far.add_connection("nobody", "g").await.unwrap();
     assert_eq!(far.count("g").await.unwrap(), 0, "a connection that does not exist is skipped");

@@ -23,7 +23,7 @@ async fn a_handle_reaches_the_hubs_clients_from_outside_of_it() {
     hub.group("g").send("N", (3,)).await.unwrap();
     hub.connection(third.id.as_str()).send("N", (4,)).await.unwrap();
     hub.all_except([first.id.as_str()]).send("N", (5,)).await.unwrap();
-    hub.users(["alice", "bob"]).send("N", (6,)).await.unwrap();
+    hub.clients().users(["alice", "bob"]).send("N", (6,)).await.unwrap();
     hub.connections([&first.id, &third.id]).send("N", (7,)).await.unwrap();
     hub.clients().groups(["g", "h"]).send("N", (8,)).await.unwrap();
     hub.all().send("N", (0,)).await.unwrap();

@@ -37,6 +37,7 @@ fn rows() -> Vec<Row> {
         row(CloseReason::Terminated, "terminated", CLEAN_RECONNECT, Level::INFO),
         row(CloseReason::TransportLost, "transport_lost", None, Level::INFO),
         row(CloseReason::Aborted, "aborted", CLEAN_CLOSE, Level::INFO),
+        row(CloseReason::UserDisconnected, "user_disconnected", CLEAN_CLOSE, Level::INFO),
         row(CloseReason::Rejected("The ward is full.".into()), "rejected", rejected, Level::INFO),
         row(CloseReason::Outage, "outage", ERROR_RECONNECT, Level::INFO),
         row(CloseReason::TransportViolated, "transport_violated", None, Level::WARN),
@@ -112,6 +113,7 @@ fn a_client_may_reconnect_unless_somebody_meant_it_to_stay_away() {
         "client",
         "transport_closed",
         "aborted",
+        "user_disconnected",
         "rejected",
         "transport_violated",
         "handshake_failed",
@@ -158,6 +160,7 @@ fn a_hub_is_notified_of_an_error_exactly_where_the_close_was_not_clean() {
         "terminated",
         "transport_lost",
         "aborted",
+        "user_disconnected",
         "token_expired",
         "shutdown",
     ];

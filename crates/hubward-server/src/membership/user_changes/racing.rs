@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubward_hub::Hub;
+use hubward_hub::{GroupError, Hub};
 
 use crate::connection::handle::ConnectionHandle;
 use crate::testing::cluster::TestNode;
@@ -106,5 +106,36 @@ async fn after_a_storm_of_changes_while_the_user_connects_delivery_is_what_is_re
         let recorded = first.recorded_in("g").await > 0;
         in_the_end(&second, if recorded { &["c1", "c2"] } else { &[] }).await;
         in_the_end(&first, &[]).await;
+    }
+}
+
+/// A connection of alice joins again and again, while she is banned and unbanned.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_send_after_a_ban_never_arrives_whatever_joins_race_it_and_one_after_a_join_always_does() {
+    let (first, second, connection) = start().await;
+    let tasks = first.engine.context.tasks.clone();
+    for round in 0..ROUNDS {
+        let (banning, sending) = if round % 2 == 0 { (&first, &second) } else { (&second, &first) };
+        let joins = [&first, &second].map(|node| {
+            let hub = node.engine.handle();
+            tasks.spawn(async move {
+                let joined = hub.groups().add_connection("c1", "g").await;
+                let added = hub.groups().add_user("alice", "g", None).await;
+                for result in [joined, added] {
+                    assert!(matches!(result, Ok(()) | Err(GroupError::Banned { .. })), "{result:?}");
+                }
+            })
+        });
+        let hub = banning.engine.handle();
+        hub.groups().ban_user("alice", "g").await.unwrap();
+        assert!(!receives(sending, &connection).await, "round {round}");
+        for join in joins {
+            join.await.unwrap();
+        }
+        assert!(!receives(banning, &connection).await, "round {round}");
+        hub.groups().unban_user("alice", "g").await.unwrap();
+        assert!(!receives(sending, &connection).await, "round {round}");
+        sending.engine.handle().groups().add_connection("c1", "g").await.unwrap();
+        assert!(receives(banning, &connection).await, "round {round}");
     }
 }
