@@ -1,11 +1,12 @@
 //! The hub for tests of several nodes: who is a member, whom a message reaches, and what one node does to connections of
 //! another. A method returns when what it does is complete on all nodes. Not among the recorded answers.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use hubward::{
     ConnectionId, GroupError, GroupMember, Hub, HubContext, HubError, PageCursor, SendError,
-    TransportOptions, UserId,
+    TransportOptions, UserError, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +23,11 @@ pub(crate) fn hub() -> Hub {
         .method("AbortConnection", async |cx: HubContext, id: String| {
             cx.clients().connection(id).abort().await
         })
+        .method("Keep", keep)
+        .method("Kept", kept)
         .method("Slow", hub::slow)
         .stream("Stream", streams::count);
-    add_sends(add_queries(add_membership(hub)))
+    add_sends(add_users(add_queries(add_membership(hub))))
 }
 
 pub(crate) fn transports() -> TransportOptions {
@@ -46,6 +49,12 @@ fn add_membership(hub: Hub) -> Hub {
         .method("RemoveUser", async |cx: HubContext, user: String, group: String| {
             cx.groups().remove_user(user, group).await
         })
+        .method("Ban", async |cx: HubContext, user: String, group: String| {
+            cx.groups().ban_user(user, group).await
+        })
+        .method("Unban", async |cx: HubContext, user: String, group: String| {
+            cx.groups().unban_user(user, group).await
+        })
 }
 
 fn add_queries(hub: Hub) -> Hub {
@@ -57,6 +66,13 @@ fn add_queries(hub: Hub) -> Hub {
         .method("GroupsOf", async |cx: HubContext, member: Member| {
             Ok::<_, HubError>(cx.groups().of(member.parse()?).await?)
         })
+}
+
+fn add_users(hub: Hub) -> Hub {
+    hub.method("UsersOnline", users_online)
+        .method("ConnectionsOf", connections_of)
+        .method("IsOnline", async |cx: HubContext, user: String| cx.users().is_online(user).await)
+        .method("DisconnectUser", async |cx: HubContext, user: String| cx.users().disconnect(user).await)
 }
 
 fn add_sends(hub: Hub) -> Hub {
@@ -136,6 +152,43 @@ async fn members(
         members: page.members.into_iter().map(Member::from).collect(),
         next: page.next.map(|cursor| cursor.as_str().to_owned()),
     })
+}
+
+/// One page of the users that are online.
+#[derive(Serialize)]
+struct OnlinePage {
+    users: Vec<UserId>,
+    next: Option<String>,
+}
+
+async fn users_online(cx: HubContext, cursor: Option<String>, limit: usize) -> Result<OnlinePage, UserError> {
+    let page = cx.users().online(cursor.map(PageCursor::new), limit).await?;
+    Ok(OnlinePage { users: page.users, next: page.next.map(|cursor| cursor.as_str().to_owned()) })
+}
+
+/// Lists all connections of a user, however many pages they take.
+async fn connections_of(cx: HubContext, user: String) -> Result<Vec<ConnectionId>, UserError> {
+    let (mut connections, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = cx.users().connections_of(&user, cursor, 1_000).await?;
+        connections.extend(page.connections);
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(connections);
+        }
+    }
+}
+
+/// What `Keep` keeps of a connection.
+#[derive(Default)]
+struct KeptTexts(HashMap<String, String>);
+
+async fn keep(cx: HubContext, key: String, text: String) {
+    cx.items().update(|KeptTexts(texts)| texts.insert(key, text));
+}
+
+async fn kept(cx: HubContext, key: String) -> Option<String> {
+    cx.items().update(|KeptTexts(texts)| texts.get(&key).cloned())
 }
 
 /// Sends numbers in order, each when the one before it is on its way.

@@ -8,6 +8,7 @@
 
 mod membership;
 mod reaching;
+mod users;
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
