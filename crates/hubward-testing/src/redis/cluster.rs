@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::port::Port;
 use crate::redis::options::RedisOptions;
-use crate::redis::server::RedisServer;
+use crate::redis::server::{RedisServer, has_caught_up};
 use crate::wait::{eventually, within};
 
 /// How many slots the keys of a Cluster are spread over.
@@ -104,6 +104,17 @@ impl RedisCluster {
         self.ready().await;
     }
 
+    /// Waits until the replica of the primary that has this slot has all that the primary has now. Redis does not wait
+    /// for that: what is written just before a primary dies may be lost.
+    pub async fn replicated(&self, slot: u16) {
+        let primary = self.primary_of(slot).await;
+        let primary_id = id(&self.nodes[primary]).await;
+        let state = self.any().cli(&["cluster", "replicas", &primary_id]).await;
+        for replica in state.lines().map(Line::parse) {
+            has_caught_up(&self.nodes[self.index(replica.address)], &self.nodes[primary]).await;
+        }
+    }
+
     /// Kills the primary that has this slot, and waits until its replica has taken over. Returns which was killed; a
     /// replica is what it becomes when it restarts.
     pub async fn kill_primary_of(&mut self, slot: u16) -> usize {
@@ -114,21 +125,13 @@ impl RedisCluster {
         killed
     }
 
-    /// Waits until each node that runs considers the Cluster complete, and knows the same primaries, and each replica
-    /// follows its primary.
+    /// Waits until each node that runs considers the Cluster complete, and knows the same primaries and replicas, and
+    /// each replica follows its primary.
     pub async fn ready(&self) {
         eventually("a Cluster that is complete", async || {
             let mut views = Vec::new();
             for node in self.nodes.iter().filter(|node| node.is_running()) {
-                let is_complete = node.cli(&["cluster", "info"]).await.contains("cluster_state:ok");
-                let state = node.cli(&["cluster", "nodes"]).await;
-                let mut view: Vec<_> = state.lines().map(Line::parse).map(Line::owned_slots).collect();
-                view.sort();
-                let is_linked =
-                    node.info("role").await == "master" || node.info("master_link_status").await == "up";
-                if !is_complete || !is_linked {
-                    return false;
-                }
+                let Some(view) = view_when_ready(node).await else { return false };
                 views.push(view);
             }
             views.windows(2).all(|pair| pair[0] == pair[1])
@@ -146,8 +149,11 @@ impl RedisCluster {
 }
 
 /// A line of `CLUSTER NODES`.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     address: SocketAddr,
+    /// The id of a replica's primary.
+    primary: String,
     /// The first and the last of each range.
     slots: Vec<(u16, u16)>,
 }
@@ -162,12 +168,22 @@ impl Line {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             (first.parse().unwrap(), last.parse().unwrap())
         });
-        Self { address: address.parse().unwrap(), slots: slots.collect() }
+        let primary = fields[3].to_owned();
+        Self { address: address.parse().unwrap(), primary, slots: slots.collect() }
     }
+}
 
-    fn owned_slots(self) -> (SocketAddr, Vec<(u16, u16)>) {
-        (self.address, self.slots)
-    }
+/// How a node sees the Cluster, where that is complete to it, and where it has its role.
+async fn view_when_ready(node: &RedisServer) -> Option<Vec<Line>> {
+    let is_complete = node.cli(&["cluster", "info"]).await.contains("cluster_state:ok");
+    let state = node.cli(&["cluster", "nodes"]).await;
+    let mut view: Vec<Line> = state.lines().map(Line::parse).collect();
+    view.sort();
+    // A node without slots is a replica, but not from its first moment.
+    let has_slots = view.iter().any(|line| line.address == node.address() && !line.slots.is_empty());
+    let follows =
+        async || node.info("role").await == "slave" && node.info("master_link_status").await == "up";
+    (is_complete && (has_slots || follows().await)).then_some(view)
 }
 
 async fn start_node() -> RedisServer {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::redis::options::RedisOptions;
-use crate::redis::server::{RedisServer, info_is};
+use crate::redis::server::{RedisServer, has_caught_up, info_is};
 use crate::wait::eventually;
 
 /// The name that the Sentinels know the primary by.
@@ -16,7 +16,7 @@ const QUORUM: usize = 2;
 const DOWN_AFTER_MS: usize = 1000;
 
 /// How often Sentinels ask and greet each other and the servers. By default it takes them ten seconds to notice a change.
-const PERIODS: [&str; 6] = ["info-period", "200", "publish-period", "200", "ping-period", "200"];
+const PERIODS: [&str; 6] = ["info-period", "500", "publish-period", "500", "ping-period", "250"];
 
 /// A primary and a replica with three Sentinels.
 #[derive(Debug)]
@@ -97,6 +97,13 @@ impl RedisSentinels {
         let replica = &self.servers[1 - self.primary_index().await];
         info_is(replica, "role", "slave").await;
         info_is(replica, "master_link_status", "up").await;
+    }
+
+    /// Waits until the replica has all that the primary has now. Redis does not wait for that: what is written just
+    /// before a failover may be lost by it.
+    pub async fn replicated(&self) {
+        let primary = self.primary_index().await;
+        has_caught_up(&self.servers[1 - primary], &self.servers[primary]).await;
     }
 
     async fn failed_over_from(&self, before: usize) {

@@ -11,7 +11,7 @@ use crate::redis::certificates::Certificates;
 use crate::redis::cli::Cli;
 use crate::redis::keeper::Keeper;
 use crate::redis::options::{FIXTURE_USER, RedisOptions, Tls};
-use crate::wait::{TIMEOUT, within};
+use crate::wait::{TIMEOUT, eventually};
 
 /// Where a server keeps its data, in its folder.
 const DATA: [&str; 2] = ["dump.rdb", "appendonlydir"];
@@ -112,11 +112,15 @@ impl RedisServer {
         reply.unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
-    /// Returns a field of the reply to `INFO`.
+    /// Returns a field of the reply to `INFO`. An error fails the test.
     pub async fn info(&self, field: &str) -> String {
-        let info = self.cli(&["info", "everything"]).await;
+        self.try_info(field).await.unwrap_or_else(|error| panic!("INFO {field}: {error}"))
+    }
+
+    async fn try_info(&self, field: &str) -> Result<String, String> {
+        let info = self.try_cli(&["info", "everything"]).await?;
         let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        value.unwrap_or_else(|| panic!("INFO has no {field}")).trim().to_owned()
+        value.map(|value| value.trim().to_owned()).ok_or_else(|| "there is no such field".to_owned())
     }
 
     /// Stops the process (SIGSTOP): connections stay open, and nothing is answered.
@@ -170,10 +174,19 @@ impl RedisServer {
 
 /// Waits until a server's reply to `INFO` has this value in this field.
 pub(crate) async fn info_is(server: &RedisServer, field: &str, value: &str) {
-    within(&format!("{field}:{value}"), async {
-        while server.info(field).await != value {
-            tokio::time::sleep(CHECK_INTERVAL).await;
-        }
+    // A server that changes its role closes connections.
+    eventually(&format!("{field}:{value}"), async || {
+        server.try_info(field).await.is_ok_and(|found| found == value)
+    })
+    .await;
+}
+
+/// Waits until `replica` has all that `primary` has now.
+pub(crate) async fn has_caught_up(replica: &RedisServer, primary: &RedisServer) {
+    let offset = |text: String| text.parse::<u64>().unwrap();
+    let wanted = offset(primary.info("master_repl_offset").await);
+    eventually("a replica that has caught up", async || {
+        replica.try_info("master_repl_offset").await.is_ok_and(|found| offset(found) >= wanted)
     })
     .await;
 }

@@ -18,6 +18,7 @@ async fn a_slot_moves_with_its_keys_and_a_dead_primary_is_replaced() {
     let moved = redis.nodes()[from].try_cli(&["get", "{tag}:249"]).await.unwrap_err();
     assert!(moved.contains("MOVED"), "{moved}");
 
+    redis.replicated(slot).await;
     let killed = redis.kill_primary_of(slot).await;
     assert_eq!(killed, to);
     let successor = redis.primary_of(slot).await;

@@ -7,6 +7,7 @@ async fn sentinels_fail_over_when_asked_and_when_the_primary_dies() {
     let mut redis = RedisSentinels::start().await;
     let first = redis.primary().await.address();
     redis.primary().await.cli(&["set", "key", "value"]).await;
+    redis.replicated().await;
     redis.failover().await;
     let second = redis.primary().await.address();
     assert_ne!(first, second);
@@ -18,6 +19,7 @@ async fn sentinels_fail_over_when_asked_and_when_the_primary_dies() {
     redis.primary().await.cli(&["set", "key", "later"]).await;
     redis.servers()[killed].restart(Data::Lost).await;
     redis.ready().await;
+    redis.replicated().await;
     assert_eq!(redis.servers()[killed].cli(&["get", "key"]).await, "later");
     assert_eq!(redis.addresses().len(), redis.sentinels().len());
 }
