@@ -1,5 +1,6 @@
 //! Test fixtures that several crates share: HTTP and WebSocket frames over bare sockets, a client that never stops
-//! sending, a proxy that fails, a waker that counts, waits that end, and (feature `redis`) real Redis.
+//! sending, a proxy that fails, a waker that counts, waits that end; with the feature `processes`, processes that end with
+//! their test; with the feature `redis`, real Redis.
 //!
 //! For tests only, which is why it panics where a test is to fail. It depends on no other crate of the workspace, and
 //! reads and writes the wire by itself: what it tests is checked against it.
@@ -8,6 +9,8 @@ mod fault_proxy;
 mod flood;
 pub mod frame;
 mod http;
+#[cfg(feature = "processes")]
+mod kept_process;
 mod port;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -19,6 +22,8 @@ mod wake_counter;
 pub use fault_proxy::FaultProxy;
 pub use flood::Flood;
 pub use http::Http;
+#[cfg(feature = "processes")]
+pub use kept_process::{KeptProcess, folder_of};
 pub use port::Port;
 pub use request::{UPGRADE, header_lines, request};
 pub use response::Response;

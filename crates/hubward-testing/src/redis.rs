@@ -7,7 +7,6 @@
 mod certificates;
 mod cli;
 mod cluster;
-mod keeper;
 mod options;
 mod sentinels;
 mod server;

@@ -44,6 +44,12 @@ impl RedisCluster {
         cluster
     }
 
+    /// Returns a URL that names all nodes.
+    pub fn url(&self) -> String {
+        let addresses: Vec<String> = self.addresses().iter().map(SocketAddr::to_string).collect();
+        format!("redis-cluster://{}", addresses.join(","))
+    }
+
     /// Returns where the nodes listen.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(RedisServer::address).collect()

@@ -47,6 +47,12 @@ impl RedisSentinels {
         NAME
     }
 
+    /// Returns the URL that names the Sentinels and the primary.
+    pub fn url(&self) -> String {
+        let [first, second, third] = self.addresses();
+        format!("redis-sentinel://{first},{second},{third}/{NAME}")
+    }
+
     /// Returns where the Sentinels listen.
     pub fn addresses(&self) -> [SocketAddr; 3] {
         self.sentinels.each_ref().map(RedisServer::address)

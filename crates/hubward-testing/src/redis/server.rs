@@ -2,14 +2,12 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::process::Signal;
-
+use crate::kept_process::{KeptProcess, folder_of};
 use crate::port::Port;
 use crate::redis::certificates::Certificates;
 use crate::redis::cli::Cli;
-use crate::redis::keeper::Keeper;
 use crate::redis::options::{FIXTURE_USER, RedisOptions, Tls};
 use crate::wait::{TIMEOUT, eventually};
 
@@ -25,7 +23,7 @@ pub struct RedisServer {
     options: RedisOptions,
     certificates: Option<Certificates>,
     cli: Cli,
-    keeper: Keeper,
+    process: KeptProcess,
     /// The port, which stays this server's while it does not run, and others that its configuration names.
     ports: Vec<Port>,
 }
@@ -48,15 +46,15 @@ impl RedisServer {
     /// The same with more arguments for `redis-server`, and with ports that the server is to own.
     pub(crate) async fn start_with(options: RedisOptions, arguments: &[&str], others: Vec<Port>) -> Self {
         let port = Port::reserve();
-        let folder = new_folder(port.number());
+        let folder = folder_of(&port);
         let certificates = (options.tls != Tls::Off).then(|| Certificates::create(&folder));
         let configuration = folder.join("redis.conf");
         std::fs::write(&configuration, lines(&options, &port, &folder, certificates.as_ref())).unwrap();
         let cli = Cli::new(cli_options(&options, &port, certificates.as_ref()));
         let command = [&["redis-server", configuration.to_str().unwrap()], arguments].concat();
-        let keeper = Keeper::new(folder, &command);
+        let process = KeptProcess::new(folder, &command);
         let ports = std::iter::once(port).chain(others).collect();
-        let mut server = Self { options, certificates, cli, keeper, ports };
+        let mut server = Self { options, certificates, cli, process, ports };
         server.start_process().await;
         server
     }
@@ -80,17 +78,17 @@ impl RedisServer {
 
     /// Returns the id of its process, which must run.
     pub fn process_id(&self) -> u32 {
-        self.keeper.process().as_raw_nonzero().get().unsigned_abs()
+        self.process.process_id()
     }
 
     /// Returns the folder of its files.
     pub fn folder(&self) -> &Path {
-        self.keeper.folder()
+        self.process.folder()
     }
 
     /// Returns what it has logged.
     pub fn log(&self) -> String {
-        self.keeper.log()
+        self.process.log()
     }
 
     /// Runs a command with `redis-cli`, and returns the reply as that prints it to a file. An error fails the test.
@@ -125,22 +123,22 @@ impl RedisServer {
 
     /// Stops the process (SIGSTOP): connections stay open, and nothing is answered.
     pub fn pause(&self) {
-        self.keeper.signal(Signal::STOP);
+        self.process.pause();
     }
 
     /// Lets the process go on (SIGCONT).
     pub fn continue_(&self) {
-        self.keeper.signal(Signal::CONT);
+        self.process.continue_();
     }
 
     /// Returns whether it was started and not killed since.
     pub fn is_running(&self) -> bool {
-        self.keeper.is_running()
+        self.process.is_running()
     }
 
     /// Kills the process (SIGKILL) where it runs, and waits for its end.
     pub fn kill(&mut self) {
-        self.keeper.kill();
+        self.process.kill();
     }
 
     /// Kills the process where it runs, starts it again on the same port, and waits until it answers.
@@ -160,7 +158,7 @@ impl RedisServer {
     }
 
     async fn start_process(&mut self) {
-        self.keeper.start();
+        self.process.start();
         let ready = async {
             while self.try_cli(&["ping"]).await.as_deref() != Ok("PONG") {
                 tokio::time::sleep(CHECK_INTERVAL).await;
@@ -189,17 +187,6 @@ pub(crate) async fn has_caught_up(replica: &RedisServer, primary: &RedisServer) 
         replica.try_info("master_repl_offset").await.is_ok_and(|found| offset(found) >= wanted)
     })
     .await;
-}
-
-/// Makes a folder that only this user can read. No two processes have the same port at the same time.
-fn new_folder(port: u16) -> PathBuf {
-    use std::os::unix::fs::DirBuilderExt;
-
-    let name = format!("hubward-redis-{}-{port}", std::process::id());
-    let folder = std::env::temp_dir().canonicalize().unwrap().join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
-    folder
 }
 
 fn lines(options: &RedisOptions, port: &Port, folder: &Path, certificates: Option<&Certificates>) -> String {

@@ -1,17 +1,20 @@
-//! The parent of a server's process: a shell that ends with the test, and ends the server first.
+//! A process that ends with its test, however that ends.
 //!
-//! A test that is killed runs no destructors. Its end of the pipe is closed by the kernel, and then the shell kills the
-//! server, also one that is stopped, and removes its folder.
+//! A test that is killed runs no destructors. So the process's parent is a shell with a pipe to the test. When the kernel
+//! closes the test's end of it, the shell kills the process, also one that is stopped, and removes its folder.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::port::Port;
+
 /// Reads `start` and `kill`, a line each, and writes a line when that is done. Signals that are meant for the test do not
-/// end it, since nobody would then end the server.
+/// end it, since nobody would then end the process.
 const SCRIPT: &str = r#"
 trap '' HUP INT PIPE TERM
 folder=$1; shift
@@ -26,9 +29,9 @@ end
 rm -rf -- "$folder"
 "#;
 
-/// Keeps one process and its folder.
+/// A process with a folder of its own, until it is dropped. It does not run before it is started.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub struct KeptProcess {
     shell: Child,
     /// None while it is being dropped.
     commands: Option<ChildStdin>,
@@ -38,11 +41,11 @@ pub(crate) struct Keeper {
     process: Option<Pid>,
 }
 
-impl Keeper {
-    /// Takes over a folder, and the command that [`start`](Self::start) is to run.
-    pub(crate) fn new(folder: PathBuf, command: &[&str]) -> Self {
+impl KeptProcess {
+    /// Takes over a folder, which is to be removed, and the command that [`start`](Self::start) is to run.
+    pub fn new(folder: PathBuf, command: &[&str]) -> Self {
         let mut shell = Command::new("sh")
-            .args(["-c", SCRIPT, "keeper"])
+            .args(["-c", SCRIPT, "kept-process"])
             .arg(&folder)
             .args(command)
             // Not in the group of the test: a signal to that group must not end it.
@@ -58,41 +61,59 @@ impl Keeper {
     }
 
     /// Starts the process, which must not run.
-    pub(crate) fn start(&mut self) {
+    pub fn start(&mut self) {
         assert!(self.process.is_none(), "the process runs already");
         let id = self.ask("start").parse().unwrap();
         self.process = Pid::from_raw(id);
     }
 
     /// Kills the process where it runs, and waits for its end.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.ask("kill");
         self.process = None;
     }
 
-    /// Sends the process a signal.
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.process(), signal).unwrap();
+    /// Stops the process (SIGSTOP): its sockets stay open, and it does nothing.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets the process go on (SIGCONT).
+    pub fn continue_(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Asks the process to end (SIGTERM), without waiting for it.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
     }
 
     /// Returns whether the process was started and not killed since.
-    pub(crate) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.process.is_some()
     }
 
     /// Returns the id of the process, which must run.
-    pub(crate) fn process(&self) -> Pid {
-        self.process.expect("the process runs")
+    pub fn process_id(&self) -> u32 {
+        self.process().as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Returns the folder, which is removed when this is dropped.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Returns what the process has printed since it was first started.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn process(&self) -> Pid {
+        self.process.expect("the process runs")
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.process(), signal).unwrap();
     }
 
     fn ask(&mut self, command: &str) -> String {
@@ -103,9 +124,20 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for KeptProcess {
     fn drop(&mut self) {
         drop(self.commands.take());
         let _ = self.shell.wait();
     }
+}
+
+/// Makes a temporary folder that only this user can read, for what has this port.
+#[must_use]
+pub fn folder_of(port: &Port) -> PathBuf {
+    // No two processes have the same port at the same time.
+    let name = format!("hubward-test-{}-{}", std::process::id(), port.number());
+    let folder = std::env::temp_dir().canonicalize().unwrap().join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
+    folder
 }
