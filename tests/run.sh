@@ -135,36 +135,55 @@ await() {
 # port: a free TCP port of this machine.
 port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 
-# serve PORT…: starts a conformance server with a node on each of these ports, and waits for it.
+# serve [--OPTION VALUE]… PORT…: starts a conformance server with a node on each of these ports, and waits for it.
 serve() {
-  local listen=() p
+  local options=() listen=() p
+  while [[ ${1:-} == --* ]]; do options+=("$1" "$2"); shift 2; done
   for p in "$@"; do listen+=("127.0.0.1:$p"); done
   local log="$work/server-$1.log"
-  HUBWARD_LOG=warn target/release/conformance-server --listen "$(IFS=,; echo "${listen[*]}")" >"$log" 2>&1 &
+  HUBWARD_LOG=warn target/release/conformance-server --listen "$(IFS=,; echo "${listen[*]}")" "${options[@]}" >"$log" 2>&1 &
   for p in "$@"; do await "http://127.0.0.1:$p/" "the conformance server" "$log"; done
 }
 
-# serve_both: one server with one node ($single), and one with two ($cluster), unless they run already.
-serve_both() {
-  [ -z "${cluster:-}" ] || return 0
-  local one first second
+# serve_all: one server with one node ($single), one with two ($in_memory), and two with one each, joined by a Redis
+# ($redis), unless they run already.
+serve_all() {
+  [ -z "${redis:-}" ] || return 0
+  local one first second broker
   one=$(port); serve "$one"
-  first=$(port); second=$(port); serve "$first" "$second"
   single="http://127.0.0.1:$one"
-  cluster="http://127.0.0.1:$first,http://127.0.0.1:$second"
+  first=$(port); second=$(port); serve "$first" "$second"
+  in_memory="http://127.0.0.1:$first,http://127.0.0.1:$second"
+  broker=$(port); serve_redis "$broker"
+  first=$(port); serve --redis "redis://127.0.0.1:$broker" "$first"
+  second=$(port); serve --redis "redis://127.0.0.1:$broker" "$second"
+  redis="http://127.0.0.1:$first,http://127.0.0.1:$second"
 }
 
-conformance() {
-  serve_both
-  step "recorded answers of ASP.NET Core, on one node" node tests/js/conformance/check.mjs --url "$single"
-  step "recorded answers of ASP.NET Core, on two nodes" node tests/js/conformance/check.mjs --url "$cluster"
+# serve_redis PORT: starts a Redis that keeps nothing on disk, and waits for it.
+serve_redis() {
+  redis-server --bind 127.0.0.1 --port "$1" --save "" --dir "$work" >"$work/redis-$1.log" 2>&1 &
+  for _ in $(seq 300); do
+    [ "$(redis-cli -p "$1" ping 2>/dev/null)" = PONG ] && return
+    sleep 0.1
+  done
+  tail -n 20 "$work/redis-$1.log" >&2
+  fail "Redis did not come up at 127.0.0.1:$1"
 }
 
-clients() {
-  serve_both
-  step "official clients, on one node" env HUBWARD_URLS="$single" npm run --prefix tests/js --silent clients
-  step "official clients, on two nodes" env HUBWARD_URLS="$cluster" npm run --prefix tests/js --silent clients
+# on_each NAME COMMAND…: runs a step for each of the servers, whose addresses are put after the command.
+on_each() {
+  local name=$1; shift
+  serve_all
+  step "$name, on one node" "$@" "$single"
+  step "$name, on two nodes of one process" "$@" "$in_memory"
+  step "$name, on two nodes joined by Redis" "$@" "$redis"
 }
+
+conformance() { on_each "recorded answers of ASP.NET Core" node tests/js/conformance/check.mjs --url; }
+
+official_clients() { HUBWARD_URLS=$1 npm run --prefix tests/js --silent clients; }
+clients() { on_each "official clients" official_clients; }
 
 browser() {
   local base=$((20000 + RANDOM % 10000)) found

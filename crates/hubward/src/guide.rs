@@ -15,4 +15,6 @@ page!(Streams, "streams.md");
 page!(Errors, "errors.md");
 page!(Auth, "auth.md");
 page!(Limits, "limits.md");
+#[cfg(feature = "redis")]
+page!(SeveralNodes, "several-nodes.md");
 page!(BackplanesAndStores, "backplanes-and-stores.md");

@@ -60,11 +60,11 @@ local function publish(event, epoch, node, rest)
   redis.call('@PUBLISH@', K .. 'events', event .. ' ' .. epoch .. ' ' .. within(node) .. (rest or ''))
 end
 
--- Ends a life: what it owned is to be swept.
+-- Ends a life: what it owned is to be swept, if it owned anything.
 local function end_life(event, epoch, node)
   redis.call('HDEL', K .. 'alive', node)
   redis.call('HDEL', K .. 'nodes', node)
-  redis.call('HSET', K .. 'ended', epoch, '')
+  if redis.call('EXISTS', owned_key(epoch)) == 1 then redis.call('HSET', K .. 'ended', epoch, '') end
   publish(event, epoch, node)
 end
 local function notice_deaths()
