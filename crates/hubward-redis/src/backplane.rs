@@ -4,6 +4,7 @@
 mod bus;
 mod frame;
 mod incoming;
+mod losses;
 mod outgoing;
 mod publisher;
 mod session;
@@ -56,7 +57,12 @@ impl RedisBackplane {
 
     /// Counts the messages under this prefix that were ignored, since they are not ones of this version of Hubward.
     pub fn unreadable_messages(&self) -> u64 {
-        self.bus.unreadable()
+        self.bus.losses.unreadable()
+    }
+
+    /// Counts the messages that were accepted and may not have been sent, since Redis refused them or was interrupted.
+    pub fn unsent_messages(&self) -> u64 {
+        self.bus.losses.unsent()
     }
 
     fn check_new(&self) -> Result<(), BackplaneError> {

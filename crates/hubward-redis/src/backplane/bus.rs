@@ -2,11 +2,11 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use hubward_backplane::Topic;
 
 use super::frame::SenderId;
+use super::losses::Losses;
 use super::outgoing::Outgoing;
 use super::status::BackplaneStatus;
 use super::topics::{Channel, Topics};
@@ -19,7 +19,7 @@ pub(super) struct Bus {
     pub(super) id: SenderId,
     pub(super) outgoing: Outgoing,
     pub(super) topics: Topics,
-    unreadable: AtomicU64,
+    pub(super) losses: Losses,
 }
 
 impl Bus {
@@ -30,22 +30,12 @@ impl Bus {
             id,
             outgoing: Outgoing::default(),
             topics: Topics::default(),
-            unreadable: AtomicU64::new(0),
+            losses: Losses::default(),
         }
     }
 
     pub(super) fn channels(&self, topics: Vec<Topic>) -> impl Iterator<Item = (Channel, Topic)> {
         topics.into_iter().map(|topic| (self.redis.keys.channel(&topic).into(), topic))
-    }
-
-    /// Counts messages that were not ones of this version.
-    pub(super) fn count_unreadable(&self, messages: u64) {
-        self.unreadable.fetch_add(messages, Ordering::Relaxed);
-    }
-
-    /// How many messages were not ones of this version.
-    pub(super) fn unreadable(&self) -> u64 {
-        self.unreadable.load(Ordering::Relaxed)
     }
 
     /// The link is whole, and everything is subscribed to.

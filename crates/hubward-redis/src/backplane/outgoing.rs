@@ -1,10 +1,12 @@
-//! What waits to be published, in order. Bounded: what would go beyond it is refused.
+//! What waits to be published, in order. A message counts as sent when it is here and little waits before it: a sender
+//! that waited for Redis each time would send one message in each round trip, and each in a write of its own. Where more
+//! waits, senders wait, too; what would go beyond the bound is refused.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{ready, try_join_all};
+use futures_util::future::ready;
 use hubward_backplane::{BackplaneError, BoxFuture};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -17,6 +19,9 @@ use crate::error::RedisFailure;
 /// not respond counts as away.
 const LIMIT_BYTES: usize = 64 * 1024 * 1024;
 const LIMIT_MESSAGES: usize = 128 * 1024;
+/// How much may wait before senders wait as well: as much as two batches.
+const UNAWAITED_BYTES: usize = 2 * BATCH_BYTES;
+const UNAWAITED_MESSAGES: usize = 2 * BATCH_MESSAGES;
 /// What a message costs beyond its bytes, roughly.
 const MESSAGE_BYTES: usize = 128;
 /// How long a message that was accepted may wait for a link that was interrupted meanwhile. Its sender waits no longer.
@@ -45,7 +50,8 @@ pub(super) struct Publication {
     pub(super) channel: Box<[u8]>,
     pub(super) message: Bytes,
     since: Instant,
-    done: oneshot::Sender<Result<(), RedisFailure>>,
+    /// Whoever waits to know what becomes of it.
+    done: Option<oneshot::Sender<Result<(), RedisFailure>>>,
 }
 
 impl Outgoing {
@@ -60,24 +66,13 @@ impl Outgoing {
         if let Err(error) = queue.check(channels.len(), message.len()) {
             return Box::pin(ready(Err(error)));
         }
-        let since = Instant::now();
-        let mut push = |channel| {
-            let (done, published) = oneshot::channel();
-            queue.push(Publication { channel, message: message.clone(), since, done });
-            outcome(published)
-        };
-        let mut channels = channels.into_iter();
-        let published: BoxFuture<'static, _> = match (channels.next(), channels.len()) {
-            (None, _) => return Box::pin(ready(Ok(()))),
-            (Some(only), 0) => Box::pin(push(only)),
-            (Some(first), _) => {
-                let all: Vec<_> = [first].into_iter().chain(channels).map(push).collect();
-                Box::pin(async { try_join_all(all).await.map(|_| ()) })
-            }
-        };
+        let published = queue.add(channels, message);
         drop(queue);
         self.filled.notify_one();
-        published
+        match published {
+            None => Box::pin(ready(Ok(()))),
+            Some(published) => Box::pin(outcome(published)),
+        }
     }
 
     /// Waits until there is something to publish.
@@ -118,18 +113,15 @@ impl Outgoing {
         }
     }
 
-    /// Fails what has waited for too long.
-    pub(super) fn expire(&self) {
-        let mut queue = self.queue.lock();
-        while queue
-            .publications
-            .front()
-            .is_some_and(|publication| publication.since.elapsed() >= LONGEST_WAIT)
-        {
+    /// Fails what has waited for too long. Returns how many messages.
+    pub(super) fn expire(&self, failure: &RedisFailure) -> u64 {
+        let (mut queue, mut expired) = (self.queue.lock(), 0);
+        while queue.publications.front().is_some_and(|first| first.since.elapsed() >= LONGEST_WAIT) {
             let Some(publication) = queue.pop() else { break };
-            publication
-                .finish(Err(RedisFailure::said("Redis was away for too long; the message was not sent")));
+            publication.finish(Err(failure.clone()));
+            expired += 1;
         }
+        expired
     }
 
     pub(super) fn set_status(&self, status: BackplaneStatus) {
@@ -161,6 +153,27 @@ impl Queue {
         Ok(())
     }
 
+    /// Adds a message for each channel. Returns what to wait for where much waits: the last of them.
+    fn add(
+        &mut self,
+        channels: Vec<Box<[u8]>>,
+        message: Bytes,
+    ) -> Option<oneshot::Receiver<Result<(), RedisFailure>>> {
+        let since = Instant::now();
+        let is_much = self.bytes > UNAWAITED_BYTES || self.publications.len() > UNAWAITED_MESSAGES;
+        let last = channels.len().checked_sub(1)?;
+        let mut published = None;
+        for (place, channel) in channels.into_iter().enumerate() {
+            let done = (is_much && place == last).then(|| {
+                let (done, awaited) = oneshot::channel();
+                published = Some(awaited);
+                done
+            });
+            self.push(Publication { channel, message: message.clone(), since, done });
+        }
+        published
+    }
+
     fn push(&mut self, publication: Publication) {
         self.bytes += publication.bytes();
         self.publications.push_back(publication);
@@ -180,7 +193,9 @@ impl Publication {
 
     /// Lets the sender know what became of it, if it waits.
     pub(super) fn finish(self, result: Result<(), RedisFailure>) {
-        let _ = self.done.send(result);
+        if let Some(done) = self.done {
+            let _ = done.send(result);
+        }
     }
 }
 

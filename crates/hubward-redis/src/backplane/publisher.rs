@@ -25,7 +25,7 @@ pub(super) async fn run(bus: Arc<Bus>, session: Arc<RedisSession>) -> RedisFailu
             }
         }
         let batches = session.by_place(bus.outgoing.take(), |publication: &Publication| &publication.channel);
-        let publishing = batches.into_iter().map(|(place, batch)| publish(&session, place, batch));
+        let publishing = batches.into_iter().map(|(place, batch)| publish(&bus, &session, place, batch));
         let mut failed = None;
         for outcome in join_all(publishing).await {
             if let Err((failure, moved)) = outcome {
@@ -41,6 +41,7 @@ pub(super) async fn run(bus: Arc<Bus>, session: Arc<RedisSession>) -> RedisFailu
 
 /// Publishes a batch on one server. Returns why the session has to end, with what was certainly not published.
 async fn publish(
+    bus: &Bus,
     session: &RedisSession,
     place: usize,
     batch: Vec<Publication>,
@@ -57,10 +58,16 @@ async fn publish(
         pipeline.add_command(publish);
     }
     let mut connection = connection.clone();
+    let under_way = UnderWay { bus, messages: batch.len() };
     let replies = match connection.req_packed_commands(&pipeline, 0, batch.len()).await {
-        Ok(replies) => replies,
+        Ok(replies) => {
+            under_way.end();
+            replies
+        }
         Err(error) => {
             let failure = RedisFailure::from(error);
+            under_way.end();
+            bus.losses.note_unsent(batch.len() as u64, &failure);
             batch.into_iter().for_each(|publication| publication.finish(Err(failure.clone())));
             return Err((failure, Vec::new()));
         }
@@ -76,12 +83,32 @@ async fn publish(
             reason = Some(failure);
             moved.push(publication);
         } else {
+            bus.losses.note_unsent(1, &failure);
             publication.finish(Err(failure));
         }
     }
     match reason {
         Some(failure) => Err((failure, moved)),
         None => Ok(()),
+    }
+}
+
+/// Messages that are on their way. Dropped, because another connection of the session has ended, they count as unsent.
+struct UnderWay<'a> {
+    bus: &'a Bus,
+    messages: usize,
+}
+
+impl UnderWay<'_> {
+    fn end(mut self) {
+        self.messages = 0;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let failure = RedisFailure::said("the link to Redis was interrupted");
+        self.bus.losses.note_unsent(self.messages as u64, &failure);
     }
 }
 

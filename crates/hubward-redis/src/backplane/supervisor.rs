@@ -99,7 +99,8 @@ impl Supervisor {
             };
             tracing::debug!(error = %failure, "Redis cannot be reached; it is tried again.");
             self.bus.set_down(&failure);
-            self.bus.outgoing.expire();
+            let expired = self.bus.outgoing.expire(&failure);
+            self.bus.losses.note_unsent(expired, &failure);
             wait = backoff.next_wait();
         }
     }
@@ -113,23 +114,12 @@ async fn open_again(bus: &Arc<Bus>) -> Result<RedisSession, RedisFailure> {
 
 /// Delivers what comes in: all that has come by then at once.
 async fn deliver(bus: Arc<Bus>, session: Arc<RedisSession>, subscriber: Arc<dyn Subscriber>) -> RedisFailure {
-    let mut unreadable: u64 = 0;
     loop {
         let mut messages = session.incoming.take().await;
         while !messages.is_empty() {
             let rest = messages.split_off(messages.len().min(DELIVERED_AT_ONCE));
             let (envelopes, refused) = read(&bus, std::mem::replace(&mut messages, rest));
-            if refused > 0 {
-                // Once for a session, so that nobody can fill the log.
-                if unreadable == 0 {
-                    tracing::warn!(
-                        "A message in Redis is not one of this version of Hubward, and is ignored. Another program, or \
-                         another version, publishes under the same prefix."
-                    );
-                }
-                unreadable += refused;
-                bus.count_unreadable(refused);
-            }
+            bus.losses.note_unreadable(refused);
             if !envelopes.is_empty() {
                 subscriber.deliver(&envelopes);
             }
