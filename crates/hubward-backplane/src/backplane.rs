@@ -27,7 +27,8 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 /// # Gaps
 ///
 /// What is published while a node's link is interrupted may be lost. The backplane then notifies the [`Subscriber`], and
-/// again when it has subscribed anew to everything; what to do about the gap is the subscriber's business.
+/// again when it has subscribed anew to everything; what to do about the gap is the subscriber's business. It holds no
+/// envelopes for a link that is interrupted: the node's hubs do, each as its options say.
 ///
 /// [Time](crate#time) says how long a call may take.
 pub trait Backplane: Send + Sync + 'static {
@@ -56,7 +57,9 @@ pub trait Backplane: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`BackplaneError::TooLarge`] over [`MAX_ENVELOPE_BYTES`](crate::MAX_ENVELOPE_BYTES); otherwise if the
-    /// envelope could neither be sent nor be buffered.
+    /// envelope could neither be sent nor be buffered. While the link is interrupted it is
+    /// [`BackplaneError::Unavailable`] when the future is first polled, and certain that the envelope was not sent.
+    /// Where that comes later, it may have been.
     fn publish(&self, topics: Vec<Topic>, envelope: Bytes) -> BoxFuture<'static, Result<(), BackplaneError>>;
 
     /// Returns across which topics the order of a publisher is kept.
@@ -92,14 +95,16 @@ pub struct ReceivedEnvelope {
     pub envelope: Bytes,
 }
 
-/// Receives what other nodes publish.
+/// Receives what other nodes publish. It is called within a tokio runtime. Of an interruption and its end it is notified one
+/// after the other, and never from within a call of the backplane.
 pub trait Subscriber: Send + Sync + 'static {
     /// Receives what came in at once, such as in one read from a socket, in order. It must not block: the backplane
     /// reads more only after this returns. Several threads may call it at once, but envelopes whose order
     /// [`Backplane::order`] guarantees are delivered one after the other.
     fn deliver(&self, batch: &[ReceivedEnvelope]);
 
-    /// The link to the other nodes is interrupted: from now on envelopes may be missed.
+    /// The link to the other nodes is interrupted: from now on envelopes may be missed. A backplane notifies of it before
+    /// its own calls fail, so that what is sent meanwhile is held.
     fn interrupted(&self);
 
     /// The link is whole again, and everything is subscribed to anew. What was published since

@@ -33,6 +33,7 @@ macro_rules! backplane_suite {
             the_order_is_that_of_calls_and_not_of_polls,
             one_envelope_for_many_topics_arrives_once_for_each,
             a_dropped_publication_is_still_sent,
+            what_is_published_in_a_gap_fails_at_once_and_is_not_sent,
             envelopes_of_any_size_and_content_arrive_unchanged,
             an_envelope_over_the_bound_is_refused,
         }

@@ -80,10 +80,18 @@ impl Peer {
         matches!(self.state.lock().phase, Phase::Started(_))
     }
 
+    /// The subscriber is notified first, so that it knows why its calls fail.
     pub(super) fn interrupt(&self) {
-        if let Some(subscriber) = self.set_interrupted(true) {
+        let subscriber = match &*self.state.lock() {
+            State { phase: Phase::Started(subscriber), is_interrupted: false, .. } => {
+                Some(subscriber.clone())
+            }
+            _ => None,
+        };
+        if let Some(subscriber) = subscriber {
             subscriber.interrupted();
         }
+        self.set_interrupted(true);
     }
 
     pub(super) fn resume(&self) {

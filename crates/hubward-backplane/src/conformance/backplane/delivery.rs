@@ -1,10 +1,12 @@
 //! What is delivered, to whom, and in which order.
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use super::recording_node::{HUB, TestNetwork, check_nothing_came, fence, start, two, ward};
+use super::recording_node::{HUB, SubscriberEvent, TestNetwork, check_nothing_came, fence, start, two, ward};
 use crate::backplane::{BackplaneError, Order};
+use crate::conformance::wait::eventually;
 use crate::envelope::MAX_ENVELOPE_BYTES;
 use crate::topic::Topic;
 
@@ -144,4 +146,19 @@ pub async fn an_envelope_over_the_bound_is_refused(new: &dyn TestNetwork) {
     let refused = here.backplane.publish(vec![fence()], Bytes::from(vec![0; MAX_ENVELOPE_BYTES + 1])).await;
     assert!(matches!(refused, Err(BackplaneError::TooLarge { .. })), "{refused:?}");
     check_nothing_came(&here, &there).await;
+}
+
+pub async fn what_is_published_in_a_gap_fails_at_once_and_is_not_sent(new: &dyn TestNetwork) {
+    let (here, there) = two(new).await;
+    for _ in 0..3 {
+        new.interrupt(&"here".into()).await;
+        assert_eq!(here.next_event().await, SubscriberEvent::Interrupted);
+        let publish = || here.backplane.publish(vec![fence()], Bytes::from_static(b"lost"));
+        let refused = async || matches!(publish().now_or_never(), Some(Err(BackplaneError::Unavailable(_))));
+        // Its calls may fail somewhat later than it notifies.
+        eventually("publishing fails at once", refused).await;
+        new.resume(&"here".into()).await;
+        while here.next_event().await != SubscriberEvent::Resumed {}
+        check_nothing_came(&here, &there).await;
+    }
 }
