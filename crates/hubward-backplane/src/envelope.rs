@@ -20,6 +20,7 @@
 //! | 10 | [`Resumed`](Body::Resumed) | |
 //! | 11 | [`UserBanned`](Body::UserBanned) | id, hub, user, group |
 //! | 12 | [`DisconnectUser`](Body::DisconnectUser) | id, hub, user |
+//! | 13 | [`ConfirmLink`](Body::ConfirmLink) | id |
 //!
 //! Names and errors are `str`, frames are `bin` or nil, ids are unsigned integers. An outcome is a number and
 //! what belongs to it: 0 with the number of a hub protocol and a result in `bin`, 1 without a result, 2 with
@@ -67,6 +68,7 @@ mod kind {
     pub(super) const RESUMED: u8 = 10;
     pub(super) const USER_BANNED: u8 = 11;
     pub(super) const DISCONNECT_USER: u8 = 12;
+    pub(super) const CONFIRM_LINK: u8 = 13;
 }
 
 mod outcome {
@@ -226,6 +228,12 @@ pub enum Body {
         hub: HubName,
         /// The user.
         user: UserId,
+    },
+    /// Confirm that the link of the receiver is whole, so that it receives what is published on its topics. While it is
+    /// interrupted nothing is confirmed: [`Resumed`](Self::Resumed) follows.
+    ConfirmLink {
+        /// The sender's number of the request.
+        id: u64,
     },
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::time::Duration;
 
 use hubward_proto::{DecodeError, EncodeError};
 
@@ -163,6 +164,26 @@ pub enum SendError {
     Backplane {
         /// The backplane's error.
         reason: String,
+    },
+    /// The link to the other nodes is interrupted, and what the hub may hold meanwhile is used up; the recipients of this
+    /// node have the message.
+    #[error(
+        "the link to the other nodes is interrupted, and the {limit_bytes} bytes that the hub may hold for them are used up; \
+         send less or later, or raise max_bytes of HubOptions::on_outage"
+    )]
+    HeldTooMuch {
+        /// The most that the hub may hold, in bytes ([`on_outage`](crate::HubOptions::on_outage)).
+        limit_bytes: usize,
+    },
+    /// The link to the other nodes has been interrupted for longer than the hub holds messages; the recipients of this node
+    /// have the message.
+    #[error(
+        "the link to the other nodes has been interrupted for more than {limit:?}; send it again when on_resumed runs, or raise \
+         max_wait of HubOptions::on_outage"
+    )]
+    HeldTooLong {
+        /// For how long the hub holds messages ([`on_outage`](crate::HubOptions::on_outage)).
+        limit: Duration,
     },
 }
 

@@ -43,4 +43,4 @@ pub use handler::upload::{Upload, UploadSink};
 pub use handler::{Handler, StreamHandler};
 pub use hub::Hub;
 pub use hub::definition::{HubBuildError, HubDefinition, MayJoin, MethodEntry};
-pub use hub::options::HubOptions;
+pub use hub::options::{HubOptions, Outage};

@@ -3,8 +3,11 @@
 pub(crate) mod client_results;
 pub(crate) mod disconnecting;
 pub(crate) mod forwarded_invocations;
+pub(crate) mod link;
+pub(crate) mod outage;
 pub(crate) mod outbox;
 pub(crate) mod owners;
+pub(crate) mod peers;
 pub(crate) mod pending;
 pub(crate) mod receiver;
 pub(crate) mod remote;

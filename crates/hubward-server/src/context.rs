@@ -20,7 +20,9 @@ use crate::bounded;
 use crate::bounded::backplane::BoundedBackplane;
 use crate::bounded::group_store::BoundedStore;
 use crate::bounded::node_registry::BoundedRegistry;
+use crate::cluster::link::Link;
 use crate::cluster::owners::Owners;
+use crate::cluster::peers::Peers;
 use crate::cluster::pending::PendingReplies;
 use crate::connection::wake_portions::WakePortions;
 use crate::delivery::subscriptions::Subscriptions;
@@ -44,6 +46,8 @@ pub struct NodeContext {
     pub(crate) registry: Option<Arc<dyn NodeRegistry>>,
     /// This node in its present life.
     owner: watch::Sender<Owner>,
+    pub(crate) link: Link,
+    pub(crate) peers: Peers,
     pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) tasks: TaskTracker,
@@ -76,6 +80,8 @@ impl NodeContext {
             backplane,
             store,
             registry,
+            link: Link::default(),
+            peers: Peers::default(),
             owners: Owners::default(),
             wake_portions: WakePortions::new(tasks.clone()),
             tasks,

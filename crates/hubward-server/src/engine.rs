@@ -86,13 +86,14 @@ impl Engine {
         let (tasks, shutdown) = (context.tasks.clone(), context.shutdown.clone());
         let failures = LogLimit::new(tasks.clone(), shutdown.clone());
         let ends = LogLimit::new(tasks, shutdown);
+        let outbox = Outbox::new(definition.options.on_outage);
         Ok(Arc::new(Self {
             definition,
             policies: by_method,
             index: Index::new(),
             context,
             forwarded: ForwardedInvocations::default(),
-            outbox: Outbox::default(),
+            outbox,
             users: ChangingUsers::default(),
             expiries: Expiries::default(),
             removals: PendingRemovals::default(),

@@ -60,6 +60,18 @@ impl Node {
         self.hubs.get(name)
     }
 
+    /// Returns how often messages of other nodes may have been missed since the start: the link to them was interrupted, or
+    /// the node was taken for dead and has begun anew.
+    pub fn gaps(&self) -> u64 {
+        self.context.link.gaps()
+    }
+
+    /// Returns how many messages for other nodes were held in an outage and discarded since the start, because the link was
+    /// not back in time.
+    pub fn discarded_messages(&self) -> u64 {
+        self.context.link.discarded()
+    }
+
     /// Announces the node and joins the others. A node that shares nothing with others is ready as it is. A call that is
     /// cancelled leaves the start where it is, and the next call goes on with it.
     ///

@@ -77,6 +77,18 @@ impl Hubward {
         self.node.hub(name).map_or(0, |engine| engine.connection_count())
     }
 
+    /// Returns how often messages of other nodes may have been missed since the start: the link to them was interrupted, or
+    /// the other nodes took this one for dead.
+    pub fn gaps(&self) -> u64 {
+        self.node.gaps()
+    }
+
+    /// Returns how many messages for other nodes were held in an outage and discarded since the start, because the link was
+    /// not back in time ([`HubOptions::on_outage`](hubward_hub::HubOptions::on_outage)).
+    pub fn discarded_messages(&self) -> u64 {
+        self.node.discarded_messages()
+    }
+
     /// Returns the node's id, which is new at each start.
     pub fn node(&self) -> &NodeId {
         self.node.id()

@@ -128,6 +128,7 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
                 hub: self.name("hub")?,
                 user: self.name("user")?,
             },
+            kind::CONFIRM_LINK => Body::ConfirmLink { id: self.next("id")? },
             _ => return Err(self.fail(EnvelopeError::UnknownKind(kind))),
         })
     }

@@ -46,7 +46,8 @@ impl Envelope {
             Body::ClientResult { .. }
             | Body::CancelInvokeClient { .. }
             | Body::Confirmed { .. }
-            | Body::Resumed => 0,
+            | Body::Resumed
+            | Body::ConfirmLink { .. } => 0,
         };
         OVERHEAD_BYTES + self.sender.as_str().len() + body
     }
@@ -123,6 +124,7 @@ impl Serialize for Envelope {
             Body::DisconnectUser { id, hub, user } => {
                 serialize_request(start(kind::DISCONNECT_USER, 3)?, *id, &[hub, user])
             }
+            Body::ConfirmLink { id } => serialize_request(start(kind::CONFIRM_LINK, 1)?, *id, &[]),
         }
     }
 }

@@ -73,6 +73,7 @@ fn golden() -> Vec<(Body, &'static [u8])> {
             Body::DisconnectUser { id: 1, hub: "h".into(), user: "u".into() },
             b"\x96\x01\x0c\xa2n1\x01\xa1h\xa1u",
         ),
+        (Body::ConfirmLink { id: 5 }, b"\x94\x01\x0d\xa2n1\x05"),
     ]
 }
 
@@ -130,7 +131,7 @@ fn an_unknown_version_is_reported_whatever_follows() {
 
 #[test]
 fn an_unknown_kind_or_outcome_is_reported() {
-    check(b"\x93\x01\x0d\xa2n1", Err(EnvelopeError::UnknownKind(13)));
+    check(b"\x93\x01\x0e\xa2n1", Err(EnvelopeError::UnknownKind(14)));
     check(b"\x93\x01\xcd\x01\x00\xa2n1", Err(EnvelopeError::UnknownKind(256)));
     check(b"\x95\x01\x03\xa2n1\x07\x07", Err(EnvelopeError::UnknownKind(7)));
     check(b"\x95\x01\x09\xa2n1\x01\x03", Err(EnvelopeError::UnknownKind(3)));
@@ -276,6 +277,7 @@ fn any_body() -> impl Strategy<Value = Body> {
             hub: hub.into(),
             user: user.into()
         }),
+        any::<u64>().prop_map(|id| Body::ConfirmLink { id }),
     ]
 }
 

@@ -22,6 +22,11 @@ use crate::error::SendError;
 /// A loop that drops each `Sending` instead has no backpressure: beyond a multiple of what may wait for them, it closes
 /// its recipients, whether or not they read.
 ///
+/// While the link to the other nodes is interrupted, a message for them is held for as long as
+/// [`on_outage`](crate::HubOptions::on_outage) says, also where its `Sending` is dropped. Awaiting it delays nobody then: it
+/// yields at once, and the message is on hold. Where half of what may be held is used up, awaiting waits until the message
+/// is published, or is not; so does [`until_published`](Self::until_published) always.
+///
 /// It yields `()`, or a [`SendError`]; a recipient that has gone is none. A `Sending` that is dropped before it is done
 /// may never leave this node, so do not drop it unless that is meant: await it, or spawn it.
 #[must_use = "other nodes get the message only when this is awaited"]
@@ -30,6 +35,8 @@ pub struct Sending(Progress);
 enum Progress {
     Done(Option<Result<(), SendError>>),
     Pending(BoxFuture<'static, Result<(), SendError>>),
+    /// Held until the link to the other nodes is whole: what becomes of it, and what else is waited for.
+    Held(BoxFuture<'static, Result<(), SendError>>, Option<BoxFuture<'static, ()>>),
 }
 
 impl Sending {
@@ -43,9 +50,41 @@ impl Sending {
         Self(Progress::Pending(rest))
     }
 
+    /// Makes one of a message that is held in an outage; `published` yields what becomes of it. For engines.
+    pub fn held(published: BoxFuture<'static, Result<(), SendError>>) -> Self {
+        Self(Progress::Held(published, None))
+    }
+
+    /// Waits also where the message is held in an outage: until it is published, or is discarded.
+    ///
+    /// ```
+    /// use hubward_hub::{HubError, HubHandle};
+    ///
+    /// async fn discharge(clinical: HubHandle, bed: u32) -> Result<(), HubError> {
+    ///     clinical.all().send("Discharged", (bed,)).until_published().await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn until_published(self) -> Self {
+        match self.0 {
+            Progress::Held(published, None) => Self::later(published),
+            Progress::Held(published, Some(wait)) => Self::later(published).and_wait(wait),
+            _ => self,
+        }
+    }
+
     /// Makes it wait for something else as well, such as a recipient's room. For engines.
     pub fn and_wait(self, wait: impl Future<Output = ()> + Send + 'static) -> Self {
         match self.0 {
+            Progress::Held(published, before) => {
+                let wait = async move {
+                    if let Some(before) = before {
+                        before.await;
+                    }
+                    wait.await;
+                };
+                Self(Progress::Held(published, Some(Box::pin(wait))))
+            }
             Progress::Done(result) => Self::later(Box::pin(async move {
                 wait.await;
                 result.unwrap_or(Ok(()))
@@ -67,6 +106,11 @@ impl Future for Sending {
         let result = match &mut self.0 {
             Progress::Done(result) => result.take().unwrap_or(Ok(())),
             Progress::Pending(rest) => ready!(rest.as_mut().poll(cx)),
+            Progress::Held(_, None) => Ok(()),
+            Progress::Held(_, Some(wait)) => {
+                ready!(wait.as_mut().poll(cx));
+                Ok(())
+            }
         };
         budget.made_progress();
         Poll::Ready(result)
@@ -76,6 +120,9 @@ impl Future for Sending {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -104,5 +151,40 @@ mod tests {
             tx.send(()).unwrap();
             assert!(sending.await.is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_held_delays_nobody_but_who_waits_until_it_is_published() {
+        let discarded = || Err(SendError::HeldTooLong { limit: Duration::from_secs(10) });
+        let held = || {
+            let (tx, published) = oneshot::channel();
+            (tx, Sending::held(Box::pin(async { published.await.unwrap() })))
+        };
+        let (_tx, sending) = held();
+        sending.await.unwrap();
+        for waits in [false, true] {
+            let ((tx, mut sending), (room, has_room)) = (held(), oneshot::channel::<()>());
+            if waits {
+                sending = sending.and_wait(async { has_room.await.unwrap() });
+            }
+            let mut sending = sending.until_published();
+            assert!(futures_util::poll!(&mut sending).is_pending());
+            tx.send(discarded()).unwrap();
+            assert_eq!(futures_util::poll!(&mut sending).is_pending(), waits);
+            let _ = room.send(());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_held_still_waits_for_the_room_of_a_recipient() {
+        let ((room, has_room), (turn, has_turn)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+        let held = Sending::held(Box::pin(std::future::pending()));
+        let held = held.and_wait(async { has_room.await.unwrap() });
+        let mut held = held.and_wait(async { has_turn.await.unwrap() });
+        assert!(futures_util::poll!(&mut held).is_pending());
+        room.send(()).unwrap();
+        assert!(futures_util::poll!(&mut held).is_pending());
+        turn.send(()).unwrap();
+        held.await.unwrap();
     }
 }

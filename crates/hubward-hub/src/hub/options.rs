@@ -68,6 +68,57 @@ pub struct HubOptions {
     /// node then, and known to the other nodes, with the groups of their users, when both are back. Otherwise they are
     /// closed, with leave to reconnect. Default yes.
     pub accept_during_outage: bool,
+    /// What becomes of messages for other nodes while the link to them is interrupted. Default
+    /// [`Hold`](Outage::Hold): at most 8 MiB, for at most 10 s.
+    pub on_outage: Outage,
+}
+
+/// What becomes of a hub's messages for other nodes while the link to them is interrupted. The recipients of this node
+/// have each message at once in any case.
+///
+/// ```
+/// use std::time::Duration;
+/// use hubward_hub::{Hub, HubOptions, Outage};
+///
+/// let on_outage = Outage::Hold { max_bytes: 32 << 20, max_wait: Duration::from_secs(30) };
+/// let hub: Hub = Hub::new("clinical").options(HubOptions { on_outage, ..HubOptions::default() });
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Outage {
+    /// They are held, and go out in the order in which they were sent when the link is whole again. Awaiting a
+    /// [`Sending`](crate::Sending) that is held delays nobody: it yields at once, but where half of the bytes are used up
+    /// it waits. Beyond either bound a send fails.
+    Hold {
+        /// Cap: bytes that are held: what travels between nodes, and some 256 for each message.
+        max_bytes: usize,
+        /// Cap: time since the interruption. What is held then is discarded, and what is sent after it fails at once.
+        max_wait: Duration,
+    },
+    /// Their sends fail at once.
+    Fail,
+}
+
+impl Outage {
+    fn mistake(self) -> Option<&'static str> {
+        match self {
+            Self::Hold { max_bytes: 0, .. } => {
+                Some("on_outage holds 0 bytes, so that nothing could be held: use Outage::Fail")
+            }
+            Self::Hold { max_wait: Duration::ZERO, .. } => {
+                Some("on_outage holds for no time, so that nothing could be held: use Outage::Fail")
+            }
+            Self::Hold { .. } | Self::Fail => None,
+        }
+    }
+}
+
+impl Default for Outage {
+    /// A broker that fails over is back within seconds; what is held beyond that is out of date. A hub that sends much
+    /// fills the bytes first.
+    fn default() -> Self {
+        Self::Hold { max_bytes: 8 * 1024 * 1024, max_wait: Duration::from_secs(10) }
+    }
 }
 
 impl HubOptions {
@@ -98,7 +149,8 @@ impl HubOptions {
                 "maximum_receive_message_bytes is 0, so that no message could be received: use None for no limit",
             ),
         ];
-        mistakes.into_iter().find(|(limit, _)| *limit == 0).map(|(_, mistake)| mistake)
+        let mistake = mistakes.into_iter().find(|(limit, _)| *limit == 0).map(|(_, mistake)| mistake);
+        mistake.or_else(|| self.on_outage.mistake())
     }
 }
 
@@ -123,6 +175,7 @@ impl Default for HubOptions {
             mailbox_bytes: 4 * 1024 * 1024,
             confirmation_timeout: Duration::from_secs(5),
             accept_during_outage: true,
+            on_outage: Outage::default(),
         }
     }
 }
@@ -161,5 +214,10 @@ mod tests {
         assert!(refused(|options| options.mailbox_messages = 0).starts_with("mailbox_messages"));
         assert!(refused(|options| options.mailbox_bytes = 0).starts_with("mailbox_bytes"));
         assert!(refused(|options| options.maximum_receive_message_bytes = Some(0)).contains("None"));
+        for (max_bytes, max_wait) in [(0, Duration::MAX), (1, Duration::ZERO)] {
+            let on_outage = Outage::Hold { max_bytes, max_wait };
+            let options = HubOptions { on_outage, ..HubOptions::default() };
+            assert!(options.mistake().unwrap_or_default().ends_with("use Outage::Fail"));
+        }
     }
 }

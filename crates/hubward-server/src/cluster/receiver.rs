@@ -1,13 +1,13 @@
 //! Where the backplane delivers envelopes of other nodes: decoded, and handed to the hub that they are for.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic};
 use hubward_types::{HubName, NodeId, brief_display, brief_name};
 
-use crate::cluster::remote;
+use crate::cluster::link::{LinkGap, LinkState};
+use crate::cluster::{outage, remote};
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
 use crate::delivery::encoded::ReceivedFrames;
@@ -20,8 +20,6 @@ use crate::membership;
 pub(crate) struct EnvelopeReceiver {
     context: Weak<NodeContext>,
     hubs: HashMap<HubName, Weak<Engine>>,
-    /// Whether the link is interrupted, as far as the log says.
-    interrupted: AtomicBool,
 }
 
 impl EnvelopeReceiver {
@@ -31,7 +29,7 @@ impl EnvelopeReceiver {
     ) -> Self {
         let weak = |engine: &Arc<Engine>| (engine.name().clone(), Arc::downgrade(engine));
         let hubs = hubs.into_iter().map(weak).collect();
-        Self { context: Arc::downgrade(context), hubs, interrupted: AtomicBool::new(false) }
+        Self { context: Arc::downgrade(context), hubs }
     }
 
     fn engines(&self) -> impl Iterator<Item = Arc<Engine>> {
@@ -70,6 +68,9 @@ impl EnvelopeReceiver {
                 context.pending.node_interrupted(&sender);
                 self.cancel_forwarded(|node| *node == sender);
             }
+            // Otherwise this node says itself when it is whole again, and is asked again.
+            Body::ConfirmLink { .. } if context.link.is_interrupted() => {}
+            Body::ConfirmLink { id } => context.notify(sender, Body::Confirmed { id, failure: None }),
             reply @ (Body::ClientResult { .. } | Body::Confirmed { .. }) => context.pending.resolve(reply),
             request => match remote::hub_of(&request).map(|hub| self.hub(hub)) {
                 Some(Some(engine)) => remote::receive(&engine, sender, request, envelope_bytes),
@@ -99,17 +100,26 @@ impl Subscriber for EnvelopeReceiver {
     }
 
     fn interrupted(&self) {
-        if !self.interrupted.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "The link to the other nodes is interrupted; messages from other nodes are missed."
-            );
+        let Some(context) = self.context.upgrade() else { return };
+        let before = context.link.interrupt();
+        if matches!(before, LinkState::Interrupted { .. }) {
+            return;
+        }
+        tracing::warn!("The link to the other nodes is interrupted; messages from other nodes are missed.");
+        self.engines().for_each(|engine| engine.outbox.hold());
+        // One that has not come to its end goes on.
+        if before == LinkState::Whole {
+            outage::begin(&context, self.hubs.values().cloned().collect());
         }
     }
 
     fn resumed(&self) {
         let Some(context) = self.context.upgrade() else { return };
-        if self.interrupted.swap(false, Ordering::Relaxed) {
+        // First, so that whoever asks for it because of what is published next is not ignored.
+        if let Some(LinkGap { duration, discarded }) = context.link.resume() {
             tracing::warn!(
+                ?duration,
+                discarded,
                 "The link to the other nodes is whole again; messages from other nodes may be lost."
             );
         }
@@ -119,6 +129,8 @@ impl Subscriber for EnvelopeReceiver {
         }
         self.cancel_forwarded(|_| true);
         context.pending.link_interrupted();
+        // The registry may have come back without its data: the next heartbeat finds out.
+        context.taken_for_dead.notify_one();
         for engine in self.engines() {
             membership::recording::check_bans(&engine);
             engine.unrecorded.wake.notify_one();

@@ -36,7 +36,8 @@ pub(crate) fn hub_of(request: &Body) -> Option<&HubName> {
         | Body::ClientResult { .. }
         | Body::CancelInvokeClient { .. }
         | Body::Confirmed { .. }
-        | Body::Resumed => None,
+        | Body::Resumed
+        | Body::ConfirmLink { .. } => None,
     }
 }
 
@@ -87,7 +88,10 @@ pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body, envel
         | Body::ClientResult { .. }
         | Body::CancelInvokeClient { .. }
         | Body::Confirmed { .. }
-        | Body::Resumed => tracing::debug!("An envelope to this node is not a request and was dropped."),
+        | Body::Resumed
+        | Body::ConfirmLink { .. } => {
+            tracing::debug!("An envelope to this node is not a request and was dropped.")
+        }
     }
 }
 

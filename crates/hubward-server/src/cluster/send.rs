@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use hubward_backplane::{Backplane, Body, Frames, Topic};
 use hubward_hub::{SendError, Sending};
 use hubward_types::{ConnectionId, NodeId};
 use scopeguard::{ScopeGuard, guard};
 
-use super::outbox::Parcel;
+use super::outbox::{Lookup, LookupTurn, Parcel};
 use super::owners::LOOKUP_TIMEOUT;
 use crate::context::backplane_failed;
 use crate::engine::Engine;
@@ -30,9 +29,8 @@ pub(crate) fn send_to(
         let parcels = parcels(engine, connections.into_iter().zip(known), &frames);
         return engine.outbox.publish_all(backplane, parcels);
     }
-    let bytes = [&frames.json, &frames.messagepack].into_iter().flatten().map(Bytes::len).sum();
-    let (number, sending) = engine.outbox.reserve(bytes);
-    let Some(number) = number else { return sending };
+    let (turn, sending) = engine.outbox.queue_lookup(Lookup { connections, frames });
+    let LookupTurn::LookUp(number, lookup) = turn else { return sending };
     let (engine, backplane) = (engine.clone(), backplane.clone());
     let tasks = engine.context.tasks.clone();
     // Also where the lookup panics, or is dropped before it begins: what waits behind it has its turn.
@@ -40,10 +38,7 @@ pub(crate) fn send_to(
         engine.outbox.resolve(&backplane, number, Err(backplane_failed(NOT_FOUND_OUT)));
     });
     tasks.spawn(async move {
-        let engine = &turn.0;
-        let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(engine, connections)).await;
-        let found = found.unwrap_or_else(|_| Err(backplane_failed(SLOW_STORE)));
-        let parcels = found.map(|found| parcels(engine, found, &frames));
+        let parcels = find(&turn.0, lookup).await;
         let (engine, backplane) = ScopeGuard::into_inner(turn);
         engine.outbox.resolve(&backplane, number, parcels);
     });
@@ -52,6 +47,13 @@ pub(crate) fn send_to(
 
 const NOT_FOUND_OUT: &str = "the lookup of the node that holds the connection did not come to its end";
 const SLOW_STORE: &str = "the group store did not report in time which node holds the connection";
+
+/// Makes the envelopes of a message: finds the nodes that hold its recipients.
+pub(crate) async fn find(engine: &Engine, lookup: Lookup) -> Result<Vec<Parcel>, SendError> {
+    let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(engine, lookup.connections)).await;
+    let found = found.unwrap_or_else(|_| Err(backplane_failed(SLOW_STORE)))?;
+    Ok(parcels(engine, found, &lookup.frames))
+}
 
 /// Finds the nodes that hold connections; those that no node holds are left out.
 async fn look_up(

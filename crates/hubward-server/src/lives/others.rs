@@ -25,7 +25,7 @@ pub(super) async fn watch(
     hubs: WeakHubs,
 ) {
     // Whether events were missed, and the nodes have yet to be listed.
-    let mut missed = false;
+    let mut missed = learn(&context, interval).await.is_err();
     loop {
         let event = tokio::select! {
             event = events.next() => event,
@@ -46,6 +46,11 @@ pub(super) async fn watch(
                 ended(&context, registry, interval, &hubs, &owner).await;
                 context.others_died.notify_one();
             }
+            Some(NodeEvent::Joined(node)) => {
+                if node.info.id != context.id {
+                    context.peers.joined(node.info.id);
+                }
+            }
             Some(NodeEvent::Missed) => {
                 missed = list_again(&context, registry, interval, &hubs).await.is_err()
             }
@@ -56,6 +61,18 @@ pub(super) async fn watch(
             }
         }
     }
+}
+
+/// Lists the nodes that live when this one joins them.
+async fn learn(context: &Weak<NodeContext>, interval: Duration) -> Result<(), RegistryError> {
+    let Some(context) = context.upgrade() else { return Ok(()) };
+    let Some(registry) = &context.registry else { return Ok(()) };
+    note_peers(&context, &list(registry, interval).await?);
+    Ok(())
+}
+
+fn note_peers(context: &NodeContext, live: &[LiveNode]) {
+    context.peers.listed(live.iter().map(|node| &node.info.id).filter(|id| **id != context.id).cloned());
 }
 
 /// A life of a node has ended. Where the node has begun another one by now, it may be that one that somebody waits for:
@@ -76,6 +93,7 @@ pub(super) async fn ended(
         if listed.as_ref().is_ok_and(|live| live.iter().any(|node| ended(&node.info.id))) {
             return context.pending.node_interrupted(&owner.node);
         }
+        context.peers.gone(&owner.node);
         context.pending.nodes_gone(asked, ended);
         // What was asked meanwhile was asked of the life that has ended, or of one that began meanwhile.
         if listed.is_err() || !context.pending.nodes().contains(&owner.node) {
@@ -109,8 +127,9 @@ async fn list_again(
     for engine in hubs.iter().filter_map(|(_, engine)| engine.upgrade()) {
         known.extend(engine.forwarded.nodes());
     }
-    let live: HashSet<NodeId> =
-        list(registry, interval).await?.into_iter().map(|node| node.info.id).collect();
+    let live = list(registry, interval).await?;
+    note_peers(context, &live);
+    let live: HashSet<NodeId> = live.into_iter().map(|node| node.info.id).collect();
     let gone = |node: &NodeId| known.contains(node) && !live.contains(node);
     context.pending.nodes_gone(asked, gone);
     cancel_forwarded(hubs, gone);

@@ -6,7 +6,7 @@ use hubward_backplane::{BackplaneError, StoreError};
 use hubward_types::brief_display;
 use tokio::time::Instant;
 
-use super::unrecorded::Outage;
+use super::unrecorded::OutageState;
 use crate::bounded::CALL_TIMEOUT;
 use crate::engine::Engine;
 
@@ -59,9 +59,9 @@ pub(crate) fn begins(engine: &Engine, failed: &Failed) {
 /// Logs that connections can be made known to other nodes again, if that is certain; otherwise returns when it may be.
 pub(crate) fn might_have_ended(engine: &Engine) -> Option<Instant> {
     match engine.unrecorded.outage() {
-        Outage::NothingToLog => None,
-        Outage::Unclear(until) => Some(until),
-        Outage::Over => {
+        OutageState::NothingToLog => None,
+        OutageState::Unclear(until) => Some(until),
+        OutageState::Over => {
             tracing::info!(hub = %engine.name(), "All open connections are known to other nodes again.");
             None
         }

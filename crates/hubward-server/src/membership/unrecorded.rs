@@ -37,7 +37,7 @@ pub(crate) struct UnrecordedConnections {
 
 /// How an outage stands.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outage {
+pub(crate) enum OutageState {
     /// There is none, or open connections still have to be recorded.
     NothingToLog,
     /// It may go on: until this time it is not known.
@@ -112,18 +112,18 @@ impl UnrecordedConnections {
     }
 
     /// Notes that all that was to be recorded is. An outage that is over is not any more afterwards.
-    pub(crate) fn outage(&self) -> Outage {
+    pub(crate) fn outage(&self) -> OutageState {
         if !self.outage.load(Ordering::Relaxed) || self.state.lock().recording {
-            return Outage::NothingToLog;
+            return OutageState::NothingToLog;
         }
         let mut last_failure = self.last_failure.lock();
-        let Some(failed) = *last_failure else { return Outage::NothingToLog };
+        let Some(failed) = *last_failure else { return OutageState::NothingToLog };
         if failed.elapsed() < CALM {
-            return Outage::Unclear(failed + CALM);
+            return OutageState::Unclear(failed + CALM);
         }
         *last_failure = None;
         self.outage.store(false, Ordering::Relaxed);
-        Outage::Over
+        OutageState::Over
     }
 }
 
@@ -157,19 +157,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_outage_is_noted_once_each_way_and_is_over_when_nobody_has_met_it_for_a_while() {
         let unrecorded = UnrecordedConnections::default();
-        assert_eq!(unrecorded.outage(), Outage::NothingToLog);
+        assert_eq!(unrecorded.outage(), OutageState::NothingToLog);
         assert!(unrecorded.outage_begins());
         pass(CALM / 2).await;
         assert!(!unrecorded.outage_begins());
         let calm = Instant::now() + CALM;
         pass(CALM / 2).await;
-        assert_eq!(unrecorded.outage(), Outage::Unclear(calm));
+        assert_eq!(unrecorded.outage(), OutageState::Unclear(calm));
         pass(CALM / 2).await;
         let connection = handle("c1");
         unrecorded.add([(connection, Unrecorded::Opened)]);
-        assert_eq!(unrecorded.outage(), Outage::NothingToLog, "one has to be recorded");
+        assert_eq!(unrecorded.outage(), OutageState::NothingToLog, "one has to be recorded");
         assert!(unrecorded.take(1).is_empty(), "it has gone");
-        assert_eq!(unrecorded.outage(), Outage::Over);
-        assert_eq!(unrecorded.outage(), Outage::NothingToLog);
+        assert_eq!(unrecorded.outage(), OutageState::Over);
+        assert_eq!(unrecorded.outage(), OutageState::NothingToLog);
     }
 }

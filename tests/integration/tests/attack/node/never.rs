@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hubward::{Builder, Hub, HubOptions, TransportOptions};
+use hubward::{Builder, Hub, HubOptions, Outage, TransportOptions};
 
 use super::counted::counted;
 
@@ -18,6 +18,8 @@ impl NoTime for i32 {}
 impl NoTime for u32 {}
 impl NoTime for usize {}
 impl NoTime for Option<usize> {}
+/// Its time is set beside.
+impl NoTime for Outage {}
 
 fn no_time(_: impl NoTime) {}
 
@@ -33,13 +35,17 @@ macro_rules! longest {
 }
 
 fn of_hubs() -> (Vec<(&'static str, HubOptions)>, HubOptions) {
-    longest!(HubOptions {
+    let (mut hubs, all) = longest!(HubOptions {
         handshake_timeout, keep_alive_interval, client_timeout, client_result_timeout, confirmation_timeout
     }
         maximum_receive_message_bytes, stream_buffer_capacity, maximum_parallel_invocations, calls_per_connection,
         client_results_per_connection, detailed_errors, stateful_reconnect_buffer_bytes, streams_per_connection,
-        groups_per_connection, group_name_bytes, mailbox_messages, mailbox_bytes, accept_during_outage
-    )
+        groups_per_connection, group_name_bytes, mailbox_messages, mailbox_bytes, accept_during_outage,
+        on_outage
+    );
+    let on_outage = Outage::Hold { max_bytes: 1 << 20, max_wait: Duration::MAX };
+    hubs.push(("on_outage", HubOptions { on_outage, ..HubOptions::default() }));
+    (hubs, HubOptions { on_outage, ..all })
 }
 
 fn of_transports() -> (Vec<(&'static str, TransportOptions)>, TransportOptions) {

@@ -1,0 +1,148 @@
+//! This node's link to the others: whether it is whole, and what was lost for its interruptions. What is held meanwhile is in
+//! the outboxes of the hubs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LinkState {
+    Whole,
+    Interrupted {
+        since: Instant,
+    },
+    /// It is whole again, and what was held has yet to go out: the other nodes may not be subscribed again.
+    Returning,
+}
+
+pub(crate) struct Link {
+    state: watch::Sender<LinkState>,
+    gaps: AtomicU64,
+    discarded: AtomicU64,
+    /// How many of the discarded messages were in a log line.
+    reported: AtomicU64,
+}
+
+/// An interruption that has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LinkGap {
+    pub(crate) duration: Duration,
+    /// How many messages of this node were held and discarded.
+    pub(crate) discarded: u64,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        let [gaps, discarded, reported] = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { state: watch::Sender::new(LinkState::Whole), gaps, discarded, reported }
+    }
+}
+
+impl Link {
+    /// Notes an interruption, and returns how the link was before it.
+    pub(crate) fn interrupt(&self) -> LinkState {
+        let mut before = LinkState::Whole;
+        self.state.send_if_modified(|state| {
+            before = *state;
+            let interrupted = matches!(before, LinkState::Interrupted { .. });
+            if !interrupted {
+                *state = LinkState::Interrupted { since: Instant::now() };
+            }
+            !interrupted
+        });
+        before
+    }
+
+    /// Notes that the link is whole again; `None` where it was not interrupted.
+    pub(crate) fn resume(&self) -> Option<LinkGap> {
+        let mut gap = None;
+        self.state.send_if_modified(|state| {
+            if let LinkState::Interrupted { since } = *state {
+                gap = Some(since.elapsed());
+                *state = LinkState::Returning;
+            }
+            gap.is_some()
+        });
+        let duration = gap?;
+        self.count_gap();
+        let discarded = self.discarded.load(Ordering::Relaxed);
+        let reported = self.reported.swap(discarded, Ordering::Relaxed);
+        Some(LinkGap { duration, discarded: discarded.saturating_sub(reported) })
+    }
+
+    /// Notes that nothing is held any more; false where the link has been interrupted again.
+    pub(crate) fn has_returned(&self) -> bool {
+        let mut interrupted = false;
+        self.state.send_if_modified(|state| {
+            interrupted = matches!(state, LinkState::Interrupted { .. });
+            if !interrupted {
+                *state = LinkState::Whole;
+            }
+            !interrupted
+        });
+        !interrupted
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        matches!(*self.state.borrow(), LinkState::Interrupted { .. })
+    }
+
+    /// Follows the state. The receiver's changes end when the node is dropped.
+    pub(crate) fn watch(&self) -> watch::Receiver<LinkState> {
+        self.state.subscribe()
+    }
+
+    /// Counts a time in which messages of other nodes may have been missed.
+    pub(crate) fn count_gap(&self) {
+        self.gaps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often messages of other nodes may have been missed.
+    pub(crate) fn gaps(&self) -> u64 {
+        self.gaps.load(Ordering::Relaxed)
+    }
+
+    /// Counts messages that were held and will not go out.
+    pub(crate) fn count_discarded(&self, messages: usize) {
+        self.discarded.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    /// How many messages were held and did not go out.
+    pub(crate) fn discarded(&self) -> u64 {
+        self.discarded.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::pass;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interruption_is_noted_once_each_way_with_what_was_lost() {
+        let link = Link::default();
+        assert_eq!(link.resume(), None);
+        for round in 1..3 {
+            assert_eq!(link.interrupt(), LinkState::Whole);
+            assert!(matches!(link.interrupt(), LinkState::Interrupted { .. }) && link.is_interrupted());
+            pass(Duration::from_secs(round)).await;
+            link.count_discarded(3);
+            let gap = LinkGap { duration: Duration::from_secs(round), discarded: 3 };
+            assert_eq!((link.resume(), link.resume()), (Some(gap), None));
+            assert_eq!((link.gaps(), link.discarded()), (round, 3 * round));
+            assert!(link.has_returned());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_is_interrupted_again_has_not_returned() {
+        let link = Link::default();
+        link.interrupt();
+        link.resume();
+        assert_eq!(link.interrupt(), LinkState::Returning);
+        assert!(!link.has_returned());
+        assert!(link.is_interrupted());
+    }
+}
