@@ -5,6 +5,7 @@ pub(crate) mod bound;
 pub(crate) mod disconnected;
 pub(crate) mod filter;
 pub(crate) mod incoming;
+pub(crate) mod link;
 pub(crate) mod method;
 pub(crate) mod output;
 pub(crate) mod parameter;

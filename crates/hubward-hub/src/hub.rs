@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use hubward_types::{GroupName, HubName, Principal};
 
+use crate::context::hub_handle::HubHandle;
 use crate::error::HubError;
 use crate::handler::bound::{Stateless, Unbound, UnboundStream, UnboundUnary};
 use crate::handler::filter::{self, BoxFilter, FilterCall, Next};
+use crate::handler::link::{self, OnInterrupted, OnResumed, Resumed};
 use crate::handler::method::Method;
-use crate::handler::output::Outcome;
+use crate::handler::output::{Outcome, Output};
 use crate::handler::{Handler, StreamHandler};
 use crate::hub::definition::{HubBuildError, HubDefinition, MayJoin, MethodEntry, MethodTable};
 use crate::hub::options::HubOptions;
@@ -46,6 +48,10 @@ pub struct Hub<S = ()> {
     methods: Vec<Declared<S>>,
     on_connected: Option<Declared<S>>,
     on_disconnected: Option<Declared<S>>,
+    on_interrupted: Option<OnInterrupted>,
+    on_resumed: Option<OnResumed>,
+    /// The first of these two whose error nobody would notice.
+    lost_error: Option<&'static str>,
     filters: Vec<BoxFilter>,
     may_join: Option<MayJoin>,
     options: HubOptions,
@@ -59,6 +65,8 @@ struct Declared<S> {
 
 const ON_CONNECTED: &str = "on_connected";
 const ON_DISCONNECTED: &str = "on_disconnected";
+const ON_INTERRUPTED: &str = "on_interrupted";
+const ON_RESUMED: &str = "on_resumed";
 
 impl<S: Clone + Send + Sync + 'static> Declared<S> {
     fn unary<M: 'static>(name: &str, handler: impl Handler<S, M>) -> Self {
@@ -99,6 +107,9 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
             methods: Vec::new(),
             on_connected: None,
             on_disconnected: None,
+            on_interrupted: None,
+            on_resumed: None,
+            lost_error: None,
             filters: Vec::new(),
             may_join: None,
             options: HubOptions::default(),
@@ -142,6 +153,43 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
     /// why, but no arguments.
     pub fn on_disconnected<M: 'static>(mut self, handler: impl Handler<S, M>) -> Self {
         self.on_disconnected = Some(Declared::unary(ON_DISCONNECTED, handler));
+        self
+    }
+
+    /// Sets what runs when the link to the other nodes is interrupted: once in an outage, on each node that has one. What
+    /// other nodes send is missed from now on; what this node sends to them is held or fails, as
+    /// [`on_outage`](HubOptions::on_outage) says. It may take 30 s; then it is stopped. Its failures are logged.
+    pub fn on_interrupted<F, Fut, M>(mut self, handler: F) -> Self
+    where
+        F: Fn(HubHandle) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Output<M>> + Send + 'static,
+    {
+        self.check_output::<Fut::Output, M>(ON_INTERRUPTED);
+        self.on_interrupted = Some(link::on_interrupted(handler));
+        self
+    }
+
+    /// Sets what runs when the link to the other nodes is whole again: once after each outage, when what runs on its
+    /// [interruption](Self::on_interrupted) has ended. What it sends to other nodes goes out behind what was held. A link that
+    /// is interrupted again before this has begun was interrupted once, for longer. It may take 30 s; then it is stopped. Its
+    /// failures are logged.
+    ///
+    /// ```
+    /// use hubward_hub::{Hub, HubError, HubHandle, Resumed};
+    ///
+    /// async fn refresh(hub: HubHandle, resumed: Resumed) -> Result<(), HubError> {
+    ///     // Clients that may have missed something fetch it anew; those of other nodes are asked as well.
+    ///     Ok(hub.all().send("Refresh", (resumed.gap.as_secs(),)).await?)
+    /// }
+    /// let hub: Hub = Hub::new("wards").on_resumed(refresh);
+    /// ```
+    pub fn on_resumed<F, Fut, M>(mut self, handler: F) -> Self
+    where
+        F: Fn(HubHandle, Resumed) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Output<M>> + Send + 'static,
+    {
+        self.check_output::<Fut::Output, M>(ON_RESUMED);
+        self.on_resumed = Some(link::on_resumed(handler));
         self
     }
 
@@ -196,9 +244,18 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
             methods: self.methods.into_iter().map(bind).collect(),
             on_connected: self.on_connected.map(bind),
             on_disconnected: self.on_disconnected.map(bind),
+            on_interrupted: self.on_interrupted,
+            on_resumed: self.on_resumed,
+            lost_error: self.lost_error,
             filters: self.filters,
             may_join: self.may_join,
             options: self.options,
+        }
+    }
+
+    fn check_output<T: Output<M>, M>(&mut self, callback: &'static str) {
+        if T::is_result_sent_as_value() {
+            self.lost_error.get_or_insert(callback);
         }
     }
 }
@@ -212,6 +269,9 @@ impl Hub {
         let hub = self.name.to_string();
         if let Some(mistake) = self.options.mistake() {
             return Err(HubBuildError::Options { hub, mistake });
+        }
+        if let Some(callback) = self.lost_error {
+            return Err(HubBuildError::ResultSentAsValue { hub, method: callback.to_owned() });
         }
         let mut methods = MethodTable::default();
         for declared in self.methods {
@@ -229,6 +289,8 @@ impl Hub {
         Ok(HubDefinition {
             on_connected: callback(self.on_connected)?,
             on_disconnected: callback(self.on_disconnected)?,
+            on_interrupted: self.on_interrupted,
+            on_resumed: self.on_resumed,
             name: self.name,
             policies: self.policies,
             filters: self.filters,
@@ -289,9 +351,17 @@ mod tests {
         assert_eq!(build_error(Hub::new("hub").method("Optional", optional)), refused("Optional"));
         assert_eq!(build_error(Hub::new("hub").stream("NestedItems", nested_items)), refused("NestedItems"));
         assert_eq!(build_error(Hub::new("hub").on_connected(nested)), refused("on_connected"));
+        assert_eq!(
+            build_error(Hub::new("hub").on_interrupted(async |_| fail().await)),
+            refused("on_interrupted")
+        );
+        assert_eq!(build_error(Hub::new("hub").on_resumed(async |_, _| fail().await)), refused("on_resumed"));
         assert_eq!(build_error(Hub::new("hub").stream("Items", items)), refused("Items"));
         assert_eq!(build_error(Hub::new("hub").stream("Stream", stream)), refused("Stream"));
         assert_eq!(build_error(Hub::new("hub").on_connected(fail)), refused("on_connected"));
+        definition(
+            Hub::new("hub").on_interrupted(async |_| Ok::<(), HubError>(())).on_resumed(async |_, _| ()),
+        );
         definition(Hub::new("hub").method("Fine", async || Ok::<u32, std::fmt::Error>(1)));
         definition(Hub::new("hub").method("Batch", async || vec![Ok::<u32, String>(1)]));
     }

@@ -35,6 +35,7 @@ pub use handler::authorized::{Authorized, HandlerExt};
 pub use handler::disconnected::Disconnected;
 pub use handler::filter::{BoxFilter, CallKind, FilterCall, Next};
 pub use handler::incoming::IncomingInvocation;
+pub use handler::link::{OnInterrupted, OnResumed, Resumed};
 pub use handler::method::{Method, Shape, Started};
 pub use handler::output::{Fallible, FrameStream, Outcome, Output, Plain, StreamOutput};
 pub use handler::parameter::{CallReader, FromArgument, FromCall, Parameter};

@@ -17,6 +17,7 @@ use crate::connection::mailbox::MailboxLimits;
 use crate::connection::wake_batch::{self, WakeBatch};
 use crate::context::NodeContext;
 use crate::delivery::index::Index;
+use crate::invocation::link_notices::LinkNotices;
 use crate::membership::expiries::Expiries;
 use crate::membership::removals::PendingRemovals;
 use crate::membership::unrecorded::UnrecordedConnections;
@@ -35,6 +36,7 @@ pub struct Engine {
     pub(crate) expiries: Expiries,
     pub(crate) removals: PendingRemovals,
     pub(crate) unrecorded: UnrecordedConnections,
+    pub(crate) link_notices: LinkNotices,
     client_invocations: AtomicU64,
     /// How many failures of hub code are logged: of each sentence, with each method.
     pub(crate) failures: LogLimit<(&'static str, Option<Box<str>>)>,
@@ -98,6 +100,7 @@ impl Engine {
             expiries: Expiries::default(),
             removals: PendingRemovals::default(),
             unrecorded: UnrecordedConnections::default(),
+            link_notices: LinkNotices::default(),
             client_invocations: AtomicU64::new(0),
             failures,
             ends,

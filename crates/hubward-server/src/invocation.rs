@@ -5,6 +5,8 @@ pub(crate) mod error_text;
 pub(crate) mod failures;
 pub(crate) mod filters;
 pub(crate) mod lifecycle;
+pub(crate) mod link_callbacks;
+pub(crate) mod link_notices;
 pub(crate) mod panics;
 pub(crate) mod permits;
 pub(crate) mod responder;

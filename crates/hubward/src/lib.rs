@@ -35,7 +35,8 @@ pub use hubward_hub::{
     ClientResultError, Clients, ConnectionPage, DisconnectReason, Disconnected, FilterCall, FromRef,
     GroupError, GroupMember, GroupPage, Groups, Handler, HandlerExt, Hub, HubBuildError, HubContext,
     HubError, HubHandle, HubOptions, Items, Next, Outage, Outcome, Output, PageCursor, Parameter, Recipients,
-    Request, SendError, Sending, State, StreamHandler, StreamOutput, Upload, UserError, UserPage, Users,
+    Request, Resumed, SendError, Sending, State, StreamHandler, StreamOutput, Upload, UserError, UserPage,
+    Users,
 };
 pub use hubward_proto::{Arguments, List};
 #[cfg(feature = "redis")]

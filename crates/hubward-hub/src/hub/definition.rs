@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hubward_types::{GroupName, HubName, Principal};
 
 use crate::handler::filter::BoxFilter;
+use crate::handler::link::{OnInterrupted, OnResumed};
 use crate::handler::method::Method;
 use crate::hub::options::HubOptions;
 
@@ -22,6 +23,10 @@ pub struct HubDefinition {
     pub on_connected: Option<Arc<dyn Method>>,
     /// What runs when a connection has ended.
     pub on_disconnected: Option<Arc<dyn Method>>,
+    /// What runs when the link to the other nodes is interrupted.
+    pub on_interrupted: Option<OnInterrupted>,
+    /// What runs when it is whole again.
+    pub on_resumed: Option<OnResumed>,
     /// The filters, the outermost first.
     pub filters: Vec<BoxFilter>,
     /// The rule for who may join which group.
@@ -85,7 +90,7 @@ pub enum HubBuildError {
     ResultSentAsValue {
         /// The hub.
         hub: String,
-        /// The method, or `on_connected` or `on_disconnected`.
+        /// The method, or the callback, such as `on_connected`.
         method: String,
     },
 }

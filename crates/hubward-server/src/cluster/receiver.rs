@@ -13,6 +13,7 @@ use crate::context::NodeContext;
 use crate::delivery::encoded::ReceivedFrames;
 use crate::delivery::router;
 use crate::engine::Engine;
+use crate::invocation::link_callbacks;
 use crate::membership;
 
 /// Receives for the hubs of one node. It holds each of them weakly, since the backplane, which holds this, belongs to the
@@ -111,12 +112,14 @@ impl Subscriber for EnvelopeReceiver {
         if before == LinkState::Whole {
             outage::begin(&context, self.hubs.values().cloned().collect());
         }
+        self.engines().for_each(|engine| link_callbacks::interrupted(&engine));
     }
 
     fn resumed(&self) {
         let Some(context) = self.context.upgrade() else { return };
         // First, so that whoever asks for it because of what is published next is not ignored.
-        if let Some(LinkGap { duration, discarded }) = context.link.resume() {
+        let gap = context.link.resume();
+        if let Some(LinkGap { duration, discarded }) = gap {
             tracing::warn!(
                 ?duration,
                 discarded,
@@ -134,6 +137,9 @@ impl Subscriber for EnvelopeReceiver {
         for engine in self.engines() {
             membership::recording::check_bans(&engine);
             engine.unrecorded.wake.notify_one();
+            if gap.is_some() {
+                link_callbacks::resumed(&engine);
+            }
             context.tasks.spawn(membership::user::read_again(engine));
         }
     }

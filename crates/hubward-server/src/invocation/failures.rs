@@ -21,6 +21,10 @@ pub(crate) enum HubPart<'a> {
     Connected,
     /// `on_disconnected`.
     Disconnected,
+    /// `on_interrupted`.
+    Interrupted,
+    /// `on_resumed`.
+    Resumed,
     /// A policy, the rule of who may join, or the items of an upload.
     Other,
 }
@@ -33,6 +37,8 @@ impl<'a> HubPart<'a> {
             Self::Stream(_) => ["A stream failed.", "A stream panicked."],
             Self::Connected => ["on_connected failed.", "on_connected panicked."],
             Self::Disconnected => ["on_disconnected failed.", "on_disconnected panicked."],
+            Self::Interrupted => ["on_interrupted failed.", "on_interrupted panicked."],
+            Self::Resumed => ["on_resumed failed.", "on_resumed panicked."],
             Self::Other => ["Hub code failed.", "Hub code panicked."],
         }
     }
@@ -40,7 +46,7 @@ impl<'a> HubPart<'a> {
     fn method(self) -> Option<&'a str> {
         match self {
             Self::Method(method) | Self::Stream(method) => Some(method),
-            Self::Connected | Self::Disconnected | Self::Other => None,
+            Self::Connected | Self::Disconnected | Self::Interrupted | Self::Resumed | Self::Other => None,
         }
     }
 
@@ -48,8 +54,8 @@ impl<'a> HubPart<'a> {
     /// for the client, or only says that a client has gone, is nothing to look into.
     fn level(self, error: &HubError) -> Level {
         match error.hidden_error() {
-            // No client is sent what `on_disconnected` made for it.
-            None if self == HubPart::Disconnected => Level::WARN,
+            // No client is sent what these made for it.
+            None if matches!(self, Self::Disconnected | Self::Interrupted | Self::Resumed) => Level::WARN,
             None => Level::DEBUG,
             Some(hidden) if hidden.is::<Panic>() => Level::ERROR,
             Some(_) if error.is_disconnect() => Level::DEBUG,
@@ -61,6 +67,15 @@ impl<'a> HubPart<'a> {
 /// Logs a failure. A client may cause what is its method's mistake as fast as it can call: of such a flood there is only
 /// the number, so that the log does not fill the disk.
 pub(crate) fn report(engine: &Engine, connection: &ConnectionHandle, part: HubPart<'_>, error: &HubError) {
+    log(engine, Some(connection), part, error);
+}
+
+/// Logs a failure that is no connection's.
+pub(crate) fn report_of_hub(engine: &Engine, part: HubPart<'_>, error: &HubError) {
+    log(engine, None, part, error);
+}
+
+fn log(engine: &Engine, connection: Option<&ConnectionHandle>, part: HubPart<'_>, error: &HubError) {
     let level = part.level(error);
     if level == Level::DEBUG && !tracing::enabled!(Level::DEBUG) {
         return;
@@ -68,20 +83,22 @@ pub(crate) fn report(engine: &Engine, connection: &ConnectionHandle, part: HubPa
     if level != Level::DEBUG && !may_log(engine, part, level) {
         return;
     }
-    let (hub, method, connection_id) = (engine.name(), part.method(), connection.logged_id());
-    let user = connection.principal.user_id().map(|user| brief_name(user.as_str()));
+    let (hub, method) = (engine.name(), part.method());
+    let connection_id = connection.map(|connection| tracing::field::display(connection.logged_id()));
+    let user = connection.and_then(|connection| connection.principal.user_id());
+    let user = user.map(|user| brief_name(user.as_str()));
     let (user, [failed, panicked]) = (user.as_deref(), part.sentences());
     if let Some(Panic { message }) = error.hidden_error().and_then(|hidden| hidden.downcast_ref()) {
         let panic = &*brief_chain(message);
-        tracing::error!(%hub, method, %connection_id, user, panic, "{panicked}");
+        tracing::error!(%hub, method, connection_id, user, panic, "{panicked}");
         return;
     }
     let error = chain(error);
     let error = &*brief_chain(&error);
     if level == Level::DEBUG {
-        tracing::debug!(%hub, method, %connection_id, user, error, "{failed}");
+        tracing::debug!(%hub, method, connection_id, user, error, "{failed}");
     } else {
-        tracing::warn!(%hub, method, %connection_id, user, error, "{failed}");
+        tracing::warn!(%hub, method, connection_id, user, error, "{failed}");
     }
 }
 
