@@ -3,6 +3,8 @@
 pub(crate) mod client_results;
 pub(crate) mod disconnecting;
 pub(crate) mod forwarded_invocations;
+pub(crate) mod held;
+pub(crate) mod holding;
 pub(crate) mod link;
 pub(crate) mod outage;
 pub(crate) mod outbox;

@@ -26,6 +26,7 @@ use crate::cluster::peers::Peers;
 use crate::cluster::pending::PendingReplies;
 use crate::connection::wake_portions::WakePortions;
 use crate::delivery::subscriptions::Subscriptions;
+use crate::lives::last_heartbeat::LastHeartbeat;
 
 /// The records that the nodes of a cluster share.
 #[derive(Clone)]
@@ -54,6 +55,7 @@ pub struct NodeContext {
     pub(crate) wake_portions: Arc<WakePortions>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) pending: PendingReplies,
+    pub(crate) last_heartbeat: LastHeartbeat,
     /// Notified when the others may have taken this node for dead.
     pub(crate) taken_for_dead: Arc<Notify>,
     /// Notified when another node has left or died.
@@ -87,6 +89,7 @@ impl NodeContext {
             tasks,
             shutdown: CancellationToken::new(),
             pending: PendingReplies::default(),
+            last_heartbeat: LastHeartbeat::new(),
             taken_for_dead: Arc::default(),
             others_died: Arc::default(),
             next_key: AtomicU64::new(1),
@@ -126,6 +129,12 @@ impl NodeContext {
         }
         // The sender lives as long as this is borrowed.
         let _ = owner.wait_for(|owner| owner != ended).await;
+    }
+
+    /// Whether the node has sent no heartbeat for so long that the others may have taken it for dead, without having asked
+    /// whether they have.
+    pub(crate) fn was_paused(&self) -> bool {
+        self.registry.as_ref().is_some_and(|registry| self.last_heartbeat.is_older_than(registry.lease()))
     }
 
     /// The backplane, unless it is certain that no other node listens.

@@ -11,6 +11,7 @@ use hubward_transport::LogLimit;
 use hubward_types::{HubName, Principal};
 
 use crate::cluster::forwarded_invocations::ForwardedInvocations;
+use crate::cluster::held::HeldMessages;
 use crate::cluster::outbox::Outbox;
 use crate::connection::close_reason::CloseReason;
 use crate::connection::mailbox::MailboxLimits;
@@ -32,6 +33,7 @@ pub struct Engine {
     pub(crate) context: Arc<NodeContext>,
     pub(crate) forwarded: ForwardedInvocations,
     pub(crate) outbox: Outbox,
+    pub(crate) held: HeldMessages,
     pub(crate) users: ChangingUsers,
     pub(crate) expiries: Expiries,
     pub(crate) removals: PendingRemovals,
@@ -96,6 +98,7 @@ impl Engine {
             context,
             forwarded: ForwardedInvocations::default(),
             outbox,
+            held: HeldMessages::default(),
             users: ChangingUsers::default(),
             expiries: Expiries::default(),
             removals: PendingRemovals::default(),

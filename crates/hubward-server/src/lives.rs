@@ -1,6 +1,7 @@
 //! This node among the others: announced, kept alive by heartbeats. A node that was taken for dead announces itself anew
 //! and has its open connections recorded again. What it learns of the others is in `lives/others.rs`.
 
+pub(crate) mod last_heartbeat;
 mod others;
 
 use std::hash::{BuildHasher, RandomState};
@@ -9,8 +10,10 @@ use std::time::Duration;
 
 use hubward_backplane::{NodeInfo, Owner, RegistryError};
 use hubward_types::{HubName, brief_display};
+use tokio::time::Instant;
 
 use self::others::WeakHubs;
+use crate::cluster::holding;
 use crate::context::NodeContext;
 use crate::engine::Engine;
 use crate::membership::recording;
@@ -39,8 +42,10 @@ pub(crate) async fn outlast_shutdown(context: &NodeContext) {
     let Some(registry) = &context.registry else { return std::future::pending().await };
     let interval = registry.lease() / HEARTBEATS_PER_LEASE;
     loop {
+        let begun = Instant::now();
         // Nothing is restored any more where it has failed.
         let _ = tokio::time::timeout(interval, registry.heartbeat(&context.owner())).await;
+        context.last_heartbeat.note(begun);
         tokio::time::sleep(jittered(interval)).await;
     }
 }
@@ -62,6 +67,7 @@ pub(crate) fn watch<'a>(context: &Arc<NodeContext>, hubs: impl IntoIterator<Item
     let Some(registry) = &context.registry else { return };
     let hubs: WeakHubs = hubs.into_iter().map(|hub| (hub.name().clone(), Arc::downgrade(hub))).collect();
     let interval = registry.lease() / HEARTBEATS_PER_LEASE;
+    context.last_heartbeat.note(Instant::now());
     until_shutdown(context, keep_alive(Arc::downgrade(context), interval, hubs.clone()));
     until_shutdown(context, others::watch(Arc::downgrade(context), registry.watch(), interval, hubs));
     until_shutdown(context, others::sweep(Arc::downgrade(context), interval));
@@ -87,12 +93,16 @@ async fn keep_alive(context: Weak<NodeContext>, interval: Duration, hubs: WeakHu
         }
         let Some(context) = context.upgrade() else { return };
         let Some(registry) = &context.registry else { return };
+        let begun = Instant::now();
         // One that hangs is given up, so that the next one is not late.
         let beaten = match tokio::time::timeout(interval, registry.heartbeat(&context.owner())).await {
             Ok(Err(RegistryError::Fenced)) => begin_anew(&context, interval, &hubs).await,
             Ok(beaten) => beaten,
             Err(_) => Err(RegistryError::Unavailable(None)),
         };
+        // Also where it has failed: a node that cannot ask goes on as it is.
+        context.last_heartbeat.note(begun);
+        hubs.iter().filter_map(|(_, engine)| engine.upgrade()).for_each(|engine| holding::release(&engine));
         match beaten {
             Ok(()) => {
                 if std::mem::take(&mut failing) {

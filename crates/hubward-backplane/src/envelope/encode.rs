@@ -106,26 +106,33 @@ impl Serialize for Envelope {
             Body::CancelInvokeClient { id } => {
                 serialize_request(start(kind::CANCEL_INVOKE_CLIENT, 1)?, *id, &[])
             }
-            Body::Abort { id, hub, connection } => {
-                serialize_request(start(kind::ABORT, 3)?, *id, &[hub, connection])
-            }
-            Body::JoinGroup { id, hub, connection, group } => {
-                serialize_request(start(kind::JOIN_GROUP, 4)?, *id, &[hub, connection, group])
-            }
-            Body::LeaveGroup { id, hub, connection, group } => {
-                serialize_request(start(kind::LEAVE_GROUP, 4)?, *id, &[hub, connection, group])
-            }
-            Body::UserChanged { id, hub, user, group } => {
-                serialize_request(start(kind::USER_CHANGED, 4)?, *id, &[hub, user, group])
-            }
-            Body::UserBanned { id, hub, user, group } => {
-                serialize_request(start(kind::USER_BANNED, 4)?, *id, &[hub, user, group])
-            }
+            Body::ConfirmLink { id } => serialize_request(start(kind::CONFIRM_LINK, 1)?, *id, &[]),
             Body::DisconnectUser { id, hub, user } => {
                 serialize_request(start(kind::DISCONNECT_USER, 3)?, *id, &[hub, user])
             }
-            Body::ConfirmLink { id } => serialize_request(start(kind::CONFIRM_LINK, 1)?, *id, &[]),
+            Body::Abort { id, hub, connection } => {
+                serialize_request(start(kind::ABORT, 3)?, *id, &[hub, connection])
+            }
+            Body::JoinGroup { id, hub, connection: name, group }
+            | Body::LeaveGroup { id, hub, connection: name, group } => {
+                let kind = membership_kind(&self.body);
+                serialize_request(start(kind, 4)?, *id, &[hub, name, group])
+            }
+            Body::UserChanged { id, hub, user, group } | Body::UserBanned { id, hub, user, group } => {
+                let kind = membership_kind(&self.body);
+                serialize_request(start(kind, 4)?, *id, &[hub, user, group])
+            }
         }
+    }
+}
+
+/// The kind of a request about a membership.
+fn membership_kind(body: &Body) -> u8 {
+    match body {
+        Body::JoinGroup { .. } => kind::JOIN_GROUP,
+        Body::LeaveGroup { .. } => kind::LEAVE_GROUP,
+        Body::UserBanned { .. } => kind::USER_BANNED,
+        _ => kind::USER_CHANGED,
     }
 }
 

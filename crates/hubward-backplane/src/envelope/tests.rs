@@ -12,11 +12,13 @@ fn from_node(body: Body) -> Envelope {
     Envelope { sender: "n1".into(), body }
 }
 
-/// One of each body and outcome, with its bytes in the documented layout.
+fn all_golden() -> impl Iterator<Item = (Body, &'static [u8])> {
+    golden().into_iter().chain(golden_client_results()).chain(golden_confirmations())
+}
+
+/// One of each other body, with its bytes in the documented layout.
 fn golden() -> Vec<(Body, &'static [u8])> {
     let frames = || Frames { json: Some(bytes(b"\x81\x02{}")), messagepack: Some(bytes(b"\x82\x00")) };
-    let client_result = |outcome| Body::ClientResult { id: 7, outcome };
-    let result = ClientResultOutcome::Result { protocol: 1, bytes: bytes(b"\xc3") };
     vec![
         (
             Body::Deliver { frames: frames(), except: vec!["c1".into(), "c2".into()] },
@@ -37,13 +39,6 @@ fn golden() -> Vec<(Body, &'static [u8])> {
             },
             b"\x99\x01\x02\xa2n1\x07\xa1h\xa2c1\xc4\x04\x81\x02{}\xc4\x02\x82\x00\xa2s1",
         ),
-        (client_result(result), b"\x97\x01\x03\xa2n1\x07\x00\x01\xc4\x01\xc3"),
-        (client_result(ClientResultOutcome::Void), b"\x95\x01\x03\xa2n1\x07\x01"),
-        (client_result(ClientResultOutcome::Error("no".into())), b"\x96\x01\x03\xa2n1\x07\x02\xa2no"),
-        (client_result(ClientResultOutcome::NotFound), b"\x95\x01\x03\xa2n1\x07\x03"),
-        (client_result(ClientResultOutcome::Disconnected), b"\x95\x01\x03\xa2n1\x07\x04"),
-        (client_result(ClientResultOutcome::TooMany), b"\x95\x01\x03\xa2n1\x07\x05"),
-        (client_result(ClientResultOutcome::TimedOut), b"\x95\x01\x03\xa2n1\x07\x06"),
         (
             Body::CancelInvokeClient { id: u64::MAX },
             b"\x94\x01\x04\xa2n1\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
@@ -77,6 +72,21 @@ fn golden() -> Vec<(Body, &'static [u8])> {
     ]
 }
 
+/// Each outcome of a client result, with its bytes.
+fn golden_client_results() -> Vec<(Body, &'static [u8])> {
+    let client_result = |outcome| Body::ClientResult { id: 7, outcome };
+    let result = ClientResultOutcome::Result { protocol: 1, bytes: bytes(b"\xc3") };
+    vec![
+        (client_result(result), b"\x97\x01\x03\xa2n1\x07\x00\x01\xc4\x01\xc3"),
+        (client_result(ClientResultOutcome::Void), b"\x95\x01\x03\xa2n1\x07\x01"),
+        (client_result(ClientResultOutcome::Error("no".into())), b"\x96\x01\x03\xa2n1\x07\x02\xa2no"),
+        (client_result(ClientResultOutcome::NotFound), b"\x95\x01\x03\xa2n1\x07\x03"),
+        (client_result(ClientResultOutcome::Disconnected), b"\x95\x01\x03\xa2n1\x07\x04"),
+        (client_result(ClientResultOutcome::TooMany), b"\x95\x01\x03\xa2n1\x07\x05"),
+        (client_result(ClientResultOutcome::TimedOut), b"\x95\x01\x03\xa2n1\x07\x06"),
+    ]
+}
+
 /// Each confirmation, with its bytes.
 fn golden_confirmations() -> Vec<(Body, &'static [u8])> {
     let failed = |failure| Body::Confirmed { id: 1, failure: Some(failure) };
@@ -94,7 +104,7 @@ fn check(written: &[u8], expected: Result<Envelope, EnvelopeError>) {
 
 #[test]
 fn every_body_is_written_and_read_in_the_documented_layout() {
-    for (body, written) in golden().into_iter().chain(golden_confirmations()) {
+    for (body, written) in all_golden() {
         let envelope = from_node(body);
         assert_eq!(&envelope.encode()[..], written, "{envelope:?}");
         check(written, Ok(envelope));
@@ -103,7 +113,7 @@ fn every_body_is_written_and_read_in_the_documented_layout() {
 
 #[test]
 fn an_envelope_that_ends_early_is_malformed_wherever_it_ends() {
-    for (_, written) in golden().into_iter().chain(golden_confirmations()) {
+    for (_, written) in all_golden() {
         for end in 0..written.len() {
             let decoded = Envelope::decode(&Bytes::from_static(&written[..end]));
             assert!(matches!(decoded, Err(EnvelopeError::Malformed { .. })), "{decoded:?} of {end} bytes");
@@ -191,7 +201,7 @@ fn more_bytes_or_ids_than_any_node_sends_are_refused() {
 
 #[test]
 fn the_estimated_size_suffices() {
-    for (body, _) in golden().into_iter().chain(golden_confirmations()) {
+    for (body, _) in all_golden() {
         let envelope = from_node(body);
         let written = envelope.encode().len();
         let estimated = envelope.estimated_bytes();

@@ -8,7 +8,7 @@ use redis::aio::ConnectionLike;
 use redis::{Cmd, Value};
 use tokio::task::JoinSet;
 
-use super::link::{self, Link, Up};
+use super::link::{self, RedisLink, Up};
 use super::reply::ScriptReply;
 use super::scripts::{Script, Scripts};
 use crate::error::RedisFailure;
@@ -21,7 +21,7 @@ const REPEATED_FOR: Duration = Duration::from_secs(3);
 const BEFORE_REPEATING: Duration = Duration::from_millis(100);
 
 pub(super) struct Calls {
-    link: Arc<Link>,
+    link: Arc<RedisLink>,
     keys: String,
     /// Keeps the link up. It is started by the first call, and anew where its runtime has ended.
     maintenance: Mutex<JoinSet<()>>,
@@ -37,7 +37,7 @@ enum Way {
 impl Calls {
     pub(super) fn new(redis: &Arc<Shared>) -> Self {
         let keys = redis.keys.keys().to_owned();
-        Self { link: Arc::new(Link::new(redis)), keys, maintenance: Mutex::default() }
+        Self { link: Arc::new(RedisLink::new(redis)), keys, maintenance: Mutex::default() }
     }
 
     /// Calls a script that changes something, after all such calls before.

@@ -31,16 +31,16 @@ pub(super) struct Up {
 
 /// How the link stands.
 #[derive(Clone)]
-pub(super) enum LinkState {
+pub(super) enum RedisLinkState {
     New,
     Up(Up),
     Down(RedisFailure),
 }
 
-pub(super) struct Link {
+pub(super) struct RedisLink {
     redis: Arc<Shared>,
     pub(super) scripts: Scripts,
-    state: watch::Sender<LinkState>,
+    state: watch::Sender<RedisLinkState>,
     broken: Notify,
     generations: AtomicU64,
 }
@@ -51,11 +51,11 @@ struct Previous {
     client_id: i64,
 }
 
-impl Link {
+impl RedisLink {
     pub(super) fn new(redis: &Arc<Shared>) -> Self {
         let scripts = Scripts::new(redis.topology.is_cluster());
         let (state, broken, generations) =
-            (watch::Sender::new(LinkState::New), Notify::new(), AtomicU64::new(0));
+            (watch::Sender::new(RedisLinkState::New), Notify::new(), AtomicU64::new(0));
         Self { redis: Arc::clone(redis), scripts, state, broken, generations }
     }
 
@@ -63,19 +63,20 @@ impl Link {
     /// the reason.
     pub(super) async fn up(&self) -> Result<Up, RedisFailure> {
         let mut states = self.state.subscribe();
-        let state = states.wait_for(|state| !matches!(state, LinkState::New)).await;
+        let state = states.wait_for(|state| !matches!(state, RedisLinkState::New)).await;
         match state.as_deref() {
-            Ok(LinkState::Up(up)) => Ok(up.clone()),
-            Ok(LinkState::Down(failure)) => Err(failure.clone()),
-            Ok(LinkState::New) | Err(_) => Err(RedisFailure::said("the connection to Redis has been closed")),
+            Ok(RedisLinkState::Up(up)) => Ok(up.clone()),
+            Ok(RedisLinkState::Down(failure)) => Err(failure.clone()),
+            Ok(RedisLinkState::New) | Err(_) => {
+                Err(RedisFailure::said("the connection to Redis has been closed"))
+            }
         }
     }
 
     /// Waits until a connection that was found broken has been replaced, and no longer than that.
     pub(super) async fn replaced(&self, broken: &Up, limit: Duration) {
         let mut states = self.state.subscribe();
-        let is_other =
-            |state: &LinkState| matches!(state, LinkState::Up(up) if up.generation != broken.generation);
+        let is_other = |state: &RedisLinkState| matches!(state, RedisLinkState::Up(up) if up.generation != broken.generation);
         let _ = tokio::time::timeout(limit, states.wait_for(is_other)).await;
     }
 
@@ -86,9 +87,9 @@ impl Link {
 
     fn break_up(&self, generation: u64, failure: &RedisFailure) {
         let changed = self.state.send_if_modified(|state| {
-            let is_it = matches!(state, LinkState::Up(up) if up.generation == generation);
+            let is_it = matches!(state, RedisLinkState::Up(up) if up.generation == generation);
             if is_it {
-                *state = LinkState::Down(failure.clone());
+                *state = RedisLinkState::Down(failure.clone());
             }
             is_it
         });
@@ -104,11 +105,11 @@ impl Link {
             match self.connect(&mut previous).await {
                 Ok(up) => {
                     backoff = Backoff::default();
-                    self.state.send_replace(LinkState::Up(up));
+                    self.state.send_replace(RedisLinkState::Up(up));
                     self.broken.notified().await;
                 }
                 Err(failure) => {
-                    self.state.send_replace(LinkState::Down(failure));
+                    self.state.send_replace(RedisLinkState::Down(failure));
                     tokio::time::sleep(backoff.next_wait()).await;
                 }
             }
@@ -175,7 +176,7 @@ pub(super) async fn load_scripts(
     }
 }
 
-fn notice_end(link: &Weak<Link>, generation: u64, push: &PushKind) {
+fn notice_end(link: &Weak<RedisLink>, generation: u64, push: &PushKind) {
     if let (PushKind::Disconnection, Some(link)) = (push, link.upgrade()) {
         link.break_up(generation, &RedisFailure::said("the connection to Redis has ended"));
     }

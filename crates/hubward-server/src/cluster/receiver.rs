@@ -6,12 +6,11 @@ use std::sync::{Arc, Weak};
 use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic};
 use hubward_types::{HubName, NodeId, brief_display, brief_name};
 
+use crate::cluster::held::{ReceivedFor, ReceivedMessage};
 use crate::cluster::link::{LinkGap, LinkState};
-use crate::cluster::{outage, remote};
+use crate::cluster::{holding, outage, remote};
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
-use crate::delivery::encoded::ReceivedFrames;
-use crate::delivery::router;
 use crate::engine::Engine;
 use crate::invocation::link_callbacks;
 use crate::membership;
@@ -58,8 +57,9 @@ impl EnvelopeReceiver {
         match body {
             Body::Deliver { frames, except } => {
                 if let Some(engine) = topic.hub().and_then(|hub| self.hub(hub)) {
-                    let frames = ReceivedFrames::new(frames, envelope_bytes);
-                    router::deliver_received(&engine, topic, &frames, &except);
+                    let recipients = ReceivedFor::Topic(topic.clone(), except);
+                    let message = ReceivedMessage { recipients, frames, envelope_bytes };
+                    holding::deliver_or_hold(&engine, message);
                 }
             }
             Body::CancelInvokeClient { id } => {
@@ -85,6 +85,10 @@ impl EnvelopeReceiver {
 impl Subscriber for EnvelopeReceiver {
     fn deliver(&self, batch: &[ReceivedEnvelope]) {
         let Some(context) = self.context.upgrade() else { return };
+        if context.was_paused() {
+            // It asks at once whether it was taken for dead.
+            context.taken_for_dead.notify_one();
+        }
         let _batch = WakeBatch::open();
         for ReceivedEnvelope { topic, envelope } in batch {
             match Envelope::decode(envelope) {

@@ -12,11 +12,12 @@ use hubward_types::{ConnectionId, HubName, NodeId};
 
 use crate::cluster::client_results::{self, ForwardedInvocation};
 use crate::cluster::disconnecting;
+use crate::cluster::held::{ReceivedFor, ReceivedMessage};
+use crate::cluster::holding;
 use crate::cluster::requests::{RequestError, UNCONFIRMED, request};
 use crate::connection::close_reason::CloseReason;
 use crate::context::{NodeContext, backplane_failed};
 use crate::delivery::encoded::ReceivedFrames;
-use crate::delivery::router;
 use crate::engine::Engine;
 use crate::membership;
 use crate::membership::connection::Change;
@@ -45,7 +46,8 @@ pub(crate) fn hub_of(request: &Body) -> Option<&HubName> {
 pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body, envelope_bytes: usize) {
     match request {
         Body::DeliverTo { connections, frames, .. } => {
-            router::deliver_to(engine, &connections, &ReceivedFrames::new(frames, envelope_bytes));
+            let recipients = ReceivedFor::Connections(connections);
+            holding::deliver_or_hold(engine, ReceivedMessage { recipients, frames, envelope_bytes });
         }
         Body::Abort { id, connection, .. } => {
             if let Some(connection) = engine.index.connection(&connection) {

@@ -15,6 +15,7 @@ use hubward_types::brief_display;
 use super::record::put_on_record;
 use super::unrecorded::{Unrecorded, UnrecordedConnection};
 use super::{outage, user};
+use crate::cluster::holding;
 use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
@@ -80,7 +81,10 @@ async fn record_all(engine: Weak<Engine>) {
         }
         let Some(engine) = engine.upgrade() else { return };
         match record_portions(&engine).await {
-            Portions::All => return log_end(engine).await,
+            Portions::All => {
+                holding::release(&engine);
+                return log_end(engine).await;
+            }
             Portions::Some => pause = FIRST_PAUSE,
             Portions::None => pause = (pause * 2).min(LONGEST_PAUSE),
         }

@@ -2,7 +2,7 @@
 //! those that were recorded in an earlier life of the node. Bounded by the connections that are open.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -27,6 +27,9 @@ pub(crate) type UnrecordedConnection = (Arc<ConnectionHandle>, Unrecorded);
 #[derive(Default)]
 pub(crate) struct UnrecordedConnections {
     state: Mutex<State>,
+    /// How many of those that wait were recorded before, or are being recorded again: what each message of another node
+    /// looks at.
+    restoring: AtomicUsize,
     /// Notifies the task that records them that it should not wait longer.
     pub(crate) wake: Arc<Notify>,
     /// Whether `last_failure` is present: what each connection that opens looks at.
@@ -53,6 +56,10 @@ const CALM: Duration = Duration::from_secs(10);
 #[derive(Default)]
 struct State {
     waiting: HashMap<u64, (Weak<ConnectionHandle>, Unrecorded)>,
+    /// How many of those that wait were recorded before.
+    held: usize,
+    /// How many of those that were taken last were.
+    held_taken: usize,
     /// Whether a task records them.
     recording: bool,
 }
@@ -66,19 +73,33 @@ impl UnrecordedConnections {
             if connection.is_closed() {
                 continue;
             }
-            let (_, known) =
-                state.waiting.entry(connection.key).or_insert_with(|| (Arc::downgrade(&connection), why));
+            let before = state.waiting.get(&connection.key).map(|(_, why)| *why);
             // One whose id has yet to be claimed stays one, whatever else happens to it.
-            if why == Unrecorded::Opened {
-                *known = why;
-            }
+            let why = if before == Some(Unrecorded::Opened) { Unrecorded::Opened } else { why };
+            state.held -= usize::from(before == Some(Unrecorded::Held));
+            state.held += usize::from(why == Unrecorded::Held);
+            state.waiting.insert(connection.key, (Arc::downgrade(&connection), why));
         }
+        self.note_restoring(&state);
         !state.waiting.is_empty() && !std::mem::replace(&mut state.recording, true)
     }
 
     /// Removes a connection that has closed. In a long outage many come and go.
     pub(crate) fn remove(&self, connection: &ConnectionHandle) {
-        self.state.lock().waiting.remove(&connection.key);
+        let mut state = self.state.lock();
+        if let Some((_, why)) = state.waiting.remove(&connection.key) {
+            state.held -= usize::from(why == Unrecorded::Held);
+            self.note_restoring(&state);
+        }
+    }
+
+    /// Whether some are left that were recorded before: what happened to them since is not known yet.
+    pub(crate) fn is_restoring(&self) -> bool {
+        self.restoring.load(Ordering::Acquire) > 0
+    }
+
+    fn note_restoring(&self, state: &State) {
+        self.restoring.store(state.held + state.held_taken, Ordering::Release);
     }
 
     /// How many wait.
@@ -91,15 +112,21 @@ impl UnrecordedConnections {
     pub(crate) fn take(&self, limit: usize) -> Vec<UnrecordedConnection> {
         let mut state = self.state.lock();
         let mut taken = Vec::new();
+        state.held_taken = 0;
         while taken.len() < limit {
             let Some(key) = state.waiting.keys().next().copied() else { break };
             let Some((connection, why)) = state.waiting.remove(&key) else { break };
+            let was_held = usize::from(why == Unrecorded::Held);
+            state.held -= was_held;
+            state.held_taken += was_held;
             taken.extend(connection.upgrade().map(|connection| (connection, why)));
         }
         if taken.is_empty() {
             state.waiting.shrink_to_fit();
             state.recording = false;
+            state.held_taken = 0;
         }
+        self.note_restoring(&state);
         taken
     }
 

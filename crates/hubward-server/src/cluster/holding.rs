@@ -1,0 +1,55 @@
+//! Delivers messages of other nodes, or holds them: after the node was paused for so long that the others may have taken it
+//! for dead, they have asked it nothing since, such as to end a membership. Until it knows, and has read what it missed, it
+//! does not know who may get them.
+
+use super::held::{ReceivedFor, ReceivedMessage};
+use crate::connection::wake_batch::WakeBatch;
+use crate::delivery::encoded::ReceivedFrames;
+use crate::delivery::router;
+use crate::engine::Engine;
+
+/// Delivers a message behind those that came before it.
+pub(crate) fn deliver_or_hold(engine: &Engine, message: ReceivedMessage) {
+    if !engine.held.is_holding() && !has_to_wait(engine) {
+        return deliver(engine, message);
+    }
+    engine.held.push(message);
+    // Also where what it waits for has come meanwhile.
+    release(engine);
+}
+
+/// Delivers what waits, where it need not wait any more.
+pub(crate) fn release(engine: &Engine) {
+    if !engine.held.is_holding() || has_to_wait(engine) || !engine.held.begin_taking() {
+        return;
+    }
+    loop {
+        if has_to_wait(engine) {
+            return engine.held.stop_taking();
+        }
+        let _batch = WakeBatch::open();
+        match engine.held.take() {
+            Ok(messages) => messages.into_iter().for_each(|message| deliver(engine, message)),
+            Err(0) => return,
+            Err(missed) => {
+                tracing::warn!(hub = %engine.name(), missed, "Messages of other nodes came while the node was taken for dead, and were more than it could hold.");
+                return;
+            }
+        }
+    }
+}
+
+fn has_to_wait(engine: &Engine) -> bool {
+    engine.unrecorded.is_restoring() || engine.context.was_paused()
+}
+
+fn deliver(engine: &Engine, ReceivedMessage { recipients, frames, envelope_bytes }: ReceivedMessage) {
+    let frames = ReceivedFrames::new(frames, envelope_bytes);
+    match recipients {
+        ReceivedFor::Topic(topic, except) => router::deliver_received(engine, &topic, &frames, &except),
+        ReceivedFor::Connections(connections) => router::deliver_to(engine, &connections, &frames),
+    }
+}
+
+#[cfg(test)]
+mod tests;
