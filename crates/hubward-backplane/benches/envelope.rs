@@ -44,7 +44,7 @@ fn publish_to_one_node_among_topics(bencher: Bencher, topics: usize) {
             black_box(batch);
         }
 
-        fn interrupted(&self) {}
+        fn interrupted(&self, _: &str) {}
 
         fn resumed(&self) {}
     }

@@ -104,8 +104,8 @@ pub trait Subscriber: Send + Sync + 'static {
     fn deliver(&self, batch: &[ReceivedEnvelope]);
 
     /// The link to the other nodes is interrupted: from now on envelopes may be missed. A backplane notifies of it before
-    /// its own calls fail, so that what is sent meanwhile is held.
-    fn interrupted(&self);
+    /// its own calls fail, so that what is sent meanwhile is held. The reason is for the log.
+    fn interrupted(&self, reason: &str);
 
     /// The link is whole again, and everything is subscribed to anew. What was published since
     /// [`interrupted`](Self::interrupted) may be lost.

@@ -27,7 +27,7 @@
 //!         println!("{batch:?}");
 //!     }
 //!
-//!     fn interrupted(&self) {}
+//!     fn interrupted(&self, _: &str) {}
 //!
 //!     fn resumed(&self) {}
 //! }

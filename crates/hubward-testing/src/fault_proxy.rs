@@ -21,6 +21,9 @@ const PART_BYTES: usize = 16 * 1024;
 /// to wait as it would for a peer that does not read.
 const MOST_PARTS: usize = 256;
 
+/// How long to wait before a port is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
+
 /// A proxy on a port of its own, until it is dropped.
 #[derive(Debug)]
 pub struct FaultProxy {
@@ -126,8 +129,18 @@ impl Serving {
         }
     }
 
+    /// Listens. A process that was started a moment ago has copies of this one's sockets until it runs its own program, a
+    /// listener that was closed meanwhile among them.
     async fn listen(&self) -> TcpListener {
-        TcpListener::bind(self.address).await.expect("the port is reserved")
+        let listening = async {
+            loop {
+                match TcpListener::bind(self.address).await {
+                    Ok(listener) => return listener,
+                    Err(_) => tokio::time::sleep(RETRY_INTERVAL).await,
+                }
+            }
+        };
+        within("the port is free", listening).await
     }
 }
 

@@ -89,7 +89,7 @@ impl Peer {
             _ => None,
         };
         if let Some(subscriber) = subscriber {
-            subscriber.interrupted();
+            subscriber.interrupted("a test has interrupted it");
         }
         self.set_interrupted(true);
     }

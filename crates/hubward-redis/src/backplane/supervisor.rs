@@ -38,16 +38,12 @@ impl Supervisor {
             if began.elapsed() >= STEADY {
                 backoff = Backoff::default();
             }
+            // First, so that hubs hold what they send when calls begin to fail.
+            self.subscriber.interrupted(&failure.to_string());
             self.bus.set_down(&failure);
-            tracing::warn!(
-                error = %failure,
-                "The link to Redis is interrupted. Messages of other nodes are missed until it is whole again."
-            );
-            self.subscriber.interrupted();
             let Some(next) = self.connect(&mut backoff).await else { break };
             session = next;
             self.bus.set_up();
-            tracing::warn!("The link to Redis is whole again. Messages of other nodes may have been missed.");
             self.subscriber.resumed();
         }
         self.bus.set_stopped();

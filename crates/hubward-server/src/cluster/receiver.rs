@@ -104,13 +104,16 @@ impl Subscriber for EnvelopeReceiver {
         }
     }
 
-    fn interrupted(&self) {
+    fn interrupted(&self, reason: &str) {
         let Some(context) = self.context.upgrade() else { return };
         let before = context.link.interrupt();
         if matches!(before, LinkState::Interrupted { .. }) {
             return;
         }
-        tracing::warn!("The link to the other nodes is interrupted; messages from other nodes are missed.");
+        tracing::warn!(
+            reason,
+            "The link to the other nodes is interrupted; messages from other nodes are missed."
+        );
         self.engines().for_each(|engine| engine.outbox.hold());
         // One that has not come to its end goes on.
         if before == LinkState::Whole {

@@ -132,7 +132,8 @@ impl Subscriber for RecordingSubscriber {
         }
     }
 
-    fn interrupted(&self) {
+    fn interrupted(&self, reason: &str) {
+        assert!(!reason.is_empty(), "an operator is to know the reason");
         self.record(SubscriberEvent::Interrupted);
     }
 

@@ -126,7 +126,7 @@ async fn a_subscriber_may_publish_in_turn() {
             }
         }
 
-        fn interrupted(&self) {}
+        fn interrupted(&self, _: &str) {}
 
         fn resumed(&self) {}
     }

@@ -15,7 +15,7 @@ struct Nowhere;
 impl Subscriber for Nowhere {
     fn deliver(&self, _: &[ReceivedEnvelope]) {}
 
-    fn interrupted(&self) {}
+    fn interrupted(&self, _: &str) {}
 
     fn resumed(&self) {}
 }
