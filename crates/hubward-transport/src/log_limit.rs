@@ -18,6 +18,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// How many lines of one kind are logged in ten seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lines {
+    /// Of what one mistake causes again and again, such as a program that publishes under the nodes' prefix.
+    One = 1,
     /// Of what should be rare: enough to see who causes it and why, and a rate that no log minds.
     Few = 10,
     /// Of what belongs to every connection: more than clients cause that connect as they should, and a bound.

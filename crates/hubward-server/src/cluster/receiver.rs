@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic};
+use hubward_transport::{Lines, LogLimit};
 use hubward_types::{HubName, NodeId, brief_display, brief_name};
 
 use crate::cluster::held::{ReceivedFor, ReceivedMessage};
@@ -20,6 +21,8 @@ use crate::membership;
 pub(crate) struct EnvelopeReceiver {
     context: Weak<NodeContext>,
     hubs: HashMap<HubName, Weak<Engine>>,
+    /// Envelopes that cannot be decoded: whoever can publish could fill the log.
+    undecodable: LogLimit<()>,
 }
 
 impl EnvelopeReceiver {
@@ -29,7 +32,8 @@ impl EnvelopeReceiver {
     ) -> Self {
         let weak = |engine: &Arc<Engine>| (engine.name().clone(), Arc::downgrade(engine));
         let hubs = hubs.into_iter().map(weak).collect();
-        Self { context: Arc::downgrade(context), hubs }
+        let undecodable = LogLimit::new(context.tasks.clone(), context.shutdown.clone());
+        Self { context: Arc::downgrade(context), hubs, undecodable }
     }
 
     fn engines(&self) -> impl Iterator<Item = Arc<Engine>> {
@@ -97,9 +101,10 @@ impl Subscriber for EnvelopeReceiver {
                 Err(error) if error.is_from_a_later_version() => {
                     tracing::debug!(error = %brief_display(&error), "An envelope of a later version was skipped.");
                 }
-                Err(error) => {
+                Err(error) if self.undecodable.allows((), Lines::One, log_more_undecodable) => {
                     tracing::warn!(error = %brief_display(&error), "An envelope could not be decoded and was dropped.");
                 }
+                Err(_) => {}
             }
         }
     }
@@ -150,6 +155,10 @@ impl Subscriber for EnvelopeReceiver {
             context.tasks.spawn(membership::user::read_again(engine));
         }
     }
+}
+
+fn log_more_undecodable(number: u64) {
+    tracing::warn!(number, "More envelopes could not be decoded and were dropped.");
 }
 
 #[cfg(test)]

@@ -83,17 +83,22 @@ fn an_envelope_for_a_hub_that_this_node_does_not_have_is_dropped() {
     assert_eq!(log.messages(), ["DEBUG An envelope for a hub that this node does not have was dropped."]);
 }
 
-#[test]
-fn bytes_that_are_not_an_envelope_are_dropped_with_a_warning() {
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_not_an_envelope_are_dropped_with_one_warning_and_counted() {
     let setup = setup();
+    let log = CapturedLog::start();
     let whole = message_from("node-2");
     for broken in [Bytes::new(), Bytes::from("envelope"), whole.slice(..whole.len() - 1)] {
-        let log = CapturedLog::start();
         setup.deliver(all_of("one"), broken);
-        assert_eq!(log.messages(), ["WARN An envelope could not be decoded and was dropped."]);
     }
+    assert_eq!(log.messages(), ["WARN An envelope could not be decoded and was dropped."]);
     setup.deliver(all_of("one"), whole);
     assert_eq!(setup.received(), (1, 0), "the next one is delivered");
+    setup.context.tasks.close();
+    setup.context.tasks.wait().await;
+    assert_eq!(log.messages().last().unwrap(), "WARN More envelopes could not be decoded and were dropped.");
+    setup.deliver(all_of("one"), Bytes::new());
+    assert_eq!(log.messages().last().unwrap(), "WARN An envelope could not be decoded and was dropped.");
 }
 
 #[test]
