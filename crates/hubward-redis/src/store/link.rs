@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, Pipeline, PushKind, Value, cmd};
+use redis::{Cmd, Pipeline, PushKind, cmd};
 use tokio::sync::{Notify, watch};
 
 use super::scripts::Scripts;
@@ -47,8 +47,11 @@ pub(super) struct RedisLink {
 
 /// The connection before: what it still has to carry out must not follow what the next one is given.
 struct Previous {
-    address: Address,
-    client_id: i64,
+    server: Address,
+    /// Its number, which a Redis that restarts gives to another connection.
+    id: String,
+    /// Where it came from, as Redis sees it. With the number, this is no other connection.
+    from: String,
 }
 
 impl RedisLink {
@@ -129,19 +132,14 @@ impl RedisLink {
                 Ok::<(), ()>(())
             })
             .await?;
-        if let Some(previous) = previous.take_if(|previous| previous.address == *address) {
+        if let Some(previous) = previous.take_if(|previous| previous.server == *address) {
             let mut kill = cmd("CLIENT");
-            kill.arg("KILL").arg("ID").arg(previous.client_id);
+            kill.arg("KILL").arg("ID").arg(previous.id).arg("ADDR").arg(previous.from);
             // A server that has closed it, or does not allow this, says so.
             let _ = connection.req_packed_command(&kill).await?;
         }
         load_scripts(&self.scripts, &mut connection).await?;
-        let mut id = cmd("CLIENT");
-        id.arg("ID");
-        let id = connection.req_packed_command(&id).await?;
-        if let Value::Int(client_id) = id {
-            *previous = Some(Previous { address: address.clone(), client_id });
-        }
+        *previous = this_connection(&mut connection, address).await?;
         let (info, config) = connector.for_pool(address)?;
         let timeouts = Timeouts {
             wait: Some(POOL_WAIT),
@@ -156,6 +154,21 @@ impl RedisLink {
             .map_err(|error| RedisFailure::said(error.to_string()))?;
         Ok(Up { generation, connection, pool })
     }
+}
+
+/// Asks what a connection is to its server; `None` where that is not allowed.
+async fn this_connection(
+    connection: &mut MultiplexedConnection,
+    server: &Address,
+) -> Result<Option<Previous>, RedisFailure> {
+    let mut info = cmd("CLIENT");
+    info.arg("INFO");
+    let info = connection.req_packed_command(&info).await?;
+    // `id=4 addr=127.0.0.1:50000 …`
+    let info: String = redis::from_redis_value(info).unwrap_or_default();
+    let field = |name| info.split_whitespace().find_map(|field| field.strip_prefix(name)).map(str::to_owned);
+    let previous = |(id, from)| Previous { server: server.clone(), id, from };
+    Ok(field("id=").zip(field("addr=")).map(previous))
 }
 
 /// Loads all scripts, so that they can be named by their hashes.
