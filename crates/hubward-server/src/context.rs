@@ -10,7 +10,7 @@ use hubward_backplane::{
     Backplane, Body, BoxFuture, Envelope, GroupStore, InMemoryStore, NodeRegistry, Owner, Topic,
 };
 use hubward_hub::{SendError, Sending};
-use hubward_types::NodeId;
+use hubward_types::{NodeId, brief_causes};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -193,8 +193,12 @@ impl NodeContext {
     }
 }
 
-pub(crate) fn backplane_failed(error: impl std::fmt::Display) -> SendError {
-    SendError::Backplane { reason: error.to_string() }
+pub(crate) fn backplane_failed(error: impl std::error::Error + 'static) -> SendError {
+    not_sent(brief_causes(&error))
+}
+
+pub(crate) fn not_sent(reason: impl std::fmt::Display) -> SendError {
+    SendError::Backplane { reason: reason.to_string() }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hubward_backplane::{NodeInfo, Owner, RegistryError};
-use hubward_types::{HubName, brief_display};
+use hubward_types::{HubName, brief_causes};
 use tokio::time::Instant;
 
 use self::others::WeakHubs;
@@ -57,7 +57,7 @@ pub(crate) async fn withdraw(context: &NodeContext) {
     // When the lease has ended, nothing is left to withdraw.
     let withdrawn = tokio::time::timeout(registry.lease(), registry.withdraw(&owner)).await;
     if let Err(error) = withdrawn.unwrap_or(Err(RegistryError::Unavailable(None))) {
-        tracing::warn!(error = %brief_display(&error), "The node could not be withdrawn; the others take it for dead when its lease has ended.");
+        tracing::warn!(error = %brief_causes(&error), "The node could not be withdrawn; the others take it for dead when its lease has ended.");
     }
 }
 
@@ -111,7 +111,7 @@ async fn keep_alive(context: Weak<NodeContext>, interval: Duration, hubs: WeakHu
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
-                    tracing::warn!(error = %brief_display(&error), "The node's heartbeats cannot be recorded; the others may take it for dead.");
+                    tracing::warn!(error = %brief_causes(&error), "The node's heartbeats cannot be recorded; the others may take it for dead.");
                 }
             }
         }

@@ -26,11 +26,11 @@ pub(crate) mod users;
 
 use hubward_backplane::StoreError;
 use hubward_hub::GroupError;
-use hubward_types::GroupName;
+use hubward_types::{GroupName, brief_causes};
 
 /// The group store failed.
 pub(crate) fn store_failed(error: StoreError) -> GroupError {
-    GroupError::Store { reason: error.to_string() }
+    GroupError::Store { reason: brief_causes(&error).to_string() }
 }
 
 /// A user or a connection could not be added to a group.
@@ -42,6 +42,6 @@ pub(crate) fn not_joined(error: StoreError, group: &GroupName) -> GroupError {
 }
 
 /// The backplane failed.
-pub(crate) fn backplane_failed(error: impl std::fmt::Display) -> GroupError {
-    GroupError::Backplane { reason: error.to_string() }
+pub(crate) fn backplane_failed(error: impl std::error::Error + 'static) -> GroupError {
+    GroupError::Backplane { reason: brief_causes(&error).to_string() }
 }

@@ -1,10 +1,11 @@
 //! A node: its hubs, how it joins other nodes, and its graceful shutdown.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use hubward_backplane::{BackplaneError, BoxFuture, RegistryError, Topic};
-use hubward_types::{HubName, NodeId};
+use hubward_types::{HubName, NodeId, brief_causes};
 
 use crate::cluster::receiver::EnvelopeReceiver;
 use crate::context::NodeContext;
@@ -29,7 +30,8 @@ enum Starting {
 }
 
 /// Why a node could not be started. Try again later, except after a [`RegistryError::DuplicateId`] or a shutdown.
-#[derive(Debug, thiserror::Error)]
+/// Its `Debug` form is its message with what caused it, because that is what a `main` prints which returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The node could not be announced.
@@ -41,6 +43,12 @@ pub enum StartError {
     /// The node has been shut down.
     #[error("the node has been shut down; build another one")]
     ShutDown,
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&brief_causes(self), f)
+    }
 }
 
 impl Node {

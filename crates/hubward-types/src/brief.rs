@@ -1,6 +1,7 @@
 //! Text of somebody else in a log line, which is as long there as we say.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt::{self, Display, Write};
 
 /// The most bytes of a name in a log line: more than any sensible one has.
@@ -31,6 +32,26 @@ pub fn brief_chain(chain: &str) -> Cow<'_, str> {
 /// that, however long the text would be.
 pub fn brief_display<T: Display>(text: T) -> impl Display {
     Brief(text)
+}
+
+/// Returns an error with all that caused it, one after the other, for a log line or another text for operators: at most
+/// 1,024 bytes of it, with `…` where it was cut.
+pub fn brief_causes<'a>(error: &'a (dyn Error + 'static)) -> impl Display + use<'a> {
+    Brief(Causes(error))
+}
+
+struct Causes<'a>(&'a (dyn Error + 'static));
+
+impl Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 struct Brief<T>(T);
@@ -79,6 +100,24 @@ mod tests {
         assert_eq!(brief_name("alice"), "alice");
         assert_eq!(brief_name(&"a".repeat(64)), "a".repeat(64));
         assert_eq!(brief_name(&format!("a{}", "é".repeat(40))), format!("a{}…", "é".repeat(31)));
+    }
+
+    #[test]
+    fn an_error_is_followed_by_what_caused_it() {
+        #[derive(Debug)]
+        struct Failed(Option<Box<Failed>>);
+        impl Display for Failed {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(if self.0.is_some() { "it failed" } else { "that is why" })
+            }
+        }
+        impl Error for Failed {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                self.0.as_deref().map(|cause| cause as &(dyn Error + 'static))
+            }
+        }
+        let failed = Failed(Some(Box::new(Failed(None))));
+        assert_eq!(brief_causes(&failed).to_string(), "it failed: that is why");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod secret;
 mod target;
 mod zero_duration;
 
-pub use brief::{brief_chain, brief_display, brief_error, brief_name};
+pub use brief::{brief_causes, brief_chain, brief_display, brief_error, brief_name};
 pub use id::{ConnectionId, GroupName, HubName, NodeId, UserId};
 pub use principal::{Principal, PrincipalBuilder};
 pub use secret::{AccessToken, ConnectionToken};

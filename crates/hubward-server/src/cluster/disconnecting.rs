@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hubward_backplane::{Body, RequestFailure, Topic};
 use hubward_hub::UserError;
-use hubward_types::UserId;
+use hubward_types::{UserId, brief_causes};
 use tokio::time::timeout;
 
 use super::requests::{RequestError, UNCONFIRMED, request};
@@ -25,7 +25,9 @@ pub(crate) async fn disconnect(engine: Arc<Engine>, user: UserId) -> Result<(), 
         let (here, elsewhere) = tokio::join!(here, disconnect_elsewhere(&engine, &user));
         here.and(elsewhere)
     });
-    disconnected.await.unwrap_or_else(|error| Err(UserError::Owner { reason: error.to_string() }))
+    disconnected
+        .await
+        .unwrap_or_else(|error| Err(UserError::Owner { reason: brief_causes(&error).to_string() }))
 }
 
 /// Ends the connections of a user of this node: they are closed when this is called, and have ended when it is ready. A
@@ -80,14 +82,14 @@ async fn disconnect_elsewhere(engine: &Engine, user: &UserId) -> Result<(), User
             let topic = Topic::User(hub.clone(), user.clone());
             let body = Body::DisconnectUser { id: UNCONFIRMED, hub: hub.clone(), user: user.clone() };
             drop(context.publish(backplane, vec![topic], body));
-            Err(UserError::Store { reason: error.to_string() })
+            Err(UserError::Store { reason: brief_causes(&error).to_string() })
         }
     }
 }
 
 fn not_confirmed(error: RequestError) -> UserError {
     match error {
-        RequestError::Backplane(error) => UserError::Backplane { reason: error.to_string() },
+        RequestError::Backplane(error) => UserError::Backplane { reason: brief_causes(&error).to_string() },
         RequestError::Failed(RequestFailure::Error(reason)) => UserError::Owner { reason },
         RequestError::Failed(_) => UserError::Owner { reason: "it refused".to_owned() },
         RequestError::NoConfirmation => UserError::NoConfirmation,

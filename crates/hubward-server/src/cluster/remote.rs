@@ -16,7 +16,7 @@ use crate::cluster::held::{ReceivedFor, ReceivedMessage};
 use crate::cluster::holding;
 use crate::cluster::requests::{RequestError, UNCONFIRMED, request};
 use crate::connection::close_reason::CloseReason;
-use crate::context::{NodeContext, backplane_failed};
+use crate::context::{NodeContext, backplane_failed, not_sent};
 use crate::delivery::encoded::ReceivedFrames;
 use crate::engine::Engine;
 use crate::membership;
@@ -110,8 +110,8 @@ pub(crate) async fn abort(engine: Arc<Engine>, connection: ConnectionId) -> Resu
     requested.await.map_err(|error| match error {
         RequestError::Backplane(error) => error,
         RequestError::Failed(RequestFailure::Error(reason)) => SendError::Backplane { reason },
-        RequestError::Failed(_) => backplane_failed("the other node refused"),
-        RequestError::NoConfirmation => backplane_failed("the other node did not confirm in time"),
+        RequestError::Failed(_) => not_sent("the other node refused"),
+        RequestError::NoConfirmation => not_sent("the other node did not confirm in time"),
     })
 }
 

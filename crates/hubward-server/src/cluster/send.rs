@@ -11,7 +11,7 @@ use scopeguard::{ScopeGuard, guard};
 
 use super::outbox::{Lookup, LookupTurn, Parcel};
 use super::owners::LOOKUP_TIMEOUT;
-use crate::context::backplane_failed;
+use crate::context::{backplane_failed, not_sent};
 use crate::engine::Engine;
 
 /// How many recipients of one message are looked up at once.
@@ -35,7 +35,7 @@ pub(crate) fn send_to(
     let tasks = engine.context.tasks.clone();
     // Also where the lookup panics, or is dropped before it begins: what waits behind it has its turn.
     let turn = guard((engine, backplane), move |(engine, backplane)| {
-        engine.outbox.resolve(&backplane, number, Err(backplane_failed(NOT_FOUND_OUT)));
+        engine.outbox.resolve(&backplane, number, Err(not_sent(NOT_FOUND_OUT)));
     });
     tasks.spawn(async move {
         let parcels = find(&turn.0, lookup).await;
@@ -51,7 +51,7 @@ const SLOW_STORE: &str = "the group store did not report in time which node hold
 /// Makes the envelopes of a message: finds the nodes that hold its recipients.
 pub(crate) async fn find(engine: &Engine, lookup: Lookup) -> Result<Vec<Parcel>, SendError> {
     let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(engine, lookup.connections)).await;
-    let found = found.unwrap_or_else(|_| Err(backplane_failed(SLOW_STORE)))?;
+    let found = found.unwrap_or_else(|_| Err(not_sent(SLOW_STORE)))?;
     Ok(parcels(engine, found, &lookup.frames))
 }
 

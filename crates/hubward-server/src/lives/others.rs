@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hubward_backplane::{LiveNode, NodeEvent, NodeEvents, NodeRegistry, Owner, RegistryError, Sweep};
-use hubward_types::{HubName, NodeId, brief_display};
+use hubward_types::{HubName, NodeId, brief_causes};
 
 use crate::context::NodeContext;
 use crate::engine::Engine;
@@ -158,7 +158,7 @@ pub(super) async fn sweep(context: Weak<NodeContext>, interval: Duration) {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(error = %brief_display(&error), "What dead nodes left cannot be swept.");
+                        tracing::warn!(error = %brief_causes(&error), "What dead nodes left cannot be swept.");
                     }
                     break;
                 }

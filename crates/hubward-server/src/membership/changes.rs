@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 use futures_util::FutureExt;
 use hubward_backplane::{Member, Owner, StoreError, Topic};
 use hubward_hub::{GroupError, HubConnection};
-use hubward_types::GroupName;
+use hubward_types::{GroupName, brief_causes};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -95,7 +95,7 @@ async fn give_up(
         let _turn = connection.groups.turn().await;
         let reasons = connection.groups.reasons(group);
         stop_for(engine, connection, group, Reasons { own: false, ..reasons });
-        retry(engine, &connection.id, &error);
+        retry(engine, &connection.id, &brief_causes(&error));
     }
     Err(error)
 }
@@ -285,7 +285,7 @@ async fn leave(
     let (store, owner) = (&engine.context.store, engine.context.owner());
     let removed = store.remove_connection(engine.name(), group, &connection.id, &owner).await;
     if let Err(error) = &removed {
-        retry(engine, &connection.id, error);
+        retry(engine, &connection.id, &brief_causes(error));
     }
     Ok(removed?)
 }
@@ -309,7 +309,7 @@ async fn banned(
             Ok(())
         }
         Err(error) => {
-            expelled(engine, connection, group, &error);
+            expelled(engine, connection, group, brief_causes(&error));
             Err(store_failed(error))
         }
     }
@@ -334,7 +334,7 @@ async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, grou
     let (context, owner) = (&engine.context, engine.context.owner());
     let removed = context.store.remove_connection(engine.name(), group, &connection.id, &owner).await;
     if let Err(error) = removed {
-        retry(engine, &connection.id, &error);
+        retry(engine, &connection.id, &brief_causes(&error));
     }
 }
 
@@ -351,7 +351,7 @@ async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
     }
     let ended = context.store.end_connection(hub, &connection.id, &context.owner()).await;
     if let Err(error) = ended {
-        retry(engine, &connection.id, &error);
+        retry(engine, &connection.id, &brief_causes(&error));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hubward_backplane::Topic;
 use hubward_hub::GroupError;
-use hubward_types::{GroupName, brief_display, brief_name};
+use hubward_types::{GroupName, brief_causes, brief_name};
 
 use super::backplane_failed;
 use super::rules::check_rule;
@@ -60,7 +60,7 @@ pub(super) async fn user_joined(
 
 fn not_delivered(engine: &Engine, connection: &ConnectionHandle, error: &GroupError) {
     let user = connection.principal.user_id().map(|user| brief_name(user.as_str()));
-    tracing::warn!(hub = %engine.name(), user = user.as_deref(), error = %brief_display(&error), "A group of a user is not delivered to a connection.");
+    tracing::warn!(hub = %engine.name(), user = user.as_deref(), error = %brief_causes(error), "A group of a user is not delivered to a connection.");
 }
 
 /// Delivers a group for these reasons.

@@ -1,9 +1,7 @@
 //! An outage of the store or the backplane, as connections that open meet it.
 
-use std::error::Error;
-
 use hubward_backplane::{BackplaneError, StoreError};
-use hubward_types::brief_display;
+use hubward_types::brief_causes;
 use tokio::time::Instant;
 
 use super::unrecorded::OutageState;
@@ -50,10 +48,9 @@ pub(crate) fn begins(engine: &Engine, failed: &Failed) {
     if !engine.unrecorded.outage_begins() {
         return;
     }
-    let (hub, source) =
-        (engine.name(), failed.source().map(|source| tracing::field::display(brief_display(source))));
+    let hub = engine.name();
     let accepted = engine.definition.options.accept_during_outage;
-    tracing::warn!(%hub, error = %brief_display(failed), source, accepted, "Connections that open cannot be made known to other nodes.");
+    tracing::warn!(%hub, error = %brief_causes(failed), accepted, "Connections that open cannot be made known to other nodes.");
 }
 
 /// Logs that connections can be made known to other nodes again, if that is certain; otherwise returns when it may be.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hubward_backplane::{Cursor, StoreError};
 use hubward_hub::{ConnectionPage, PageCursor, UserError, UserPage};
-use hubward_types::UserId;
+use hubward_types::{UserId, brief_causes};
 
 use crate::engine::Engine;
 
@@ -37,7 +37,7 @@ pub(crate) async fn is_online(engine: Arc<Engine>, user: UserId) -> Result<bool,
 }
 
 fn failed(error: StoreError) -> UserError {
-    UserError::Store { reason: error.to_string() }
+    UserError::Store { reason: brief_causes(&error).to_string() }
 }
 
 fn to_store(cursor: PageCursor) -> Cursor {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use hubward_backplane::{Cause, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, Topic};
-use hubward_types::brief_display;
+use hubward_types::brief_causes;
 
 use super::record::put_on_record;
 use super::unrecorded::{Unrecorded, UnrecordedConnection};
@@ -129,7 +129,7 @@ async fn record_portions(engine: &Arc<Engine>) -> Portions {
             Ok(()) => portions = Portions::Some,
             Err(cause) => {
                 engine.unrecorded.add(portion);
-                tracing::debug!(hub = %engine.name(), cause = %brief_display(&cause), "Open connections could not be recorded yet.");
+                tracing::debug!(hub = %engine.name(), cause = %brief_causes(&*cause), "Open connections could not be recorded yet.");
                 return portions;
             }
         }

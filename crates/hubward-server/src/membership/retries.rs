@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use hubward_backplane::{Cause, StoreError};
-use hubward_types::{ConnectionId, brief_display};
+use hubward_types::{ConnectionId, brief_causes, brief_display};
 use tokio::runtime::Handle;
 
 use crate::connection::handle::ConnectionHandle;
@@ -26,7 +26,7 @@ pub(crate) fn give_up(engine: &Arc<Engine>, connection: &ConnectionId) {
     let (giving_up, connection) = (engine.clone(), connection.clone());
     let remove = async move {
         if let Err(error) = try_again(&giving_up, &connection).await {
-            retry(&giving_up, &connection, &error);
+            retry(&giving_up, &connection, &brief_causes(&*error));
         }
     };
     engine.context.tasks.spawn_on(remove, &runtime);

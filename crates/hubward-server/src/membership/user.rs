@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use hubward_backplane::{MAX_USERS_AT_ONCE, StoreError, UserMembership};
 use hubward_expiry::Deadlines;
 use hubward_hub::GroupError;
-use hubward_types::{GroupName, UserId, brief_display};
+use hubward_types::{GroupName, UserId, brief_causes};
 use tokio::time::Instant;
 
 use super::expiries::Key;
@@ -58,7 +58,7 @@ pub(crate) async fn apply(engine: &Arc<Engine>, user: &UserId, group: &GroupName
         Err(error) => {
             let (again, first) = engine.expiries.failed();
             if first {
-                tracing::warn!(hub = %engine.name(), error = %brief_display(&error), "The group store could not report whether a user is a member; it is read again.");
+                tracing::warn!(hub = %engine.name(), error = %brief_causes(&error), "The group store could not report whether a user is a member; it is read again.");
             }
             stop(engine, user, group).await;
             read_at(engine, user, group, again);
@@ -120,7 +120,7 @@ pub(crate) fn read_again(engine: Arc<Engine>) -> impl Future<Output = ()> + Send
             let portion = users.split_off(users.len().saturating_sub(MAX_USERS_AT_ONCE));
             let Err(error) = read_users_again(&engine, &portion).await else { continue };
             if !std::mem::replace(&mut failing, true) {
-                tracing::warn!(hub = %engine.name(), error = %brief_display(&error), "The groups of users could not be read again yet.");
+                tracing::warn!(hub = %engine.name(), error = %brief_causes(&error), "The groups of users could not be read again yet.");
             }
             users.extend(portion);
             drop(engine);
@@ -213,7 +213,7 @@ fn set_deadlines(
     let again = delivered.as_ref().err().map(|error| {
         let (again, first) = engine.expiries.failed();
         if first {
-            tracing::warn!(hub = %engine.name(), error = %brief_display(&error), "Groups of users are not delivered to connections; it is tried again.");
+            tracing::warn!(hub = %engine.name(), error = %brief_causes(error), "Groups of users are not delivered to connections; it is tried again.");
         }
         again
     });

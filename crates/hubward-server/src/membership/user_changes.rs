@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hubward_backplane::{Body, Topic, UserChange};
 use hubward_hub::GroupError;
-use hubward_types::{GroupName, HubName, UserId};
+use hubward_types::{GroupName, HubName, UserId, brief_causes};
 use tokio::task::JoinError;
 
 use super::connection::not_confirmed;
@@ -150,7 +150,7 @@ async fn apply_everywhere(
 
 /// A change that panicked, or whose runtime ended: it may have taken effect or not.
 fn not_run(error: JoinError) -> Result<(), GroupError> {
-    Err(GroupError::Owner { reason: error.to_string() })
+    Err(GroupError::Owner { reason: brief_causes(&error).to_string() })
 }
 
 #[cfg(test)]

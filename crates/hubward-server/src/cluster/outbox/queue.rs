@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::{ready, try_join_all};
 use hubward_backplane::{Backplane, BackplaneError, BoxFuture, Frames, Topic};
 use hubward_hub::SendError;
-use hubward_types::ConnectionId;
+use hubward_types::{ConnectionId, brief_causes};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -239,5 +239,5 @@ pub(super) fn failed(error: SendError) -> Published {
 }
 
 fn backplane_failed(error: BackplaneError) -> SendError {
-    SendError::Backplane { reason: error.to_string() }
+    SendError::Backplane { reason: brief_causes(&error).to_string() }
 }
