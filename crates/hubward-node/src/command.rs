@@ -14,14 +14,17 @@ pub(crate) struct CommandLine {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Start a node, or several, with two hubs and a page to try them. Needs no Redis.
+    /// Start a node, or several, with two hubs and a page to try them. Needs no Redis, but can use one.
     Demo(DemoOptions),
     /// Mint a development token.
     Token(TokenOptions),
 }
 
 /// The environment variable that may hold the development key, which a command line would show to other users.
-const KEY_VARIABLE: &str = "HUBWARD_DEVELOPMENT_KEY";
+pub(crate) const KEY_VARIABLE: &str = "HUBWARD_DEVELOPMENT_KEY";
+
+/// The environment variable that may hold the URL of Redis, whose password a command line would show.
+pub(crate) const REDIS_VARIABLE: &str = "HUBWARD_REDIS";
 
 #[derive(Args)]
 pub(crate) struct DemoOptions {
@@ -42,6 +45,13 @@ pub(crate) struct DemoOptions {
     /// key.
     #[arg(long, env = KEY_VARIABLE, hide_env_values = true)]
     pub(crate) key: Option<DevelopmentKey>,
+    /// Join the nodes by this Redis, each in a process of its own: redis://host:6379, redis-sentinel://… or
+    /// redis-cluster://…
+    #[arg(long, value_name = "URL", env = REDIS_VARIABLE, hide_env_values = true)]
+    pub(crate) redis: Option<RedisUrl>,
+    /// Which of the nodes this process is, from 0 on. Given by the process that starts the others.
+    #[arg(long, hide = true, requires = "redis")]
+    pub(crate) only: Option<u16>,
 }
 
 #[derive(Args)]
@@ -70,6 +80,24 @@ pub(crate) struct DevelopmentKey(String);
 impl DevelopmentKey {
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+/// The URL of a Redis; it may have a password, and cannot be printed.
+#[derive(Clone)]
+pub(crate) struct RedisUrl(String);
+
+impl RedisUrl {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for RedisUrl {
+    type Err = std::convert::Infallible;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        Ok(Self(url.to_owned()))
     }
 }
 

@@ -1,9 +1,13 @@
-//! `hubward demo`: nodes on the in-memory backplane, with a chat, a ward dashboard and a page to try them.
+//! `hubward demo`: nodes with a chat, a ward dashboard and a page to try them. They are joined in memory, or by a Redis, each in
+//! a process of its own.
 
 mod chat;
 mod clock;
 mod demo_node;
+mod joined;
 mod page;
+mod processes;
+mod shared;
 mod sign_in;
 mod vitals;
 mod ward;
@@ -14,13 +18,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward::auth::Policy;
-use hubward::{Cluster, Hubward, ServeOptions, TransportOptions};
+use hubward::{Hubward, ServeOptions, TransportOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
 use crate::command::DemoOptions;
 use crate::demo::demo_node::{DemoNode, NodeInfo};
+use crate::demo::joined::Joined;
+use crate::demo::shared::{READY, port_of, shutdown_signal, signing_key};
 use crate::failure::Failure;
 use crate::token;
 
@@ -32,7 +38,12 @@ pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
     // A file that the log goes to is read without a terminal's colours.
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(options))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        match &options.redis {
+            Some(redis) if options.only.is_none() => processes::run(&options, redis).await,
+            _ => serve(options).await,
+        }
+    })
 }
 
 fn log_filter(wanted: &str) -> Result<EnvFilter, Failure> {
@@ -44,23 +55,30 @@ fn log_filter(wanted: &str) -> Result<EnvFilter, Failure> {
 
 async fn serve(options: DemoOptions) -> Result<(), Failure> {
     let key = signing_key(&options);
-    let (listeners, nodes) = listen(&options).await?;
-    let cluster = Cluster::in_memory();
+    let nodes = listen(&options).await?;
+    let (infos, joined) =
+        (nodes.iter().map(|(info, _)| info.clone()).collect::<Vec<_>>(), Joined::new(&options)?);
     let mut running = Vec::new();
     let mut tasks = JoinSet::new();
-    for (listener, info) in listeners.into_iter().zip(nodes.clone()) {
-        let node = Arc::new(DemoNode { info, nodes: nodes.clone(), issuer: token::issuer(&key)? });
-        let hubs = hubs(&node, &cluster)?;
+    for (info, listener) in nodes {
+        // A node of another process.
+        let Some(listener) = listener else { continue };
+        let is_first = infos.first().is_some_and(|first| first.name == info.name);
+        let node = Arc::new(DemoNode { info, nodes: infos.clone(), issuer: token::issuer(&key)? });
+        let hubs = hubs(&node, &joined)?;
         hubs.start().await?;
         let app = hubs.mount(page::router(node));
         tasks.spawn(hubward::serve(listener, app, serve_options(&options)));
+        // The messages reach the other nodes over the backplane, so one node is enough to send them.
+        if let Some(wards) = hubs.hub("ward").filter(|_| is_first) {
+            tasks.spawn(ward::send_vitals(wards));
+        }
         running.push(hubs);
     }
-    // The messages reach the other nodes over the backplane, so one node is enough to send them.
-    if let Some(wards) = running.first().and_then(|hubs| hubs.hub("ward")) {
-        tasks.spawn(ward::send_vitals(wards));
+    match options.only {
+        Some(_) => writeln!(std::io::stdout(), "{}", READY)?,
+        None => announce(&infos)?,
     }
-    announce(&nodes)?;
     shutdown_signal().await?;
     shut_down(&running).await
 }
@@ -76,30 +94,22 @@ fn serve_options(options: &DemoOptions) -> ServeOptions {
     ServeOptions { hosts, ..ServeOptions::default() }
 }
 
-fn signing_key(options: &DemoOptions) -> String {
-    match &options.key {
-        Some(key) => key.expose().to_owned(),
-        // Two random ids of 128 bits each are a key that only this demo has.
-        None => hubward::auth::random_id() + &hubward::auth::random_id(),
-    }
-}
-
-async fn listen(options: &DemoOptions) -> Result<(Vec<TcpListener>, Vec<NodeInfo>), Failure> {
-    let (mut listeners, mut nodes) = (Vec::new(), Vec::new());
+/// All nodes of the demo, with the listeners of those that are in this process.
+async fn listen(options: &DemoOptions) -> Result<Vec<(NodeInfo, Option<TcpListener>)>, Failure> {
+    let mut nodes = Vec::new();
     for number in 0..options.nodes {
         let port = port_of(options.port, number).ok_or("the last port is 65535: choose a smaller --port")?;
         let address = SocketAddr::new(options.address, port);
+        let name = format!("node-{}", number + 1);
+        if options.only.is_some_and(|only| only != number) {
+            nodes.push((NodeInfo { name, url: format!("http://{address}") }, None));
+            continue;
+        }
         let listener = TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))?;
         let url = format!("http://{}", listener.local_addr()?);
-        listeners.push(listener);
-        nodes.push(NodeInfo { name: format!("node-{}", number + 1), url });
+        nodes.push((NodeInfo { name, url }, Some(listener)));
     }
-    Ok((listeners, nodes))
-}
-
-/// Ports are consecutive, but 0 is whichever is free, for every node.
-fn port_of(first: u16, number: u16) -> Option<u16> {
-    if first == 0 { Some(0) } else { first.checked_add(number) }
+    Ok(nodes)
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
@@ -110,19 +120,17 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> String {
     format!("cannot listen on {address}: {error}; choose another {option}")
 }
 
-fn hubs(node: &DemoNode, cluster: &Cluster) -> Result<Hubward, Failure> {
+fn hubs(node: &DemoNode, joined: &Joined) -> Result<Hubward, Failure> {
     let name = node.info.name.as_str();
     let transports = TransportOptions { allow_stateful_reconnects: true, ..TransportOptions::default() };
-    let hubs = Hubward::builder()
+    let builder = Hubward::builder()
         .auth(node.issuer.authenticator())
         .policy("SignedIn", Policy::authenticated())
         .policy("ClinicalStaff", Policy::any_role(["nurse", "doctor", "admin"]))
         .policy("DoctorsOnly", Policy::any_role(["doctor"]))
         .hub_with_options("/hubs/chat", chat::hub(name), transports.clone())
-        .hub_with_options("/hubs/ward", ward::hub(), transports)
-        .join(cluster, name)
-        .build()?;
-    Ok(hubs)
+        .hub_with_options("/hubs/ward", ward::hub(), transports);
+    Ok(joined.join(builder, name)?.build()?)
 }
 
 fn announce(nodes: &[NodeInfo]) -> std::io::Result<()> {
@@ -133,19 +141,6 @@ fn announce(nodes: &[NodeInfo]) -> std::io::Result<()> {
         writeln!(out, "  and in another window {}  ({})", other.url, other.name)?;
     }
     writeln!(out, "  Stop with Ctrl-C.\n")
-}
-
-async fn shutdown_signal() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }
 
 async fn shut_down(nodes: &[Hubward]) -> Result<(), Failure> {
@@ -169,6 +164,8 @@ mod tests {
             address: "::2".parse().unwrap(),
             hosts: vec!["demo.lan".into()],
             key: None,
+            redis: None,
+            only: None,
         };
         let hosts = serve_options(&options).hosts;
         assert_eq!(hosts, ["localhost", "127.0.0.1", "[::1]", "[::2]", "demo.lan"]);
@@ -188,12 +185,5 @@ mod tests {
         let advice = |kind: ErrorKind| cannot_listen(address, &kind.into());
         assert!(advice(ErrorKind::AddrNotAvailable).contains("choose another --address"));
         assert!(advice(ErrorKind::AddrInUse).contains("choose another --port"));
-    }
-
-    #[test]
-    fn every_node_takes_a_free_port_where_the_first_does() {
-        assert_eq!([0, 1].map(|number| port_of(0, number)), [Some(0), Some(0)]);
-        assert_eq!([0, 1].map(|number| port_of(8080, number)), [Some(8080), Some(8081)]);
-        assert_eq!(port_of(65535, 1), None);
     }
 }

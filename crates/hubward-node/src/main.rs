@@ -20,7 +20,13 @@ fn main() -> ExitCode {
         command::Command::Token(options) => token::run(options),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
+    let mut causes = Vec::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(&*error);
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
     // Where standard error is closed, there is no other place to report it.
-    let _ = writeln!(std::io::stderr(), "hubward: {error}");
+    let _ = writeln!(std::io::stderr(), "hubward: {}", causes.join(": "));
     ExitCode::FAILURE
 }

@@ -1,0 +1,45 @@
+//! How the nodes of the demo are joined: in the memory of this process, or by a Redis.
+
+use hubward::auth::{KeyRing, SealingKey};
+use hubward::redis::{Redis, RedisBuilder};
+use hubward::{Builder, Cluster};
+
+use crate::command::{DemoOptions, RedisUrl};
+use crate::failure::Failure;
+
+/// The environment variable that holds what the processes of one demo seal connection tokens with.
+pub(super) const TOKEN_KEY_VARIABLE: &str = "HUBWARD_DEMO_TOKEN_KEY";
+
+pub(super) enum Joined {
+    InMemory(Cluster),
+    Redis(Redis, KeyRing),
+}
+
+impl Joined {
+    pub(super) fn new(options: &DemoOptions) -> Result<Self, Failure> {
+        match &options.redis {
+            None => Ok(Self::InMemory(Cluster::in_memory())),
+            Some(url) => {
+                let key = std::env::var(TOKEN_KEY_VARIABLE)?;
+                Ok(Self::Redis(redis(url)?.build()?, KeyRing::new(vec![sealing_key(&key)?])?))
+            }
+        }
+    }
+
+    pub(super) fn join(&self, builder: Builder, name: &str) -> Result<Builder, Failure> {
+        Ok(match self {
+            Self::InMemory(cluster) => builder.join(cluster, name),
+            Self::Redis(redis, keys) => builder.redis(redis, name, keys.clone()),
+        })
+    }
+}
+
+/// The demo has a prefix of its own, so that it may share a Redis with others.
+pub(super) fn redis(url: &RedisUrl) -> Result<RedisBuilder, Failure> {
+    Ok(Redis::url(url.expose())?.prefix("hubward-demo"))
+}
+
+fn sealing_key(text: &str) -> Result<SealingKey, Failure> {
+    let bytes = text.as_bytes().first_chunk().ok_or("a key for connection tokens has 32 bytes")?;
+    Ok(SealingKey::from_bytes(*bytes)?)
+}

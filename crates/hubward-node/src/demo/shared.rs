@@ -1,0 +1,45 @@
+//! What the demo in one process and the demo in several have in common.
+
+use crate::command::DemoOptions;
+
+/// The line that a node's process writes to standard output when it serves.
+pub(super) const READY: &str = "ready";
+
+pub(super) fn signing_key(options: &DemoOptions) -> String {
+    match &options.key {
+        Some(key) => key.expose().to_owned(),
+        // Two random ids of 128 bits each are a key that only this demo has.
+        None => hubward::auth::random_id() + &hubward::auth::random_id(),
+    }
+}
+
+/// Ports are consecutive, but 0 is whichever is free, for every node.
+pub(super) fn port_of(first: u16, number: u16) -> Option<u16> {
+    if first == 0 { Some(0) } else { first.checked_add(number) }
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub(super) async fn shutdown_signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_node_takes_a_free_port_where_the_first_does() {
+        assert_eq!([0, 1].map(|number| port_of(0, number)), [Some(0), Some(0)]);
+        assert_eq!([0, 1].map(|number| port_of(8080, number)), [Some(8080), Some(8081)]);
+        assert_eq!(port_of(65535, 1), None);
+    }
+}
