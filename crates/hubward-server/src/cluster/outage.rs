@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::link::LinkState;
 use super::outbox::{HeldStep, HoldEnd, Lookup};
-use super::requests::request;
+use super::pending::Settled;
 use super::send::find;
 use crate::bounded::CALL_TIMEOUT;
 use crate::context::NodeContext;
@@ -118,9 +118,21 @@ impl Outage {
     async fn others_are_back(&self, context: &NodeContext) {
         let mut peers = context.peers.all();
         peers.extend(self.peers.iter().cloned());
-        let back =
-            peers.iter().map(|node| request(context, node, RETURN_TIMEOUT, |id| Body::ConfirmLink { id }));
-        join_all(back).await;
+        let all = join_all(peers.iter().map(|node| is_back(context, node)));
+        let _ = tokio::time::timeout(RETURN_TIMEOUT, all).await;
+    }
+}
+
+/// Waits until a node has confirmed that its link is whole.
+async fn is_back(context: &NodeContext, node: &NodeId) {
+    loop {
+        let mut confirmation = context.pending.confirmations.expect(node);
+        context.notify(node.clone(), Body::ConfirmLink { id: confirmation.id });
+        match confirmation.wait().await {
+            Settled::Reply(_) => return,
+            // It is back now, or this node is. One that is gone may only be gone from a registry that has lost its data.
+            Settled::Interrupted | Settled::Gone => {}
+        }
     }
 }
 

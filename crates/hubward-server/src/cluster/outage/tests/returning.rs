@@ -61,13 +61,13 @@ async fn nodes_are_known_from_the_registry_also_where_it_forgets_them_in_the_out
     interrupt(&cluster.node);
     interrupt(&cluster.other);
     drop(cluster.hub().all().send("1", ()));
+    resume(&cluster.node);
+    settle().await;
     // As a registry that comes back without its data.
     for node in [&cluster.node, &cluster.other] {
         let owner = node.engine.context.owner();
         hubward_backplane::NodeRegistry::withdraw(&*node.registry, &owner).await.unwrap();
     }
-    settle().await;
-    resume(&cluster.node);
     pass(SECOND).await;
     assert!(received(&cluster.there).is_empty(), "it is waited for");
     resume(&cluster.other);
