@@ -20,7 +20,7 @@ use crate::bounded;
 use crate::bounded::backplane::BoundedBackplane;
 use crate::bounded::group_store::BoundedStore;
 use crate::bounded::node_registry::BoundedRegistry;
-use crate::cluster::link::Link;
+use crate::cluster::link::NodeLink;
 use crate::cluster::owners::Owners;
 use crate::cluster::peers::Peers;
 use crate::cluster::pending::PendingReplies;
@@ -47,7 +47,7 @@ pub struct NodeContext {
     pub(crate) registry: Option<Arc<dyn NodeRegistry>>,
     /// This node in its present life.
     owner: watch::Sender<Owner>,
-    pub(crate) link: Link,
+    pub(crate) link: NodeLink,
     pub(crate) peers: Peers,
     pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
@@ -82,7 +82,7 @@ impl NodeContext {
             backplane,
             store,
             registry,
-            link: Link::default(),
+            link: NodeLink::default(),
             peers: Peers::default(),
             owners: Owners::default(),
             wake_portions: WakePortions::new(tasks.clone()),

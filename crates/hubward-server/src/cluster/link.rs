@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LinkState {
+pub(crate) enum NodeLinkState {
     Whole,
     Interrupted {
         since: Instant,
@@ -17,8 +17,8 @@ pub(crate) enum LinkState {
     Returning,
 }
 
-pub(crate) struct Link {
-    state: watch::Sender<LinkState>,
+pub(crate) struct NodeLink {
+    state: watch::Sender<NodeLinkState>,
     gaps: AtomicU64,
     discarded: AtomicU64,
     /// How many of the discarded messages were in a log line.
@@ -33,22 +33,22 @@ pub(crate) struct LinkGap {
     pub(crate) discarded: u64,
 }
 
-impl Default for Link {
+impl Default for NodeLink {
     fn default() -> Self {
         let [gaps, discarded, reported] = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { state: watch::Sender::new(LinkState::Whole), gaps, discarded, reported }
+        Self { state: watch::Sender::new(NodeLinkState::Whole), gaps, discarded, reported }
     }
 }
 
-impl Link {
+impl NodeLink {
     /// Notes an interruption, and returns how the link was before it.
-    pub(crate) fn interrupt(&self) -> LinkState {
-        let mut before = LinkState::Whole;
+    pub(crate) fn interrupt(&self) -> NodeLinkState {
+        let mut before = NodeLinkState::Whole;
         self.state.send_if_modified(|state| {
             before = *state;
-            let interrupted = matches!(before, LinkState::Interrupted { .. });
+            let interrupted = matches!(before, NodeLinkState::Interrupted { .. });
             if !interrupted {
-                *state = LinkState::Interrupted { since: Instant::now() };
+                *state = NodeLinkState::Interrupted { since: Instant::now() };
             }
             !interrupted
         });
@@ -59,9 +59,9 @@ impl Link {
     pub(crate) fn resume(&self) -> Option<LinkGap> {
         let mut gap = None;
         self.state.send_if_modified(|state| {
-            if let LinkState::Interrupted { since } = *state {
+            if let NodeLinkState::Interrupted { since } = *state {
                 gap = Some(since.elapsed());
-                *state = LinkState::Returning;
+                *state = NodeLinkState::Returning;
             }
             gap.is_some()
         });
@@ -76,9 +76,9 @@ impl Link {
     pub(crate) fn has_returned(&self) -> bool {
         let mut interrupted = false;
         self.state.send_if_modified(|state| {
-            interrupted = matches!(state, LinkState::Interrupted { .. });
+            interrupted = matches!(state, NodeLinkState::Interrupted { .. });
             if !interrupted {
-                *state = LinkState::Whole;
+                *state = NodeLinkState::Whole;
             }
             !interrupted
         });
@@ -86,11 +86,11 @@ impl Link {
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {
-        matches!(*self.state.borrow(), LinkState::Interrupted { .. })
+        matches!(*self.state.borrow(), NodeLinkState::Interrupted { .. })
     }
 
     /// Follows the state. The receiver's changes end when the node is dropped.
-    pub(crate) fn watch(&self) -> watch::Receiver<LinkState> {
+    pub(crate) fn watch(&self) -> watch::Receiver<NodeLinkState> {
         self.state.subscribe()
     }
 
@@ -122,11 +122,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_interruption_is_noted_once_each_way_with_what_was_lost() {
-        let link = Link::default();
+        let link = NodeLink::default();
         assert_eq!(link.resume(), None);
         for round in 1..3 {
-            assert_eq!(link.interrupt(), LinkState::Whole);
-            assert!(matches!(link.interrupt(), LinkState::Interrupted { .. }) && link.is_interrupted());
+            assert_eq!(link.interrupt(), NodeLinkState::Whole);
+            assert!(matches!(link.interrupt(), NodeLinkState::Interrupted { .. }) && link.is_interrupted());
             pass(Duration::from_secs(round)).await;
             link.count_discarded(3);
             let gap = LinkGap { duration: Duration::from_secs(round), discarded: 3 };
@@ -138,10 +138,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_link_that_is_interrupted_again_has_not_returned() {
-        let link = Link::default();
+        let link = NodeLink::default();
         link.interrupt();
         link.resume();
-        assert_eq!(link.interrupt(), LinkState::Returning);
+        assert_eq!(link.interrupt(), NodeLinkState::Returning);
         assert!(!link.has_returned());
         assert!(link.is_interrupted());
     }

@@ -18,7 +18,7 @@ use hubward_types::NodeId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::link::LinkState;
+use super::link::NodeLinkState;
 use super::outbox::{HeldStep, HoldEnd, Lookup};
 use super::pending::Settled;
 use super::send::find;
@@ -36,7 +36,7 @@ const SHUTDOWN_TIMEOUT: Duration = CALL_TIMEOUT;
 struct Outage {
     context: Weak<NodeContext>,
     hubs: Vec<Weak<Engine>>,
-    link: watch::Receiver<LinkState>,
+    link: watch::Receiver<NodeLinkState>,
     /// The other nodes as they were known before: a registry that comes back without its data knows none.
     peers: BTreeSet<NodeId>,
 }
@@ -76,7 +76,7 @@ impl Outage {
         };
         let mut shutting_down = None;
         loop {
-            if !matches!(*self.link.borrow_and_update(), LinkState::Interrupted { .. }) {
+            if !matches!(*self.link.borrow_and_update(), NodeLinkState::Interrupted { .. }) {
                 return true;
             }
             if shutting_down.is_some() && !self.hubs().any(|engine| engine.outbox.is_holding()) {
@@ -138,7 +138,7 @@ async fn is_back(context: &NodeContext, node: &NodeId) {
 
 /// Publishes what a hub has held; afterwards what it sends goes out at once. It ends as well where the link is interrupted
 /// again.
-async fn publish_held(engine: Arc<Engine>, link: watch::Receiver<LinkState>) {
+async fn publish_held(engine: Arc<Engine>, link: watch::Receiver<NodeLinkState>) {
     let Some(backplane) = engine.context.backplane.clone() else { return };
     let publishing = publish_in_turn(&engine, &backplane, link);
     if AssertUnwindSafe(publishing).catch_unwind().await.is_err() {
@@ -148,7 +148,11 @@ async fn publish_held(engine: Arc<Engine>, link: watch::Receiver<LinkState>) {
     }
 }
 
-async fn publish_in_turn(engine: &Engine, backplane: &Arc<dyn Backplane>, link: watch::Receiver<LinkState>) {
+async fn publish_in_turn(
+    engine: &Engine,
+    backplane: &Arc<dyn Backplane>,
+    link: watch::Receiver<NodeLinkState>,
+) {
     loop {
         match engine.outbox.next(backplane, &engine.context.link) {
             HeldStep::Done | HeldStep::Interrupted => return,
@@ -179,9 +183,9 @@ async fn look_up(engine: &Engine, backplane: &Arc<dyn Backplane>, lookups: Vec<(
     join_all(finding).await;
 }
 
-async fn interrupted(mut link: watch::Receiver<LinkState>) {
+async fn interrupted(mut link: watch::Receiver<NodeLinkState>) {
     // It ends as well where the node is dropped.
-    let _ = link.wait_for(|state| matches!(state, LinkState::Interrupted { .. })).await;
+    let _ = link.wait_for(|state| matches!(state, NodeLinkState::Interrupted { .. })).await;
 }
 
 async fn at(time: Option<Instant>) {

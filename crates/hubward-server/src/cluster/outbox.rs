@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use self::queue::{Content, Mode, Published, Publishing, Queue, failed, publish_all};
 pub(crate) use self::queue::{HoldEnd, Lookup, Parcel};
-use super::link::Link;
+use super::link::NodeLink;
 
 /// How much may queue for lookups, in messages and in bytes. More is refused: it would have to wait without bound. What is
 /// held in an outage is bounded by the hub's options instead.
@@ -183,7 +183,7 @@ impl Outbox {
     }
 
     /// Does what is to be done next about what was held, as far as nothing has to be awaited.
-    pub(crate) fn next(&self, backplane: &Arc<dyn Backplane>, link: &Link) -> HeldStep {
+    pub(crate) fn next(&self, backplane: &Arc<dyn Backplane>, link: &NodeLink) -> HeldStep {
         let mut queue = self.queue.lock();
         if !matches!(queue.mode, Mode::Holding { .. }) {
             return HeldStep::Done;

@@ -8,7 +8,7 @@ use hubward_transport::{Lines, LogLimit};
 use hubward_types::{HubName, NodeId, brief_display, brief_name};
 
 use crate::cluster::held::{ReceivedFor, ReceivedMessage};
-use crate::cluster::link::{LinkGap, LinkState};
+use crate::cluster::link::{LinkGap, NodeLinkState};
 use crate::cluster::{holding, outage, remote};
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
@@ -112,7 +112,7 @@ impl Subscriber for EnvelopeReceiver {
     fn interrupted(&self, reason: &str) {
         let Some(context) = self.context.upgrade() else { return };
         let before = context.link.interrupt();
-        if matches!(before, LinkState::Interrupted { .. }) {
+        if matches!(before, NodeLinkState::Interrupted { .. }) {
             return;
         }
         tracing::warn!(
@@ -121,7 +121,7 @@ impl Subscriber for EnvelopeReceiver {
         );
         self.engines().for_each(|engine| engine.outbox.hold());
         // One that has not come to its end goes on.
-        if before == LinkState::Whole {
+        if before == NodeLinkState::Whole {
             outage::begin(&context, self.hubs.values().cloned().collect());
         }
         self.engines().for_each(|engine| link_callbacks::interrupted(&engine));

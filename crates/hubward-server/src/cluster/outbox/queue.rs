@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::bounded::backplane::published;
-use crate::cluster::link::Link;
+use crate::cluster::link::NodeLink;
 
 /// What a message takes in the queue beside its envelopes, and what a topic or a recipient does.
 const MESSAGE_BYTES: usize = 256;
@@ -154,7 +154,11 @@ impl Queue {
     }
 
     /// Publishes what is ready, up to a window's size. What is not sent because the link is interrupted again stays.
-    pub(super) fn publish_window(&mut self, backplane: &Arc<dyn Backplane>, link: &Link) -> Vec<Publishing> {
+    pub(super) fn publish_window(
+        &mut self,
+        backplane: &Arc<dyn Backplane>,
+        link: &NodeLink,
+    ) -> Vec<Publishing> {
         let (mut window, mut bytes) = (Vec::new(), 0);
         while window.len() < WINDOW_MESSAGES && bytes < WINDOW_BYTES {
             let Some((entry, parcels)) = self.pop_ready() else { break };
@@ -215,7 +219,7 @@ struct Unsent(Vec<Parcel>);
 /// Publishes now what was held; fails where the link turns out to be interrupted again.
 fn publish_held(
     backplane: &Arc<dyn Backplane>,
-    link: &Link,
+    link: &NodeLink,
     parcels: Vec<Parcel>,
 ) -> Result<Vec<Confirmation>, Unsent> {
     let mut confirmations: Vec<Confirmation> = Vec::with_capacity(parcels.len());
