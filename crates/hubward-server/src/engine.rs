@@ -21,6 +21,7 @@ use crate::delivery::index::Index;
 use crate::invocation::link_notices::LinkNotices;
 use crate::membership::expiries::Expiries;
 use crate::membership::removals::PendingRemovals;
+use crate::membership::unannounced::UnannouncedChanges;
 use crate::membership::unrecorded::UnrecordedConnections;
 use crate::membership::users::ChangingUsers;
 
@@ -37,6 +38,7 @@ pub struct Engine {
     pub(crate) users: ChangingUsers,
     pub(crate) expiries: Expiries,
     pub(crate) removals: PendingRemovals,
+    pub(crate) unannounced: UnannouncedChanges,
     pub(crate) unrecorded: UnrecordedConnections,
     pub(crate) link_notices: LinkNotices,
     client_invocations: AtomicU64,
@@ -102,6 +104,7 @@ impl Engine {
             users: ChangingUsers::default(),
             expiries: Expiries::default(),
             removals: PendingRemovals::default(),
+            unannounced: UnannouncedChanges::default(),
             unrecorded: UnrecordedConnections::default(),
             link_notices: LinkNotices::default(),
             client_invocations: AtomicU64::new(0),

@@ -1,6 +1,7 @@
 //! Group membership: recorded in the group store first, then put into this node's index for delivery. The store is the
 //! truth; the index is a cache of it.
 
+pub(crate) mod announcing;
 pub(crate) mod changes;
 pub(crate) mod connection;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub(crate) mod recording;
 pub(crate) mod removals;
 pub(crate) mod retries;
 pub(crate) mod rules;
+pub(crate) mod unannounced;
 #[cfg(test)]
 mod unanswered;
 pub(crate) mod unrecorded;

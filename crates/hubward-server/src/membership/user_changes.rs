@@ -6,36 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hubward_backplane::{Body, Topic, UserChange};
+use hubward_backplane::UserChange;
 use hubward_hub::GroupError;
-use hubward_types::{GroupName, HubName, UserId, brief_causes};
+use hubward_types::{GroupName, UserId, brief_causes};
 use tokio::task::JoinError;
 
+use super::announcing::announce;
 use super::connection::not_confirmed;
 use super::rules::check_name;
+use super::unannounced::Changed;
 use super::{not_joined, store_failed, user};
-use crate::cluster::requests::{UNCONFIRMED, request};
+use crate::cluster::requests::{RequestError, request};
 use crate::context::NodeContext;
 use crate::engine::Engine;
-
-/// What has changed of a user and a group, and each node reads again.
-#[derive(Clone, Copy)]
-enum Changed {
-    /// The user's membership.
-    Membership,
-    /// Whether the user is banned.
-    Ban,
-}
-
-impl Changed {
-    fn body(self, id: u64, hub: &HubName, user: &UserId, group: &GroupName) -> Body {
-        let (hub, user, group) = (hub.clone(), user.clone(), group.clone());
-        match self {
-            Self::Membership => Body::UserChanged { id, hub, user, group },
-            Self::Ban => Body::UserBanned { id, hub, user, group },
-        }
-    }
-}
 
 /// Adds a user to a group; returns when every node that holds the user delivers.
 pub(crate) async fn add(
@@ -67,7 +50,7 @@ pub(crate) async fn remove(engine: Arc<Engine>, user: UserId, group: GroupName) 
         match changed {
             Ok(changed) => apply_everywhere(&engine, &user, &group, Changed::Membership, changed).await,
             Err(error) => {
-                notify_others(&engine, &user, &group, Changed::Membership);
+                announce(&engine, (user.clone(), group.clone(), Changed::Membership));
                 user::stop_until_read(&engine, &user, &group).await;
                 Err(store_failed(error))
             }
@@ -88,7 +71,7 @@ pub(crate) async fn ban(engine: Arc<Engine>, user: UserId, group: GroupName) -> 
         match banned {
             Ok(changed) => apply_everywhere(&engine, &user, &group, Changed::Ban, changed).await,
             Err(error) => {
-                notify_others(&engine, &user, &group, Changed::Ban);
+                announce(&engine, (user.clone(), group.clone(), Changed::Ban));
                 user::expel(&engine, &user, &group).await;
                 Err(store_failed(error))
             }
@@ -115,15 +98,6 @@ async fn to_its_end(
     context.to_its_end(change).await.unwrap_or_else(not_run)
 }
 
-/// Notifies the other nodes of what may have changed, where it is not known which of them it concerns. None confirms it.
-fn notify_others(engine: &Engine, user: &UserId, group: &GroupName, what: Changed) {
-    let (context, hub) = (&engine.context, engine.name());
-    if let Some(backplane) = context.other_nodes() {
-        let topic = Topic::User(hub.clone(), user.clone());
-        drop(context.publish(backplane, vec![topic], what.body(UNCONFIRMED, hub, user, group)));
-    }
-}
-
 /// Lets every node that holds the user read the change.
 async fn apply_everywhere(
     engine: &Arc<Engine>,
@@ -135,8 +109,11 @@ async fn apply_everywhere(
     let context = &engine.context;
     let timeout = engine.definition.options.confirmation_timeout;
     let elsewhere = changed.nodes.iter().filter(|node| **node != context.id).map(async |node| {
-        let requested = request(context, node, timeout, |id| what.body(id, engine.name(), user, group));
-        requested.await.map_err(|error| not_confirmed(error, group))
+        let requested = request(context, node, timeout, |id| what.body(id, engine.name(), user, group)).await;
+        if matches!(requested, Err(RequestError::Backplane(_))) {
+            announce(engine, (user.clone(), group.clone(), what));
+        }
+        requested.map_err(|error| not_confirmed(error, group))
     });
     let here = async {
         match what {
