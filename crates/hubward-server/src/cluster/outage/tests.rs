@@ -2,6 +2,7 @@
 
 mod bounds;
 mod racing;
+mod requests;
 mod returning;
 
 use std::sync::Arc;
