@@ -26,9 +26,9 @@ use crate::bounded::CALL_TIMEOUT;
 use crate::context::NodeContext;
 use crate::engine::Engine;
 
-/// How long the other nodes may take to be back. Those that notice the end of an outage at all do so within a second or two,
-/// and what is held should not wait for one that is not there.
-const RETURN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the other nodes may take to be back: twice as long as a backplane may reasonably pause before it tries again. What is
+/// held should not wait longer for one that is not there.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long what is held may delay a shutdown: as long as any call of the backplane.
 const SHUTDOWN_TIMEOUT: Duration = CALL_TIMEOUT;

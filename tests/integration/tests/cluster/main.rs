@@ -4,6 +4,7 @@ mod connections;
 mod groups;
 mod membership;
 mod outage;
+mod outage_of_redis;
 mod sending;
 mod shutdown;
 
