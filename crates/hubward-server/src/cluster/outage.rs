@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::link::NodeLinkState;
-use super::outbox::{HeldStep, HoldEnd, Lookup};
+use super::outbox::{HeldStep, HoldEnd, Lookup, PublishWindow};
 use super::pending::Settled;
 use super::send::find;
 use crate::bounded::CALL_TIMEOUT;
@@ -153,16 +153,17 @@ async fn publish_in_turn(
     backplane: &Arc<dyn Backplane>,
     link: watch::Receiver<NodeLinkState>,
 ) {
+    let mut window = PublishWindow::default();
     loop {
-        match engine.outbox.next(backplane, &engine.context.link) {
+        match engine.outbox.next(backplane, &engine.context.link, &mut window) {
             HeldStep::Done | HeldStep::Interrupted => return,
             HeldStep::Wait => tokio::select! {
                 () = engine.outbox.resolved() => {}
                 () = interrupted(link.clone()) => {}
             },
             HeldStep::LookUp(lookups) => look_up(engine, backplane, lookups).await,
-            HeldStep::Publishing(window) => {
-                for publishing in window {
+            HeldStep::Publishing(all) => {
+                for publishing in all {
                     publishing.confirmed().await;
                 }
                 // They may all have been confirmed at once.

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use self::queue::{Content, Mode, Published, Publishing, Queue, failed, publish_all};
-pub(crate) use self::queue::{HoldEnd, Lookup, Parcel};
+pub(crate) use self::queue::{HoldEnd, Lookup, Parcel, PublishWindow};
 use super::link::NodeLink;
 
 /// How much may queue for lookups, in messages and in bytes. More is refused: it would have to wait without bound. What is
@@ -183,7 +183,12 @@ impl Outbox {
     }
 
     /// Does what is to be done next about what was held, as far as nothing has to be awaited.
-    pub(crate) fn next(&self, backplane: &Arc<dyn Backplane>, link: &NodeLink) -> HeldStep {
+    pub(crate) fn next(
+        &self,
+        backplane: &Arc<dyn Backplane>,
+        link: &NodeLink,
+        window: &mut PublishWindow,
+    ) -> HeldStep {
         let mut queue = self.queue.lock();
         if !matches!(queue.mode, Mode::Holding { .. }) {
             return HeldStep::Done;
@@ -196,13 +201,14 @@ impl Outbox {
             Some(Content::Held(_)) => return HeldStep::LookUp(queue.lookups()),
             Some(Content::Ready(_)) | None => {}
         }
-        let window = queue.publish_window(backplane, link);
+        let publishing = queue.publish_window(backplane, link, window);
+        window.grow(queue.entries.len());
         if queue.entries.is_empty() {
             // What is sent next goes out behind the window, which has taken its place.
             queue.mode = Mode::Open;
             self.note_state(&queue);
         }
-        HeldStep::Publishing(window)
+        HeldStep::Publishing(publishing)
     }
 
     fn push(&self, queue: &mut Queue, content: Content, bytes: usize) -> Sending {

@@ -174,7 +174,7 @@ async fn a_send_that_is_awaited_delays_nobody_and_can_wait_until_it_is_published
 }
 
 #[tokio::test(start_paused = true)]
-async fn hubs_hold_their_messages_by_themselves() {
+async fn a_hub_that_holds_nothing_fails_at_once_and_goes_on_at_once_afterwards() {
     let network = hubward_backplane::InMemoryNetwork::new();
     let store = crate::testing::faulty_store::FaultyStore::new();
     let start = async |id: &str, outage| {

@@ -19,10 +19,13 @@ use crate::cluster::link::NodeLink;
 const MESSAGE_BYTES: usize = 256;
 const NAME_BYTES: usize = 64;
 
-/// How much of what was held is published before its confirmations are awaited: enough for the way to the broker, and so
-/// little that who sends meanwhile hardly waits for the lock.
-const WINDOW_MESSAGES: usize = 256;
-const WINDOW_BYTES: usize = 256 * 1024;
+/// How many messages that were held are published before their confirmations are awaited: at first enough for the way to the
+/// broker, and so few that who sends meanwhile hardly waits for the lock.
+const FIRST_MESSAGES: usize = 256;
+const MOST_MESSAGES: usize = 4096;
+
+/// What bounds a window in bytes, for each of its messages.
+const BYTES_PER_MESSAGE: usize = 1024;
 
 /// How many messages that were held have their recipients looked up at once.
 const LOOKUPS_AT_ONCE: usize = 64;
@@ -88,6 +91,14 @@ pub(super) enum Content {
     Ready(Result<Vec<Parcel>, SendError>),
 }
 
+/// How much of what was held is published at once. It grows, and where the hub sends faster than that is confirmed it is all
+/// there is, so that publishing comes to an end.
+pub(crate) struct PublishWindow {
+    messages: usize,
+    /// How many messages were left behind the last one.
+    left: usize,
+}
+
 /// A message that was held and is published.
 pub(crate) struct Publishing {
     confirmations: Vec<Confirmation>,
@@ -145,7 +156,7 @@ impl Queue {
 
     /// Returns the first lookups, with the numbers of their entries.
     pub(super) fn lookups(&self) -> Vec<(u64, Lookup)> {
-        let window = self.entries.iter().take(WINDOW_MESSAGES).enumerate();
+        let window = self.entries.iter().take(FIRST_MESSAGES).enumerate();
         let held = window.filter_map(|(place, entry)| match &entry.content {
             Content::Held(lookup) => Some((self.first + place as u64, lookup.clone())),
             Content::LookingUp | Content::Ready(_) => None,
@@ -158,9 +169,10 @@ impl Queue {
         &mut self,
         backplane: &Arc<dyn Backplane>,
         link: &NodeLink,
+        size: &PublishWindow,
     ) -> Vec<Publishing> {
         let (mut window, mut bytes) = (Vec::new(), 0);
-        while window.len() < WINDOW_MESSAGES && bytes < WINDOW_BYTES {
+        while size.has_room_for(window.len(), bytes) {
             let Some((entry, parcels)) = self.pop_ready() else { break };
             let parcels = match parcels {
                 Ok(parcels) => parcels,
@@ -181,6 +193,25 @@ impl Queue {
             }
         }
         window
+    }
+}
+
+impl Default for PublishWindow {
+    fn default() -> Self {
+        Self { messages: FIRST_MESSAGES, left: usize::MAX }
+    }
+}
+
+impl PublishWindow {
+    fn has_room_for(&self, messages: usize, bytes: usize) -> bool {
+        messages < self.messages && bytes < self.messages.saturating_mul(BYTES_PER_MESSAGE)
+    }
+
+    /// Grows for what is left.
+    pub(super) fn grow(&mut self, left: usize) {
+        self.messages =
+            if left < self.left { self.messages.saturating_mul(2).min(MOST_MESSAGES) } else { usize::MAX };
+        self.left = left;
     }
 }
 

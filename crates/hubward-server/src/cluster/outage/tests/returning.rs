@@ -184,7 +184,7 @@ async fn what_the_backplane_refuses_because_of_another_interruption_stays_held_w
         assert!(mail.len() < published, "{mail:?}");
         link.resume();
         publish_in_turn(engine, &inner, link.watch()).await;
-        assert!(matches!(engine.outbox.next(&inner, link), HeldStep::Done));
+        assert!(matches!(engine.outbox.next(&inner, link, &mut PublishWindow::default()), HeldStep::Done));
         mail.extend(received(&cluster.there));
         assert_eq!(mail, BY_EVERY_SELECTOR);
         assert_eq!(received(&cluster.unknown), ["a", "b", "8"]);
@@ -213,4 +213,26 @@ async fn a_backplane_that_fails_or_panics_once_the_link_is_whole_fails_its_messa
     assert_eq!(cluster.node.node.discarded_messages(), 2);
     cluster.hub().all().send("5", ()).await.unwrap();
     assert_eq!(received(&cluster.there), ["5"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_sends_faster_than_one_window_is_confirmed_is_not_held_for_ever() {
+    let hold = || hub_with(Outage::Hold { max_bytes: 64 << 20, max_wait: Duration::from_secs(60) });
+    let cluster = Cluster::start_with(hold).await;
+    interrupt(&cluster.node);
+    for number in 0..300 {
+        drop(cluster.hub().group("g").send(&number.to_string(), ()));
+    }
+    resume(&cluster.node);
+    let mut sent = 300;
+    // Between any two windows comes more than the first one takes.
+    while cluster.node.engine.outbox.expires_at().is_some() {
+        for _ in 0..400 {
+            drop(cluster.hub().group("g").send(&sent.to_string(), ()));
+            sent += 1;
+        }
+        assert!(sent < 20_000, "it is held for ever");
+        tokio::task::yield_now().await;
+        received(&cluster.there);
+    }
 }
