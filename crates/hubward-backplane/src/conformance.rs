@@ -163,6 +163,7 @@ macro_rules! node_registry_suite {
     ($fixture:expr) => {
         $crate::suite_tests! { $fixture, node_registry::lives,
             a_node_is_listed_from_its_announcement_until_it_leaves,
+            a_node_is_listed_with_the_load_of_its_last_heartbeat,
             a_later_life_has_a_greater_epoch,
             of_two_nodes_with_one_id_the_second_is_refused,
             a_node_without_heartbeats_dies_and_one_with_them_lives,

@@ -69,7 +69,8 @@ pub use group_store::{
 };
 pub use memory::{InMemoryBackplane, InMemoryNetwork, InMemoryStore};
 pub use node_registry::{
-    LiveNode, MAX_SWEPT_AT_ONCE, NodeEvent, NodeEvents, NodeInfo, NodeRegistry, RegistryError, Sweep,
+    LiveNode, MAX_SWEPT_AT_ONCE, NodeEvent, NodeEvents, NodeInfo, NodeLoad, NodeRegistry, RegistryError,
+    Sweep,
 };
 pub use owner::{Epoch, Owner};
 pub use topic::Topic;

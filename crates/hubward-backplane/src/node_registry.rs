@@ -27,12 +27,12 @@ pub trait NodeRegistry: Send + Sync + 'static {
     /// [`RegistryError::DuplicateId`] while another node of this id lives; otherwise if it could not be recorded.
     fn announce(&self, node: NodeInfo) -> BoxFuture<'_, Result<Epoch, RegistryError>>;
 
-    /// Reports that a node still lives. It is due within [`lease`](Self::lease) of the last one.
+    /// Reports that a node still lives, and how busy it is. It is due within [`lease`](Self::lease) of the last one.
     ///
     /// # Errors
     ///
     /// [`RegistryError::Fenced`] if this life has ended; otherwise if it could not be recorded.
-    fn heartbeat(&self, owner: &Owner) -> BoxFuture<'_, Result<(), RegistryError>>;
+    fn heartbeat(&self, owner: &Owner, load: NodeLoad) -> BoxFuture<'_, Result<(), RegistryError>>;
 
     /// Ends a node's life: it leaves. What it still holds in the store is swept. It is not an error if that life has
     /// ended already.
@@ -81,6 +81,21 @@ pub struct NodeInfo {
     pub hubs: Vec<HubName>,
 }
 
+/// How busy a node is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct NodeLoad {
+    /// How many connections it has, of all hubs.
+    pub connections: u64,
+}
+
+impl NodeLoad {
+    /// Makes one of so many connections.
+    pub fn new(connections: u64) -> Self {
+        Self { connections }
+    }
+}
+
 /// A node that lives.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LiveNode {
@@ -88,6 +103,8 @@ pub struct LiveNode {
     pub info: NodeInfo,
     /// Its life.
     pub epoch: Epoch,
+    /// What it reported with its last heartbeat; nothing before the first one.
+    pub load: NodeLoad,
 }
 
 impl LiveNode {

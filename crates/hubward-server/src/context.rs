@@ -1,16 +1,17 @@
 //! What the hubs of one node share: its id, the way to the other nodes, the group store, and where tasks run. It
 //! knows no hub, so that a hub can hold it without the node being held by its own hubs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hubward_backplane::{
-    Backplane, Body, BoxFuture, Envelope, GroupStore, InMemoryStore, NodeRegistry, Owner, Topic,
+    Backplane, Body, BoxFuture, Envelope, GroupStore, InMemoryStore, NodeInfo, NodeLoad, NodeRegistry, Owner,
+    Topic,
 };
 use hubward_hub::{SendError, Sending};
-use hubward_types::{NodeId, brief_causes};
+use hubward_types::{HubName, NodeId, brief_causes};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,10 @@ pub struct NodeContext {
     pub(crate) store: Arc<dyn GroupStore>,
     /// `None` where the store is this node's alone.
     pub(crate) registry: Option<Arc<dyn NodeRegistry>>,
+    /// Where other nodes reach this one, where they need to.
+    address: OnceLock<String>,
+    /// How many connections the node had when that was counted last, for its heartbeats.
+    connections: AtomicU64,
     /// This node in its present life.
     owner: watch::Sender<Owner>,
     pub(crate) link: NodeLink,
@@ -77,6 +82,8 @@ impl NodeContext {
         let tasks = TaskTracker::new();
         Arc::new(Self {
             owner: watch::Sender::new(Owner::alone(id.clone())),
+            address: OnceLock::new(),
+            connections: AtomicU64::new(0),
             id,
             subscriptions: Subscriptions::new(backplane.clone()),
             backplane,
@@ -185,6 +192,26 @@ impl NodeContext {
             Poll::Ready(done) => Ok(done),
             Poll::Pending => self.tasks.spawn(running).await,
         }
+    }
+
+    /// Sets where other nodes reach this one. Once set, it stays.
+    pub fn set_address(&self, address: String) {
+        let _ = self.address.set(address);
+    }
+
+    /// What the node announces, with these hubs.
+    pub(crate) fn info(&self, hubs: &[HubName]) -> NodeInfo {
+        NodeInfo { id: self.id.clone(), address: self.address.get().cloned(), hubs: hubs.to_vec() }
+    }
+
+    /// Notes how many connections the node has.
+    pub(crate) fn count_connections(&self, connections: usize) {
+        self.connections.store(connections as u64, Ordering::Relaxed);
+    }
+
+    /// How busy the node was when that was noted last.
+    pub(crate) fn load(&self) -> NodeLoad {
+        NodeLoad::new(self.connections.load(Ordering::Relaxed))
     }
 
     /// Returns a number that no other connection of this node has.

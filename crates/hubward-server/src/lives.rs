@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use hubward_backplane::{NodeInfo, Owner, RegistryError};
+use hubward_backplane::{Owner, RegistryError};
 use hubward_types::{HubName, brief_causes};
 use tokio::time::Instant;
 
@@ -26,13 +26,12 @@ pub(crate) async fn announce(context: &NodeContext, hubs: &[HubName]) -> Result<
     let Some(registry) = &context.registry else { return Ok(()) };
     let owner = context.owner();
     if owner != Owner::alone(context.id.clone()) {
-        match registry.heartbeat(&owner).await {
+        match registry.heartbeat(&owner, context.load()).await {
             Err(RegistryError::Fenced) => {}
             alive => return alive,
         }
     }
-    let info = NodeInfo { id: context.id.clone(), address: None, hubs: hubs.to_vec() };
-    let epoch = registry.announce(info).await?;
+    let epoch = registry.announce(context.info(hubs)).await?;
     context.set_owner(Owner { node: context.id.clone(), epoch });
     Ok(())
 }
@@ -44,7 +43,7 @@ pub(crate) async fn outlast_shutdown(context: &NodeContext) {
     loop {
         let begun = Instant::now();
         // Nothing is restored any more where it has failed.
-        let _ = tokio::time::timeout(interval, registry.heartbeat(&context.owner())).await;
+        let _ = tokio::time::timeout(interval, registry.heartbeat(&context.owner(), context.load())).await;
         context.last_heartbeat.note(begun);
         tokio::time::sleep(jittered(interval)).await;
     }
@@ -94,8 +93,11 @@ async fn keep_alive(context: Weak<NodeContext>, interval: Duration, hubs: WeakHu
         let Some(context) = context.upgrade() else { return };
         let Some(registry) = &context.registry else { return };
         let begun = Instant::now();
+        let engines = hubs.iter().filter_map(|(_, engine)| engine.upgrade());
+        context.count_connections(engines.map(|engine| engine.connection_count()).sum());
         // One that hangs is given up, so that the next one is not late.
-        let beaten = match tokio::time::timeout(interval, registry.heartbeat(&context.owner())).await {
+        let heartbeat = registry.heartbeat(&context.owner(), context.load());
+        let beaten = match tokio::time::timeout(interval, heartbeat).await {
             Ok(Err(RegistryError::Fenced)) => begin_anew(&context, interval, &hubs).await,
             Ok(beaten) => beaten,
             Err(_) => Err(RegistryError::Unavailable(None)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use hubward_backplane::{BackplaneError, BoxFuture, RegistryError, Topic};
+use hubward_backplane::{BackplaneError, BoxFuture, LiveNode, RegistryError, Topic};
 use hubward_types::{HubName, NodeId, brief_causes};
 
 use crate::cluster::receiver::EnvelopeReceiver;
@@ -61,6 +61,17 @@ impl Node {
     /// Returns the node's id.
     pub fn id(&self) -> &NodeId {
         &self.context.id
+    }
+
+    /// Lists the nodes that live, this one included; none where it shares nothing with others.
+    ///
+    /// # Errors
+    /// [`RegistryError`] where the record of them cannot be read.
+    pub async fn nodes(&self) -> Result<Vec<LiveNode>, RegistryError> {
+        match &self.context.registry {
+            Some(registry) => registry.list().await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Returns the hub of this name.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
-use hubward_backplane::{Backplane, GroupStore, NodeRegistry};
+use hubward_backplane::{Backplane, GroupStore, LiveNode, NodeRegistry, RegistryError};
 use hubward_hub::{Hub, HubBuildError, HubHandle};
 use hubward_server::{
     Engine, HubAcceptor, HubClaims, Node, NodeContext, NodeStores, RawClaims, StartError, UnknownPolicy,
@@ -42,6 +42,7 @@ impl Hubward {
     pub fn builder() -> Builder {
         Builder {
             node: None,
+            address: None,
             authenticator: Authenticator::none(),
             policies: Policies::new(),
             duplicate_policy: None,
@@ -94,6 +95,15 @@ impl Hubward {
         self.node.id()
     }
 
+    /// Lists the nodes of the cluster that live, this one included, each with its address, its hubs and how many connections
+    /// it had at its last heartbeat. Empty where the node shares nothing with others.
+    ///
+    /// # Errors
+    /// [`RegistryError`] where the record of them cannot be read.
+    pub async fn nodes(&self) -> Result<Vec<LiveNode>, RegistryError> {
+        self.node.nodes().await
+    }
+
     /// Announces the node and joins the others. A node that shares nothing with others need not be started. It may be
     /// called again after it failed or was cancelled.
     ///
@@ -117,6 +127,7 @@ pub type HubPath = String;
 /// Builds a node. Made by [`Hubward::builder`].
 pub struct Builder {
     node: Option<NodeId>,
+    address: Option<String>,
     authenticator: Authenticator,
     policies: Policies,
     /// The first name of a policy that was defined before.
@@ -240,6 +251,13 @@ impl Builder {
         self
     }
 
+    /// Sets where other nodes reach this one, such as `10.0.0.7:9000`: it is announced with the node, for
+    /// [`Hubward::nodes`]. Default: none.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
     /// Sets the keys that connection tokens are sealed with; the nodes of a cluster share them. Default: a random key.
     pub fn connection_token_keys(mut self, keys: KeyRing) -> Self {
         self.keys = Some(keys);
@@ -296,6 +314,9 @@ impl Builder {
         let id = self.node.unwrap_or_else(|| hubward_auth::random_id().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);
         let context = NodeContext::new(id.clone(), self.backplane, stores);
+        if let Some(address) = self.address {
+            context.set_address(address);
+        }
         let connections = hubward_transport::ConnectionManager::new(
             id,
             keys,

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use crate::node_registry::{LiveNode, NodeEvent, NodeEvents, NodeInfo, RegistryError};
+use crate::node_registry::{LiveNode, NodeEvent, NodeEvents, NodeInfo, NodeLoad, RegistryError};
 use crate::owner::{Epoch, Owner};
 
 /// Events that a watcher may be behind; one that is further behind is notified that it missed some.
@@ -52,7 +52,7 @@ impl Nodes {
             return Err(RegistryError::DuplicateId { node: info.id });
         }
         state.last_epoch += 1;
-        let node = LiveNode { info, epoch: Epoch::new(state.last_epoch) };
+        let node = LiveNode { info, epoch: Epoch::new(state.last_epoch), load: NodeLoad::default() };
         state.live.insert(node.info.id.clone(), Live { node: node.clone(), heard: now });
         let epoch = node.epoch;
         // Under the lock, so that the events are in the order of the changes. Without watchers nobody needs it.
@@ -60,12 +60,13 @@ impl Nodes {
         Ok(epoch)
     }
 
-    pub(super) fn heartbeat(&self, owner: &Owner) -> Result<(), RegistryError> {
+    pub(super) fn heartbeat(&self, owner: &Owner, load: NodeLoad) -> Result<(), RegistryError> {
         let now = Instant::now();
         let mut state = self.state.write();
         self.notice_deaths(&mut state, now);
         let live = state.live.get_mut(&owner.node).filter(|live| live.node.epoch == owner.epoch);
-        live.ok_or(RegistryError::Fenced)?.heard = now;
+        let live = live.ok_or(RegistryError::Fenced)?;
+        (live.heard, live.node.load) = (now, load);
         Ok(())
     }
 

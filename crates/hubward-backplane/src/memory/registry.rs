@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, ready};
 use super::records::Records;
 use super::store::InMemoryStore;
 use crate::node_registry::{
-    LiveNode, MAX_SWEPT_AT_ONCE, NodeEvents, NodeInfo, NodeRegistry, RegistryError, Sweep,
+    LiveNode, MAX_SWEPT_AT_ONCE, NodeEvents, NodeInfo, NodeLoad, NodeRegistry, RegistryError, Sweep,
 };
 use crate::owner::{Epoch, Owner};
 
@@ -17,8 +17,8 @@ impl NodeRegistry for InMemoryStore {
         ready(self.records.nodes.announce(node)).boxed()
     }
 
-    fn heartbeat(&self, owner: &Owner) -> BoxFuture<'_, Result<(), RegistryError>> {
-        ready(self.records.nodes.heartbeat(owner)).boxed()
+    fn heartbeat(&self, owner: &Owner, load: NodeLoad) -> BoxFuture<'_, Result<(), RegistryError>> {
+        ready(self.records.nodes.heartbeat(owner, load)).boxed()
     }
 
     fn withdraw(&self, owner: &Owner) -> BoxFuture<'_, Result<(), RegistryError>> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::stream;
-use hubward_backplane::{Epoch, LiveNode, NodeEvent, NodeEvents, Owner};
+use hubward_backplane::{Epoch, LiveNode, NodeEvent, NodeEvents, NodeLoad, Owner};
 use hubward_types::NodeId;
 use parking_lot::Mutex;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -150,7 +150,10 @@ fn read(event: &[u8]) -> Option<NodeEvent> {
     let end = length.checked_add(colon + 1)?;
     let node = NodeId::from(std::str::from_utf8(rest.get(colon + 1..end)?).ok()?);
     match kind {
-        b"joined" => Some(NodeEvent::Joined(LiveNode { info: unpack(node, rest.get(end..)?).ok()?, epoch })),
+        b"joined" => {
+            let (info, load) = (unpack(node, rest.get(end..)?).ok()?, NodeLoad::default());
+            Some(NodeEvent::Joined(LiveNode { info, epoch, load }))
+        }
         b"left" => Some(NodeEvent::Left(Owner { node, epoch })),
         b"died" => Some(NodeEvent::Died(Owner { node, epoch })),
         _ => None,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hubward_backplane::{
-    BoxFuture, Epoch, LiveNode, MAX_SWEPT_AT_ONCE, NodeEvents, NodeInfo, NodeRegistry, Owner, RegistryError,
-    Sweep,
+    BoxFuture, Epoch, LiveNode, MAX_SWEPT_AT_ONCE, NodeEvents, NodeInfo, NodeLoad, NodeRegistry, Owner,
+    RegistryError, Sweep,
 };
 use hubward_types::NodeId;
 
@@ -46,14 +46,14 @@ impl NodeRegistry for RedisStore {
         })
     }
 
-    fn heartbeat(&self, owner: &Owner) -> Call<'_, ()> {
+    fn heartbeat(&self, owner: &Owner, load: NodeLoad) -> Call<'_, ()> {
         let owner = owner.clone();
         Box::pin(async move {
             let beat = self.register(
                 |scripts| &scripts.heartbeat,
                 |call| {
                     add_owner(call, &owner);
-                    call.arg(milliseconds(self.redis.lease));
+                    call.arg(milliseconds(self.redis.lease)).arg(load.connections);
                 },
             );
             beat.await.map(|_| ())
@@ -70,7 +70,7 @@ impl NodeRegistry for RedisStore {
     fn list(&self) -> Call<'_, Vec<LiveNode>> {
         Box::pin(async move {
             let mut reply = self.register(|scripts| &scripts.list, |_| ()).await?;
-            let mut nodes = Vec::with_capacity(reply.left() / 3);
+            let mut nodes = Vec::with_capacity(reply.left() / 4);
             while reply.left() > 0 {
                 nodes.push(live_node(&mut reply).map_err(registry_error)?);
             }
@@ -107,5 +107,6 @@ impl NodeRegistry for RedisStore {
 fn live_node(reply: &mut ScriptReply) -> Result<LiveNode, RedisFailure> {
     let node = NodeId::from(reply.expect_text()?);
     let epoch = Epoch::new(reply.expect_number()?);
-    Ok(LiveNode { info: unpack(node, &reply.expect_bytes()?)?, epoch })
+    let load = NodeLoad::new(reply.expect_number()?);
+    Ok(LiveNode { info: unpack(node, &reply.expect_bytes()?)?, epoch, load })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward_backplane::{
-    BoxFuture, Epoch, LiveNode, NodeEvents, NodeInfo, NodeRegistry, Owner, RegistryError, Sweep,
+    BoxFuture, Epoch, LiveNode, NodeEvents, NodeInfo, NodeLoad, NodeRegistry, Owner, RegistryError, Sweep,
 };
 
 use super::in_call_time;
@@ -24,8 +24,8 @@ impl NodeRegistry for BoundedRegistry {
         bounded(self.0.announce(node))
     }
 
-    fn heartbeat(&self, owner: &Owner) -> Call<'_, ()> {
-        bounded(self.0.heartbeat(owner))
+    fn heartbeat(&self, owner: &Owner, load: NodeLoad) -> Call<'_, ()> {
+        bounded(self.0.heartbeat(owner, load))
     }
 
     fn withdraw(&self, owner: &Owner) -> Call<'_, ()> {

@@ -1,7 +1,7 @@
 //! Tests that no call waits for ever, in paused time.
 
 use hubward_backplane::{
-    BackplaneError, Body, Member, NodeInfo, OpenConnection, RegistryError, StoreError, Topic,
+    BackplaneError, Body, Member, NodeInfo, NodeLoad, OpenConnection, RegistryError, StoreError, Topic,
 };
 use hubward_hub::Hub;
 use hubward_types::{ConnectionId, GroupName, HubName, UserId};
@@ -87,7 +87,7 @@ async fn every_call_of_a_node_registry_that_hangs_fails() {
     let info = NodeInfo { id: "other".into(), address: None, hubs: Vec::new() };
     let error = fails("announce", registry.announce(info)).await;
     assert!(matches!(error, RegistryError::Unavailable(Some(_))));
-    fails("heartbeat", registry.heartbeat(&node.engine.context.owner())).await;
+    fails("heartbeat", registry.heartbeat(&node.engine.context.owner(), NodeLoad::default())).await;
 }
 
 #[tokio::test(start_paused = true)]

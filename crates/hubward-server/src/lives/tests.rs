@@ -249,3 +249,18 @@ async fn what_is_asked_again_of_a_node_that_is_back_waits_for_its_confirmation()
     }
     assert_eq!(confirmed.load(Ordering::SeqCst), 0, "nobody has confirmed anything");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_reports_how_many_connections_the_node_has() {
+    let (node, _other) = TestNode::start_two(hub).await;
+    let load = async || {
+        let nodes = node.engine.context.registry.as_ref().unwrap().list().await.unwrap();
+        nodes.into_iter().find(|live| live.info.id == *node.node.id()).unwrap().load.connections
+    };
+    assert_eq!(load().await, 0);
+    for id in ["c1", "c2"] {
+        node.open(&handle(id)).await;
+    }
+    pass(LEASE / HEARTBEATS_PER_LEASE).await;
+    assert_eq!(load().await, 2);
+}

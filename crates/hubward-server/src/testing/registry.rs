@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hubward_backplane::{
-    Epoch, InMemoryStore, LiveNode, NodeEvents, NodeInfo, NodeRegistry, Owner, RegistryError, Sweep,
+    Epoch, InMemoryStore, LiveNode, NodeEvents, NodeInfo, NodeLoad, NodeRegistry, Owner, RegistryError, Sweep,
 };
 use parking_lot::Mutex;
 
@@ -48,13 +48,13 @@ impl NodeRegistry for FaultyRegistry {
         })
     }
 
-    fn heartbeat(&self, owner: &Owner) -> BoxFuture<'_, Result<(), RegistryError>> {
+    fn heartbeat(&self, owner: &Owner, load: NodeLoad) -> BoxFuture<'_, Result<(), RegistryError>> {
         let owner = owner.clone();
         Box::pin(async move {
             if self.heartbeats.pass().await {
                 return Err(RegistryError::Unavailable(None));
             }
-            self.inner.heartbeat(&owner).await
+            self.inner.heartbeat(&owner, load).await
         })
     }
 

@@ -7,7 +7,7 @@ use crate::conformance::cancelling::{drop_after, for_each_await};
 use crate::conformance::stores::{LONG, NewStores, Stores, announce};
 use crate::conformance::wait::eventually;
 use crate::group_store::Member;
-use crate::node_registry::{NodeInfo, RegistryError};
+use crate::node_registry::{NodeInfo, NodeLoad, RegistryError};
 
 pub async fn an_announcement_that_was_dropped_keeps_its_id_for_no_longer_than_a_lease(new: &NewStores) {
     for_each_await(async |polls| {
@@ -30,8 +30,8 @@ pub async fn a_heartbeat_or_a_leave_that_was_dropped_may_be_repeated(new: &NewSt
     let stores = new(LONG);
     for_each_await(async |polls| {
         let owner = announce(&stores, "node-1").await;
-        let heard = drop_after(polls, stores.nodes.heartbeat(&owner)).await.is_some();
-        stores.nodes.heartbeat(&owner).await.expect("it lives");
+        let heard = drop_after(polls, stores.nodes.heartbeat(&owner, NodeLoad::default())).await.is_some();
+        stores.nodes.heartbeat(&owner, NodeLoad::default()).await.expect("it lives");
         let left = drop_after(polls, stores.nodes.withdraw(&owner)).await.is_some();
         stores.nodes.withdraw(&owner).await.expect("it is recorded");
         assert!(ids(&stores).await.is_empty());
@@ -51,7 +51,7 @@ pub async fn a_sweep_that_was_dropped_goes_on_with_the_next_step(new: &NewStores
         wait_for_death(&stores, &second, &first).await;
         let complete = drop_after(polls, stores.nodes.sweep(&first, 10)).await.is_some();
         eventually("everything is swept", async || {
-            stores.nodes.heartbeat(&first).await.expect("it lives");
+            stores.nodes.heartbeat(&first, NodeLoad::default()).await.expect("it lives");
             stores.nodes.sweep(&first, 10).await.expect("it is swept").finished && is_swept(&stores).await
         })
         .await;

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::conformance::stores::{LONG, NewStores, Stores, announce};
 use crate::conformance::wait::{TIMEOUT, eventually};
-use crate::node_registry::{NodeEvent, NodeEvents, NodeInfo, RegistryError};
+use crate::node_registry::{NodeEvent, NodeEvents, NodeInfo, NodeLoad, RegistryError};
 use crate::owner::Owner;
 
 /// A lease that ends within a test, and yet is long enough for a heartbeat on a machine under load.
@@ -23,7 +23,7 @@ pub(super) async fn ids(stores: &Stores) -> Vec<String> {
 /// Waits until a node counts as dead, while another stays alive.
 pub(super) async fn wait_for_death(stores: &Stores, dying: &Owner, survivor: &Owner) {
     eventually("the node counts as dead", async || {
-        stores.nodes.heartbeat(survivor).await.expect("the survivor lives");
+        stores.nodes.heartbeat(survivor, NodeLoad::default()).await.expect("the survivor lives");
         !ids(stores).await.contains(&dying.node.to_string())
     })
     .await;
@@ -59,6 +59,18 @@ pub async fn a_node_is_listed_from_its_announcement_until_it_leaves(new: &NewSto
     assert_eq!(ids(&stores).await, ["node-1"]);
 }
 
+pub async fn a_node_is_listed_with_the_load_of_its_last_heartbeat(new: &NewStores) {
+    let stores = new(LONG);
+    let node = announce(&stores, "node-1").await;
+    let load = async || stores.nodes.list().await.expect("it is read").remove(0).load;
+    assert_eq!(load().await, NodeLoad::default());
+    for connections in [7, 0, 5_000_000_000] {
+        let reported = NodeLoad::new(connections);
+        stores.nodes.heartbeat(&node, reported).await.expect("it lives");
+        assert_eq!(load().await, reported);
+    }
+}
+
 pub async fn a_later_life_has_a_greater_epoch(new: &NewStores) {
     let stores = new(LONG);
     let mut last = announce(&stores, "node-0").await.epoch;
@@ -76,10 +88,10 @@ pub async fn of_two_nodes_with_one_id_the_second_is_refused(new: &NewStores) {
     let info = NodeInfo { id: "node-1".into(), address: None, hubs: vec![] };
     let refused = stores.nodes.announce(info.clone()).await;
     assert!(matches!(refused, Err(RegistryError::DuplicateId { .. })), "{refused:?}");
-    stores.nodes.heartbeat(&first).await.expect("the first lives on");
+    stores.nodes.heartbeat(&first, NodeLoad::default()).await.expect("the first lives on");
     stores.nodes.withdraw(&first).await.expect("it is recorded");
     stores.nodes.announce(info).await.expect("the id is free");
-    let refused = stores.nodes.heartbeat(&first).await;
+    let refused = stores.nodes.heartbeat(&first, NodeLoad::default()).await;
     assert!(matches!(refused, Err(RegistryError::Fenced)), "{refused:?}");
     stores.nodes.withdraw(&first).await.expect("a late leave changes nothing");
     assert_eq!(ids(&stores).await, ["node-1"]);
@@ -89,11 +101,11 @@ pub async fn a_node_without_heartbeats_dies_and_one_with_them_lives(new: &NewSto
     let stores = new(SHORT);
     let (first, second) = (announce(&stores, "node-1").await, announce(&stores, "node-2").await);
     wait_for_death(&stores, &second, &first).await;
-    let refused = stores.nodes.heartbeat(&second).await;
+    let refused = stores.nodes.heartbeat(&second, NodeLoad::default()).await;
     assert!(matches!(refused, Err(RegistryError::Fenced)), "{refused:?}");
     let anew = announce(&stores, "node-2").await;
     assert!(anew.epoch > second.epoch);
-    stores.nodes.heartbeat(&anew).await.expect("it lives anew");
+    stores.nodes.heartbeat(&anew, NodeLoad::default()).await.expect("it lives anew");
     assert_eq!(ids(&stores).await, ["node-1", "node-2"]);
 }
 

@@ -9,6 +9,7 @@ use super::restoring::held;
 use super::sweeping::{join, members, open};
 use crate::conformance::stores::{LONG, NewStores, Stores, announce};
 use crate::group_store::{GroupStore, HeldConnection, Member, Restored, StoreError};
+use crate::node_registry::NodeLoad;
 use crate::owner::Owner;
 
 /// What the store says of who is online, by every method that shows it.
@@ -51,7 +52,7 @@ pub async fn users_of_a_dead_node_are_not_online_whether_or_not_it_was_swept(new
     for _ in 0..2 {
         assert_eq!(online(&*stores.groups, "alice").await, (false, 0, 0, vec![]));
         assert_eq!(online(&*stores.groups, "bob").await, (true, 1, 1, vec!["node-1".into()]));
-        stores.nodes.heartbeat(&first).await.expect("it lives");
+        stores.nodes.heartbeat(&first, NodeLoad::default()).await.expect("it lives");
         while !stores.nodes.sweep(&first, 100).await.expect("it is swept").finished {}
     }
 }

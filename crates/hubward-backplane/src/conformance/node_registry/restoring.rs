@@ -6,6 +6,7 @@ use super::lives::{SHORT, wait_for_death};
 use super::sweeping::{join, members, open};
 use crate::conformance::stores::{LONG, NewStores, Stores, announce};
 use crate::group_store::{HeldConnection, MAX_RESTORED_AT_ONCE, Member, OpenConnection, StoreError};
+use crate::node_registry::NodeLoad;
 use crate::owner::Owner;
 
 pub(super) fn held(connection: &str, user: Option<&str>, groups: &[&str]) -> HeldConnection {
@@ -70,7 +71,7 @@ pub async fn a_node_restores_what_it_holds_before_or_after_it_was_swept(new: &Ne
         let restoring = vec![held("c1", Some("alice"), &["ward:7"])];
         let lost = stores.groups.restore(&anew, restoring).await.expect("it is restored").lost;
         assert!(lost.is_empty());
-        stores.nodes.heartbeat(&first).await.expect("it lives");
+        stores.nodes.heartbeat(&first, NodeLoad::default()).await.expect("it lives");
         stores.nodes.sweep(&first, 10).await.expect("it is swept");
         assert_eq!(members(&stores, "ward:7").await, [Member::Connection("c1".into())].into());
         let owner = stores.groups.owner(&"clinical".into(), &"c1".into()).await.expect("it is read");

@@ -7,7 +7,7 @@ use super::lives::{SHORT, wait_for_death};
 use crate::conformance::stores::{LONG, NewStores, Stores, announce};
 use crate::conformance::wait::eventually;
 use crate::group_store::{Member, OpenConnection, StoreError};
-use crate::node_registry::RegistryError;
+use crate::node_registry::{NodeLoad, RegistryError};
 use crate::owner::Owner;
 
 pub(super) async fn open(stores: &Stores, owner: &Owner, connection: &str, user: Option<&str>) {
@@ -42,7 +42,7 @@ pub async fn the_connections_of_a_dead_node_are_swept_and_no_others(new: &NewSto
         let owner = if number % 2 == 0 { &first } else { &second };
         open(&stores, owner, &format!("c{number}"), Some("alice")).await;
         join(&stores, owner, &format!("c{number}"), "ward:7").await.expect("it is recorded");
-        stores.nodes.heartbeat(&second).await.expect("it lives");
+        stores.nodes.heartbeat(&second, NodeLoad::default()).await.expect("it lives");
     }
     stores
         .groups
@@ -90,8 +90,8 @@ pub async fn one_survivor_sweeps_at_a_time(new: &NewStores) {
         open(&stores, &dying, &format!("c{number}"), None).await;
     }
     let both_live = async || {
-        stores.nodes.heartbeat(&first).await.expect("it lives");
-        stores.nodes.heartbeat(&second).await.expect("it lives");
+        stores.nodes.heartbeat(&first, NodeLoad::default()).await.expect("it lives");
+        stores.nodes.heartbeat(&second, NodeLoad::default()).await.expect("it lives");
     };
     eventually("the node counts as dead", async || {
         both_live().await;

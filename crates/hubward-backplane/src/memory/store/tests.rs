@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 
 use super::*;
 use crate::conformance::stores::Stores;
-use crate::node_registry::{NodeEvent, NodeInfo, NodeRegistry as _, RegistryError, Sweep};
+use crate::node_registry::{NodeEvent, NodeInfo, NodeLoad, NodeRegistry as _, RegistryError, Sweep};
 
 mod as_a_store {
     use super::*;
@@ -144,13 +144,13 @@ async fn a_node_lives_for_exactly_its_lease_after_a_heartbeat() {
     let owner = Owner { node: "node-1".into(), epoch: store.announce(node("node-1")).await.unwrap() };
     for _ in 0..3 {
         tokio::time::advance(Duration::from_secs(10)).await;
-        store.heartbeat(&owner).await.unwrap();
+        store.heartbeat(&owner, NodeLoad::default()).await.unwrap();
     }
     tokio::time::advance(Duration::from_millis(10_001)).await;
     // Fenced at once, though nobody has noticed its death.
     let late = store.add_connection(&"clinical".into(), &"ward:7".into(), &"c1".into(), &owner).await;
     assert!(matches!(late, Err(StoreError::Fenced)), "{late:?}");
-    assert!(matches!(store.heartbeat(&owner).await, Err(RegistryError::Fenced)));
+    assert!(matches!(store.heartbeat(&owner, NodeLoad::default()).await, Err(RegistryError::Fenced)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +177,7 @@ async fn a_sweeper_that_stops_is_followed_by_another_after_a_lease() {
     assert_eq!(store.sweep(second, 1).await.unwrap(), step(0, true), "the first one sweeps");
     for _ in 0..2 {
         tokio::time::advance(Duration::from_secs(6)).await;
-        store.heartbeat(second).await.unwrap();
+        store.heartbeat(second, NodeLoad::default()).await.unwrap();
     }
     assert_eq!(store.sweep(second, 10).await.unwrap(), step(2, true));
 }

@@ -8,7 +8,7 @@ local last = tonumber(redis.call('GET', K .. 'epoch') or '0')
 if epoch <= last then epoch = last + 1 end
 epoch = number(epoch)
 redis.call('SET', K .. 'epoch', epoch)
-redis.call('HSET', K .. 'alive', node, epoch .. ' ' .. number(now + lease))
+redis.call('HSET', K .. 'alive', node, epoch .. ' ' .. number(now + lease) .. ' 0')
 redis.call('HSET', K .. 'nodes', node, info)
 publish('joined', epoch, node, info)
 return { 'OK', epoch }

@@ -24,9 +24,9 @@ local function owned_key(epoch) return K .. 'owned:' .. epoch end
 -- Numbers over 2^53 do not occur; the default format would shorten those over 10^14.
 local function number(value) return string.format('%.0f', value) end
 
--- A life is its epoch, a space, and when its lease ends.
+-- A life is its epoch, a space, when its lease ends, a space, and how many connections it has.
 local function read_life(life)
-  local epoch, lease_end = string.match(life, '^(%d+) (%d+)$')
+  local epoch, lease_end = string.match(life, '^(%d+) (%d+)')
   return epoch, tonumber(lease_end)
 end
 local function lives(node, epoch)

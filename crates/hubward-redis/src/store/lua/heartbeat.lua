@@ -1,7 +1,7 @@
--- node, epoch, lease in ms.
+-- node, epoch, lease in ms, how many connections it has.
 local node, epoch, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 notice_deaths()
 if not lives(node, epoch) then return { 'FENCED' } end
-redis.call('HSET', K .. 'alive', node, epoch .. ' ' .. number(now + lease))
+redis.call('HSET', K .. 'alive', node, epoch .. ' ' .. number(now + lease) .. ' ' .. ARGV[4])
 remove_expired(500)
 return { 'OK' }
