@@ -1,5 +1,6 @@
 //! The group store and node registry in Redis: each change is one script, so one step and one round trip.
 
+mod announced;
 mod calls;
 mod groups;
 mod link;
@@ -13,6 +14,7 @@ mod scripts;
 use std::fmt;
 use std::sync::Arc;
 
+use self::announced::Announced;
 use self::calls::Calls;
 use self::node_watch::NodeWatch;
 use crate::shared::Shared;
@@ -25,12 +27,18 @@ use crate::shared::Shared;
 pub struct RedisStore {
     redis: Arc<Shared>,
     calls: Calls,
+    announced: Announced,
     events: NodeWatch,
 }
 
 impl RedisStore {
     pub(crate) fn new(redis: Arc<Shared>) -> Self {
-        Self { calls: Calls::new(&redis), events: NodeWatch::new(&redis), redis }
+        Self {
+            calls: Calls::new(&redis),
+            announced: Announced::default(),
+            events: NodeWatch::new(&redis),
+            redis,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Redis that restarts: it gives the numbers of its connections anew, to others.
 #![allow(clippy::unwrap_used, reason = "a failure here is to fail a test")]
 
-use hubward_backplane::GroupStore;
-use hubward_redis::Redis;
+use hubward_backplane::{GroupStore, NodeInfo, NodeRegistry, Owner, RegistryError};
+use hubward_redis::{Redis, RedisStore};
 use hubward_testing::redis::{Data, RedisOptions, RedisServer};
 use hubward_testing::{FaultProxy, eventually, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,4 +39,49 @@ async fn a_store_that_connects_again_ends_no_connection_of_others() {
     for other in &mut others {
         ping(other).await;
     }
+}
+
+fn node() -> NodeInfo {
+    NodeInfo { id: "node".into(), address: None, hubs: Vec::new() }
+}
+
+async fn has_ended(store: &RedisStore, life: &Owner) {
+    let is_fenced = async || matches!(store.heartbeat(life).await, Err(RegistryError::Fenced));
+    eventually("the life to have ended", is_fenced).await;
+}
+
+#[tokio::test]
+async fn a_nodes_life_ends_with_the_start_of_the_server_that_it_was_announced_on() {
+    let mut server = RedisServer::start(RedisOptions::default()).await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let store = Redis::url(&format!("redis://{}", proxy.address())).unwrap().build().unwrap().store();
+    let node = node();
+    let mut owner = Owner { node: node.id.clone(), epoch: store.announce(node.clone()).await.unwrap() };
+    // A connection that ends is no end of the server.
+    proxy.interrupt().await;
+    proxy.resume().await;
+    eventually("the store to be connected", async || store.heartbeat(&owner).await.is_ok()).await;
+
+    // All that was recorded is there again, but nobody knows whether that is all.
+    for data in [Data::Kept, Data::Lost] {
+        server.restart(data).await;
+        has_ended(&store, &owner).await;
+        owner.epoch = store.announce(node.clone()).await.unwrap();
+        store.heartbeat(&owner).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_node_begins_anew_where_redis_knows_of_an_earlier_life_of_it() {
+    let mut server = RedisServer::start(RedisOptions::default()).await;
+    let store = Redis::url(&server.url()).unwrap().build().unwrap().store();
+    let announce = async || Owner { node: node().id, epoch: store.announce(node()).await.unwrap() };
+    let earlier = announce().await;
+    server.cli(&["save"]).await;
+    store.withdraw(&earlier).await.unwrap();
+    let later = announce().await;
+    server.kill();
+    server.restart(Data::Kept).await;
+    has_ended(&store, &later).await;
+    store.heartbeat(&announce().await).await.unwrap();
 }

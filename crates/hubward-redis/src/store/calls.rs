@@ -58,6 +58,12 @@ impl Calls {
         self.call(Way::Pooled, script(&self.link.scripts), arguments).await
     }
 
+    /// Returns which start of which server changes go to now.
+    pub(super) async fn server(&self) -> Result<Arc<str>, RedisFailure> {
+        self.start();
+        Ok(self.link.up().await?.server)
+    }
+
     async fn call(
         &self,
         way: Way,

@@ -25,6 +25,8 @@ const POOL_WAIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Up {
     generation: u64,
+    /// Which start of which server it is to.
+    pub(super) server: Arc<str>,
     pub(super) connection: MultiplexedConnection,
     pub(super) pool: Pool,
 }
@@ -140,6 +142,9 @@ impl RedisLink {
         }
         load_scripts(&self.scripts, &mut connection).await?;
         *previous = this_connection(&mut connection, address).await?;
+        let server = start_of_server(&mut connection).await?;
+        // Where it cannot be known, it may be another one each time.
+        let server = server.unwrap_or_else(|| generation.to_string()).into();
         let (info, config) = connector.for_pool(address)?;
         let timeouts = Timeouts {
             wait: Some(POOL_WAIT),
@@ -152,7 +157,7 @@ impl RedisLink {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| RedisFailure::said(error.to_string()))?;
-        Ok(Up { generation, connection, pool })
+        Ok(Up { generation, server, connection, pool })
     }
 }
 
@@ -169,6 +174,15 @@ async fn this_connection(
     let field = |name| info.split_whitespace().find_map(|field| field.strip_prefix(name)).map(str::to_owned);
     let previous = |(id, from)| Previous { server: server.clone(), id, from };
     Ok(field("id=").zip(field("addr=")).map(previous))
+}
+
+/// Asks for what no other start of a server has; `None` where that is not allowed.
+async fn start_of_server(connection: &mut MultiplexedConnection) -> Result<Option<String>, RedisFailure> {
+    let mut info = cmd("INFO");
+    info.arg("server");
+    let info = connection.req_packed_command(&info).await?;
+    let info: String = redis::from_redis_value(info).unwrap_or_default();
+    Ok(info.lines().find_map(|line| line.strip_prefix("run_id:")).map(str::to_owned))
 }
 
 /// Loads all scripts, so that they can be named by their hashes.

@@ -32,6 +32,7 @@ impl NodeRegistry for RedisStore {
         Box::pin(async move {
             self.events.await_subscription().await;
             let info = pack(&node).map_err(registry_error)?;
+            let server = self.calls.server().await.map_err(registry_error)?;
             let announced = self.calls.change(
                 |scripts| &scripts.announce,
                 |call| {
@@ -42,13 +43,20 @@ impl NodeRegistry for RedisStore {
             if reply.status == ScriptStatus::Duplicate {
                 return Err(RegistryError::DuplicateId { node: node.id });
             }
-            registered(reply)?.expect_number().map(Epoch::new).map_err(registry_error)
+            let epoch = registered(reply)?.expect_number().map(Epoch::new).map_err(registry_error)?;
+            self.announced.note(Owner { node: node.id, epoch }, server);
+            Ok(epoch)
         })
     }
 
     fn heartbeat(&self, owner: &Owner, load: NodeLoad) -> Call<'_, ()> {
         let owner = owner.clone();
         Box::pin(async move {
+            let server = self.calls.server().await.map_err(registry_error)?;
+            if self.announced.is_elsewhere(&owner, &server) {
+                self.withdraw(&owner).await?;
+                return Err(RegistryError::Fenced);
+            }
             let beat = self.register(
                 |scripts| &scripts.heartbeat,
                 |call| {
@@ -56,14 +64,20 @@ impl NodeRegistry for RedisStore {
                     call.arg(milliseconds(self.redis.lease)).arg(load.connections);
                 },
             );
-            beat.await.map(|_| ())
+            let beat = beat.await;
+            if matches!(beat, Err(RegistryError::Fenced)) {
+                self.announced.forget(&owner);
+            }
+            beat.map(|_| ())
         })
     }
 
     fn withdraw(&self, owner: &Owner) -> Call<'_, ()> {
         let owner = owner.clone();
         Box::pin(async move {
-            self.register(|scripts| &scripts.withdraw, |call| add_owner(call, &owner)).await.map(|_| ())
+            self.register(|scripts| &scripts.withdraw, |call| add_owner(call, &owner)).await?;
+            self.announced.forget(&owner);
+            Ok(())
         })
     }
 
