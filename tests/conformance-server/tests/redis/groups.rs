@@ -1,11 +1,10 @@
 //! Ten thousand groups, spread over clients and nodes, and nothing left of them.
 
 use futures_util::future::join_all;
-use hubward_testing::redis::RedisServer;
 use hubward_tests::{TestClient, eventually};
 use serde_json::json;
 
-use crate::nodes::{call, receives, text, three_nodes};
+use crate::nodes::{call, lasting_keys, receives, text, three_nodes};
 
 /// Clients of each node, and groups of each client: 10,080 groups in all.
 const CLIENTS: usize = 14;
@@ -14,7 +13,7 @@ const GROUPS: usize = 240;
 #[tokio::test]
 async fn ten_thousand_groups_are_each_reached_from_every_node_and_leave_nothing() {
     let (redis, nodes) = three_nodes().await;
-    let empty = keys(&redis).await;
+    let empty = lasting_keys(&redis).await;
     let mut members = Vec::new();
     for number in 0..3 * CLIENTS {
         members.push(nodes.client(number % 3).await);
@@ -52,7 +51,8 @@ async fn ten_thousand_groups_are_each_reached_from_every_node_and_leave_nothing(
     join_all(leaves).await;
     drop(members);
     drop(senders);
-    eventually("nothing to be left of groups and connections", async || keys(&redis).await == empty).await;
+    eventually("nothing to be left of groups and connections", async || lasting_keys(&redis).await == empty)
+        .await;
     eventually("no subscription to be left of groups", async || {
         let channels = redis.cli(&["pubsub", "channels"]).await;
         !channels.contains("13/")
@@ -71,20 +71,6 @@ async fn call_all(client: &mut TestClient, method: &str, calls: impl Iterator<It
         let completion = client.completion(&call).await;
         assert!(completion.get("error").is_none(), "{method}: {completion}");
     }
-}
-
-/// The keys that do not end by themselves, in order. Of a connection, it stays known for some seconds that its token was
-/// used.
-async fn keys(redis: &RedisServer) -> Vec<String> {
-    let lasting = "
-        local keys = redis.call('KEYS', '*')
-        table.sort(keys)
-        local lasting = {}
-        for _, key in ipairs(keys) do
-            if redis.call('PTTL', key) == -1 then table.insert(lasting, key) end
-        end
-        return lasting";
-    redis.cli(&["eval", lasting, "0"]).await.lines().map(str::to_owned).collect()
 }
 
 #[tokio::test]

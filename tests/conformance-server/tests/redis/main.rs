@@ -9,6 +9,7 @@
 )]
 
 mod apart;
+mod churn;
 mod deaths;
 mod failover;
 mod groups;

@@ -189,6 +189,15 @@ fn note_probes(messages: Vec<Value>, last: &mut [usize]) {
     }
 }
 
+/// Calls a method again and again until it succeeds: the links of nodes to Redis come back one after the other.
+pub(crate) async fn succeeds(client: &mut TestClient, method: &str, arguments: Value) {
+    eventually(method, async || {
+        call(client, "Slow", json!([20, "before the next one"])).await;
+        client.invoke(method, arguments.clone()).await.get("error").is_none()
+    })
+    .await;
+}
+
 /// Waits until a client that is asked again and again returns this. Errors are no answers yet.
 pub(crate) async fn becomes(client: &mut TestClient, method: &str, arguments: Value, expected: Value) {
     let mut completion = Value::Null;
@@ -200,4 +209,18 @@ pub(crate) async fn becomes(client: &mut TestClient, method: &str, arguments: Va
     };
     let is_so = tokio::time::timeout(OUTAGE_TIMEOUT, is_so).await;
     assert!(is_so.is_ok(), "{method} {arguments} is not {expected}, but {completion}");
+}
+
+/// The keys that do not end by themselves, in order. Of a connection, it stays known for some seconds that its token was
+/// used.
+pub(crate) async fn lasting_keys(redis: &RedisServer) -> Vec<String> {
+    let lasting = "
+        local keys = redis.call('KEYS', '*')
+        table.sort(keys)
+        local lasting = {}
+        for _, key in ipairs(keys) do
+            if redis.call('PTTL', key) == -1 then table.insert(lasting, key) end
+        end
+        return lasting";
+    redis.cli(&["eval", lasting, "0"]).await.lines().map(str::to_owned).collect()
 }

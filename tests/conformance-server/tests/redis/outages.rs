@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use hubward_testing::redis::{Data, RedisOptions, RedisServer};
-use hubward_testing::within;
+use hubward_testing::{FaultProxy, within};
 use hubward_tests::TestClient;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::nodes::{Nodes, PREFIX, becomes, call, reach_each_other, receives, text};
+use crate::nodes::{Nodes, PREFIX, becomes, call, reach_each_other, receives, succeeds, text};
 
 /// How long may take what needs no Redis, on a machine that is busy. A call that waits for Redis takes longer.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -22,8 +22,13 @@ struct Members {
 }
 
 async fn start(is_persistent: bool) -> (RedisServer, Members) {
+    start_with_lease(is_persistent, "15000").await
+}
+
+async fn start_with_lease(is_persistent: bool, lease_ms: &str) -> (RedisServer, Members) {
     let redis = RedisServer::start(RedisOptions { is_persistent, ..RedisOptions::default() }).await;
-    let nodes = Nodes::start(3, &redis.url(), PREFIX).await;
+    let arguments = ["--redis", &redis.url(), "--redis-prefix", PREFIX, "--lease", lease_ms];
+    let nodes = Nodes::start_with(3, &arguments).await;
     let mut clients = nodes.clients().await;
     clients.push(nodes.client(0).await);
     for client in &mut clients {
@@ -60,12 +65,7 @@ impl Members {
     async fn are_as_before(mut self, data: Data) {
         // Who has come meanwhile can join.
         let mut late = self.clients.pop().unwrap();
-        let joined = async {
-            while late.invoke("Join", json!(["g"])).await.get("error").is_some() {
-                call(&mut late, "Slow", json!([20, ""])).await;
-            }
-        };
-        within("a join", joined).await;
+        succeeds(&mut late, "Join", json!(["g"])).await;
         self.clients.push(late);
         for node in 0..3 {
             let members = self.clients.len() + usize::from(data == Data::Kept);
@@ -74,13 +74,21 @@ impl Members {
         }
         if data == Data::Lost {
             self.alice.take_received();
-            call(&mut self.clients[1], "AddUser", json!(["alice", "g", null])).await;
+            succeeds(&mut self.clients[1], "AddUser", json!(["alice", "g", null])).await;
         }
         self.clients.push(self.alice);
         reach_each_other(&mut self.clients).await;
         call(&mut self.clients[0], "Leave", json!(["g"])).await;
         let members = self.clients.len() - 1;
         assert_eq!(self.clients[1].result("Count", json!(["g"])).await, members);
+        for node in 0..3 {
+            for change in
+                ["The link to the other nodes is interrupted", "The link to the other nodes is whole again"]
+            {
+                let lines = self.nodes.node(node).log_lines(&["WARN", change]);
+                assert!(lines.len() <= 1, "an outage is logged once each way: {lines:#?}");
+            }
+        }
         self.nodes.have_no_errors();
     }
 }
@@ -136,4 +144,96 @@ async fn redis_that_hangs_for_a_moment_costs_nothing() {
         }
         assert_eq!(text(&mut members.alice).await, text_sent);
     }
+}
+
+#[tokio::test]
+async fn redis_that_was_away_for_longer_than_a_lease_has_all_members_again() {
+    let lease = Duration::from_secs(2);
+    for data in [Data::Kept, Data::Lost] {
+        let (mut redis, mut members) = start_with_lease(true, "2000").await;
+        redis.kill();
+        members.go_on().await;
+        call(&mut members.clients[1], "Slow", json!([2 * lease.as_millis(), "away"])).await;
+        redis.restart(data).await;
+        members.are_as_before(data).await;
+    }
+}
+
+#[tokio::test]
+async fn redis_that_hangs_for_longer_than_a_lease_has_all_members_again() {
+    let lease = Duration::from_secs(2);
+    let (redis, mut members) = start_with_lease(false, "2000").await;
+    redis.pause();
+    members.go_on().await;
+    call(&mut members.clients[1], "Slow", json!([2 * lease.as_millis(), "away"])).await;
+    redis.continue_();
+    members.are_as_before(Data::Kept).await;
+}
+
+/// As a server that writes to its disk once in a second does, or a replica that the last changes had not reached.
+#[tokio::test]
+async fn redis_that_restarts_with_older_data_has_all_members_of_now() {
+    let (mut redis, members) = start(false).await;
+    let Members { nodes, mut clients, .. } = members;
+    let (mut stays, mut goes) = (nodes.client(1).await, nodes.client(1).await);
+    for client in [&mut stays, &mut goes] {
+        call(client, "Join", json!(["before"])).await;
+    }
+    redis.cli(&["save"]).await;
+    let mut comes = nodes.client(1).await;
+    call(&mut comes, "Join", json!(["after"])).await;
+    call(&mut stays, "Leave", json!(["before"])).await;
+    call(&mut stays, "Join", json!(["after"])).await;
+    let gone = goes.id.clone();
+    goes.close().await;
+    becomes(&mut clients[0], "Count", json!(["before"]), json!(0)).await;
+
+    redis.kill();
+    redis.restart(Data::Kept).await;
+    for client in &mut clients {
+        becomes(client, "Count", json!(["before"]), json!(0)).await;
+        becomes(client, "Count", json!(["after"]), json!(2)).await;
+        becomes(client, "GroupsOf", json!([{ "connection": gone }]), json!([])).await;
+    }
+    reach_each_other(&mut clients).await;
+    nodes.have_no_errors();
+}
+
+/// What a node that alone has no Redis sends, until it has.
+#[tokio::test]
+async fn what_is_sent_while_a_node_is_cut_off_comes_in_order_when_it_is_back() {
+    const MESSAGES: usize = 50;
+    let redis = RedisServer::start(RedisOptions::default()).await;
+    let proxy = FaultProxy::start(redis.address()).await;
+    let cut_off = Nodes::start(1, &format!("redis://{}", proxy.address()), PREFIX).await;
+    let others = Nodes::start(2, &redis.url(), PREFIX).await;
+    let (mut sender, mut beside) = (cut_off.client(0).await, cut_off.client(0).await);
+    let mut remote = others.clients().await;
+    for client in remote.iter_mut().chain([&mut beside]) {
+        call(client, "Join", json!(["g"])).await;
+    }
+    for round in 0..3 {
+        if round == 1 {
+            proxy.hold()
+        } else {
+            proxy.interrupt().await
+        }
+        call(&mut sender, "Burst", json!(["g", MESSAGES])).await;
+        for number in 0..MESSAGES {
+            assert_eq!(text(&mut beside).await, number.to_string());
+        }
+        if round == 1 {
+            proxy.release()
+        } else {
+            proxy.resume().await
+        }
+        for client in &mut remote {
+            for number in 0..MESSAGES {
+                assert_eq!(text(client).await, number.to_string());
+            }
+            receives(client, &[]).await;
+        }
+    }
+    cut_off.have_no_errors();
+    others.have_no_errors();
 }
