@@ -196,11 +196,16 @@ pub(super) async fn load_scripts(
         load.arg("SCRIPT").arg("LOAD").arg(script.code());
         pipeline.add_command(load);
     }
-    let loaded: Vec<String> = pipeline.query_async(connection).await?;
-    match loaded.iter().zip(scripts.iter()).all(|(hash, script)| hash == script.hash()) {
-        true => Ok(()),
-        false => Err(RedisFailure::said("Redis has loaded other scripts than it was given")),
+    let replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
+    for (reply, script) in replies.into_iter().zip(scripts.iter()) {
+        // The first refusal is that of all.
+        let hash: String =
+            redis::from_redis_value(reply.extract_error()?).map_err(redis::RedisError::from)?;
+        if hash != script.hash() {
+            return Err(RedisFailure::said("Redis has loaded other scripts than it was given"));
+        }
     }
+    Ok(())
 }
 
 fn notice_end(link: &Weak<RedisLink>, generation: u64, push: &PushKind) {
