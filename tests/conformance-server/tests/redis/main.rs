@@ -17,4 +17,5 @@ mod hostile;
 mod nodes;
 mod outages;
 mod racing;
+mod refusals;
 mod sending;

@@ -48,6 +48,14 @@ impl Nodes {
         Self { nodes }
     }
 
+    /// Starts a node that is to end before it listens, and returns what it says.
+    pub(crate) async fn refused(arguments: &[&str]) -> String {
+        let node = Node::spawn(arguments);
+        let is_over = async || node.process.log().contains("Error:");
+        eventually("the node to end", is_over).await;
+        node.process.log()
+    }
+
     pub(crate) fn node(&mut self, node: usize) -> &mut Node {
         &mut self.nodes[node]
     }
@@ -117,6 +125,14 @@ impl Node {
         let log = self.process.log();
         let lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word)));
         lines.map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the node at {} has logged:\n{}", self.address(), self.process.log());
+        }
     }
 }
 
