@@ -1,7 +1,7 @@
 //! Redis that restarts: it gives the numbers of its connections anew, to others.
 #![allow(clippy::unwrap_used, reason = "a failure here is to fail a test")]
 
-use hubward_backplane::{GroupStore, NodeInfo, NodeRegistry, Owner, RegistryError};
+use hubward_backplane::{GroupStore, NodeInfo, NodeLoad, NodeRegistry, Owner, RegistryError};
 use hubward_redis::{Redis, RedisStore};
 use hubward_testing::redis::{Data, RedisOptions, RedisServer};
 use hubward_testing::{FaultProxy, eventually, within};
@@ -46,7 +46,8 @@ fn node() -> NodeInfo {
 }
 
 async fn has_ended(store: &RedisStore, life: &Owner) {
-    let is_fenced = async || matches!(store.heartbeat(life).await, Err(RegistryError::Fenced));
+    let is_fenced =
+        async || matches!(store.heartbeat(life, NodeLoad::default()).await, Err(RegistryError::Fenced));
     eventually("the life to have ended", is_fenced).await;
 }
 
@@ -60,14 +61,17 @@ async fn a_nodes_life_ends_with_the_start_of_the_server_that_it_was_announced_on
     // A connection that ends is no end of the server.
     proxy.interrupt().await;
     proxy.resume().await;
-    eventually("the store to be connected", async || store.heartbeat(&owner).await.is_ok()).await;
+    eventually("the store to be connected", async || {
+        store.heartbeat(&owner, NodeLoad::default()).await.is_ok()
+    })
+    .await;
 
     // All that was recorded is there again, but nobody knows whether that is all.
     for data in [Data::Kept, Data::Lost] {
         server.restart(data).await;
         has_ended(&store, &owner).await;
         owner.epoch = store.announce(node.clone()).await.unwrap();
-        store.heartbeat(&owner).await.unwrap();
+        store.heartbeat(&owner, NodeLoad::default()).await.unwrap();
     }
 }
 
