@@ -84,13 +84,18 @@ local function remove_user_from(hub, group, user)
     redis.call('ZREM', K .. 'expiring', within(hub) .. within(group) .. user)
   end
 end
--- Removes memberships that have expired, some at a time.
+-- Removes memberships that have expired, some at a time. Of one whose user is missing, as where Redis has evicted it, what is
+-- left goes as well: otherwise it would stay the first of those that have expired.
 local function remove_expired(limit)
   local expired = redis.call('ZRANGEBYSCORE', K .. 'expiring', '-inf', now, 'LIMIT', 0, limit)
   for _, entry in ipairs(expired) do
     local hub, rest = split(entry)
     local group, user = split(rest)
     remove_user_from(hub, group, user)
+    if redis.call('ZREM', K .. 'expiring', entry) == 1 then
+      redis.call('ZREM', group_key(hub, group), 'u' .. user)
+      redis.call('ZREM', expiring_key(hub, group), user)
+    end
   end
 end
 local function groups_of_user(hub, user)
