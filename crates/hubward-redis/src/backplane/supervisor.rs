@@ -29,7 +29,7 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Runs until it is stopped. Dropped, it stops as well.
+    /// Runs until it is stopped. Dropped, as by a runtime that ends, it stops as well.
     pub(super) async fn run(mut self, first: RedisSession) {
         let (mut session, mut backoff) = (first, Backoff::default());
         loop {
@@ -46,7 +46,6 @@ impl Supervisor {
             self.bus.set_up();
             self.subscriber.resumed();
         }
-        self.bus.set_stopped();
     }
 
     /// Returns why the session has ended; `None` where the backplane is stopped.
@@ -99,6 +98,13 @@ impl Supervisor {
             self.bus.losses.note_unsent(expired, &failure);
             wait = backoff.next_wait();
         }
+    }
+}
+
+impl Drop for Supervisor {
+    /// Nobody else sends what is accepted, nor confirms a subscription.
+    fn drop(&mut self) {
+        self.bus.set_stopped();
     }
 }
 

@@ -104,6 +104,7 @@ impl Calls {
         let mut maintenance = self.maintenance.lock();
         while maintenance.try_join_next().is_some() {}
         if maintenance.is_empty() {
+            self.link.reset();
             maintenance.spawn(Arc::clone(&self.link).maintain());
         }
     }

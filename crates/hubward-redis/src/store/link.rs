@@ -78,6 +78,11 @@ impl RedisLink {
         }
     }
 
+    /// Forgets how the link stood: a connection does not outlive its runtime.
+    pub(super) fn reset(&self) {
+        self.state.send_replace(RedisLinkState::New);
+    }
+
     /// Waits until a connection that was found broken has been replaced, and no longer than that.
     pub(super) async fn replaced(&self, broken: &Up, limit: Duration) {
         let mut states = self.state.subscribe();
