@@ -87,5 +87,5 @@ async fn a_node_begins_anew_where_redis_knows_of_an_earlier_life_of_it() {
     server.kill();
     server.restart(Data::Kept).await;
     has_ended(&store, &later).await;
-    store.heartbeat(&announce().await).await.unwrap();
+    store.heartbeat(&announce().await, NodeLoad::default()).await.unwrap();
 }

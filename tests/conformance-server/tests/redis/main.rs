@@ -10,6 +10,7 @@
 
 mod apart;
 mod churn;
+mod costs;
 mod deaths;
 mod failover;
 mod groups;
