@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hubward_backplane::{GroupStore, NodeInfo, NodeRegistry, Owner};
+use hubward_backplane::{GroupStore, NodeInfo, NodeLoad, NodeRegistry, Owner};
 use hubward_redis::Redis;
 use hubward_testing::eventually;
 use hubward_testing::redis::{RedisOptions, RedisServer};
@@ -20,7 +20,7 @@ async fn memberships_whose_user_was_lost_expire() {
     store.add_user(&hub, &group, &"kept".into(), ttl).await.unwrap();
     assert_eq!(server.cli(&["DEL", "{hubward}:1:user:3:hublost"]).await.trim(), "1");
     eventually("nothing to be left but the node", async || {
-        store.heartbeat(&owner).await.unwrap();
+        store.heartbeat(&owner, NodeLoad::default()).await.unwrap();
         let keys = server.cli(&["KEYS", "{hubward}:*"]).await;
         let mut keys: Vec<_> = keys.split_whitespace().collect();
         keys.sort_unstable();
