@@ -51,7 +51,8 @@ impl Nodes {
     /// Starts a node that is to end before it listens, and returns what it says.
     pub(crate) async fn refused(arguments: &[&str]) -> String {
         let node = Node::spawn(arguments);
-        let is_over = async || node.process.log().contains("Error:");
+        // It is written in parts, and ends with the line.
+        let is_over = async || node.process.log().contains("Error:") && node.process.log().ends_with('\n');
         eventually("the node to end", is_over).await;
         node.process.log()
     }
