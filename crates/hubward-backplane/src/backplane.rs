@@ -28,7 +28,8 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 ///
 /// What is published while a node's link is interrupted may be lost. The backplane then notifies the [`Subscriber`], and
 /// again when it has subscribed anew to everything; what to do about the gap is the subscriber's business. It holds no
-/// envelopes for a link that is interrupted: the node's hubs do, each as its options say.
+/// envelopes for a link that is interrupted: the node's hubs do, each as its options say. Those that it had accepted before, and
+/// has not sent, it [hands back](Subscriber::take_back).
 ///
 /// [Time](crate#time) says how long a call may take.
 pub trait Backplane: Send + Sync + 'static {
@@ -95,6 +96,15 @@ pub struct ReceivedEnvelope {
     pub envelope: Bytes,
 }
 
+/// An envelope that was accepted, and has certainly not been sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnsentEnvelope {
+    /// The topic that it has not been published on. Of an envelope for several topics there is one for each.
+    pub topic: Topic,
+    /// The envelope, encoded.
+    pub envelope: Bytes,
+}
+
 /// Receives what other nodes publish. It is called within a tokio runtime. Of an interruption and its end it is notified one
 /// after the other, and never from within a call of the backplane.
 pub trait Subscriber: Send + Sync + 'static {
@@ -106,6 +116,14 @@ pub trait Subscriber: Send + Sync + 'static {
     /// The link to the other nodes is interrupted: from now on envelopes may be missed. A backplane notifies of it before
     /// its own calls fail, so that what is sent meanwhile is held. The reason is for the log.
     fn interrupted(&self, reason: &str);
+
+    /// Takes back what was accepted before the link was interrupted, in its order: other nodes, whose links may be interrupted
+    /// as well, would miss what the backplane sends as soon as its own link is whole. It is called once after
+    /// [`interrupted`](Self::interrupted), when the backplane accepts nothing any more. Returns of each whether it is taken;
+    /// what is not, the backplane sends itself when its link is whole, if that is soon.
+    fn take_back(&self, unsent: Vec<UnsentEnvelope>) -> Vec<bool> {
+        vec![false; unsent.len()]
+    }
 
     /// The link is whole again, and everything is subscribed to anew. What was published since
     /// [`interrupted`](Self::interrupted) may be lost.

@@ -114,7 +114,7 @@ impl Backplane for RedisBackplane {
             let error = BackplaneError::TooLarge { bytes, limit_bytes: MAX_ENVELOPE_BYTES };
             return Box::pin(ready(Err(error)));
         }
-        let channels = topics.iter().map(|topic| self.bus.redis.keys.channel(topic));
+        let channels = topics.into_iter().map(|topic| (self.bus.redis.keys.channel(&topic), topic));
         self.bus.outgoing.push(channels, frame::encode(self.bus.id, &envelope))
     }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::ready;
-use hubward_backplane::{BackplaneError, BoxFuture};
+use hubward_backplane::{BackplaneError, BoxFuture, Topic, UnsentEnvelope};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use super::frame;
 use super::status::{BackplaneStatus, unavailable};
 use crate::error::RedisFailure;
 
@@ -47,6 +48,7 @@ struct Queue {
 
 /// One message for one channel.
 pub(super) struct Publication {
+    pub(super) topic: Topic,
     pub(super) channel: Box<[u8]>,
     pub(super) message: Bytes,
     since: Instant,
@@ -58,7 +60,7 @@ impl Outgoing {
     /// Takes a message for each of some channels, or none of them.
     pub(super) fn push(
         &self,
-        channels: impl Iterator<Item = Box<[u8]>>,
+        channels: impl Iterator<Item = (Box<[u8]>, Topic)>,
         message: Bytes,
     ) -> BoxFuture<'static, Result<(), BackplaneError>> {
         let channels: Vec<_> = channels.collect();
@@ -113,6 +115,27 @@ impl Outgoing {
         }
     }
 
+    /// Offers all that waits to somebody who may hold it. What is not taken goes on waiting.
+    pub(super) fn hand_back(&self, take: impl FnOnce(Vec<UnsentEnvelope>) -> Vec<bool>) {
+        let mut queue = self.queue.lock();
+        queue.bytes = 0;
+        let waiting = std::mem::take(&mut queue.publications);
+        drop(queue);
+        if waiting.is_empty() {
+            return;
+        }
+        let mut taken = take(waiting.iter().map(Publication::unsent).collect()).into_iter();
+        let mut left = Vec::new();
+        for publication in waiting {
+            match taken.next() {
+                // As of any other that was accepted, nobody learns what becomes of it then.
+                Some(true) => publication.finish(Ok(())),
+                _ => left.push(publication),
+            }
+        }
+        self.put_back(left);
+    }
+
     /// Fails what has waited for too long. Returns how many messages.
     pub(super) fn expire(&self, failure: &RedisFailure) -> u64 {
         let (mut queue, mut expired) = (self.queue.lock(), 0);
@@ -156,20 +179,20 @@ impl Queue {
     /// Adds a message for each channel. Returns what to wait for where much waits: the last of them.
     fn add(
         &mut self,
-        channels: Vec<Box<[u8]>>,
+        channels: Vec<(Box<[u8]>, Topic)>,
         message: Bytes,
     ) -> Option<oneshot::Receiver<Result<(), RedisFailure>>> {
         let since = Instant::now();
         let is_much = self.bytes > UNAWAITED_BYTES || self.publications.len() > UNAWAITED_MESSAGES;
         let last = channels.len().checked_sub(1)?;
         let mut published = None;
-        for (place, channel) in channels.into_iter().enumerate() {
+        for (place, (channel, topic)) in channels.into_iter().enumerate() {
             let done = (is_much && place == last).then(|| {
                 let (done, awaited) = oneshot::channel();
                 published = Some(awaited);
                 done
             });
-            self.push(Publication { channel, message: message.clone(), since, done });
+            self.push(Publication { topic, channel, message: message.clone(), since, done });
         }
         published
     }
@@ -189,6 +212,12 @@ impl Queue {
 impl Publication {
     fn bytes(&self) -> usize {
         self.message.len() + self.channel.len() + MESSAGE_BYTES
+    }
+
+    fn unsent(&self) -> UnsentEnvelope {
+        // It was encoded here.
+        let envelope = frame::decode(self.message.clone()).map(|(_, envelope)| envelope).unwrap_or_default();
+        UnsentEnvelope { topic: self.topic.clone(), envelope }
     }
 
     /// Lets the sender know what became of it, if it waits.

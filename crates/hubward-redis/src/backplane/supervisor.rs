@@ -41,6 +41,7 @@ impl Supervisor {
             // First, so that hubs hold what they send when calls begin to fail.
             self.subscriber.interrupted(&failure.to_string());
             self.bus.set_down(&failure);
+            self.bus.outgoing.hand_back(|unsent| self.subscriber.take_back(unsent));
             let Some(next) = self.connect(&mut backoff).await else { break };
             session = next;
             self.bus.set_up();

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use self::queue::{Content, Mode, Published, Publishing, Queue, failed, publish_all};
+use self::queue::{Content, Entry, Mode, Published, Publishing, Queue, failed, publish_all};
 pub(crate) use self::queue::{HoldEnd, Lookup, Parcel, PublishWindow};
 use super::link::NodeLink;
 
@@ -134,6 +134,19 @@ impl Outbox {
             queue.mode = Mode::Holding { since: Instant::now() };
             self.note_state(&queue);
         }
+    }
+
+    /// Takes back what was published before everything that is held, and has not been sent; false where nothing is held. It is
+    /// bounded by what the backplane accepts: as long as it fills the room of what is sent now, that is refused.
+    pub(crate) fn take_back(&self, parcel: Parcel) -> bool {
+        let (mut queue, bytes) = (self.queue.lock(), parcel.bytes());
+        if !matches!(queue.mode, Mode::Holding { .. }) {
+            return false;
+        }
+        // Nobody waits for it any more.
+        let (report, _) = oneshot::channel();
+        queue.put_first(Entry { content: Content::Ready(Ok(vec![parcel])), bytes, report });
+        true
     }
 
     /// Returns when what is held is to be discarded; `None` where nothing is held, or without end.

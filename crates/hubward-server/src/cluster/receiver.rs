@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic};
+use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic, UnsentEnvelope};
 use hubward_transport::{Lines, LogLimit};
 use hubward_types::{HubName, NodeId, brief_display, brief_name};
 
 use crate::cluster::held::{ReceivedFor, ReceivedMessage};
 use crate::cluster::link::{LinkGap, NodeLinkState};
+use crate::cluster::outbox::Parcel;
 use crate::cluster::{holding, outage, remote};
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
@@ -54,6 +55,18 @@ impl EnvelopeReceiver {
             );
         }
         engine
+    }
+
+    /// Holds a message of a hub that was accepted and not sent; false where it is something else, or the hub does not hold it.
+    fn hold_unsent(&self, UnsentEnvelope { topic, envelope }: UnsentEnvelope) -> bool {
+        let hub = match Envelope::decode(&envelope).map(|envelope| envelope.body) {
+            Ok(Body::Deliver { .. }) => topic.hub().cloned(),
+            Ok(Body::DeliverTo { hub, .. }) => Some(hub),
+            // What is asked of other nodes is asked again when the link is whole.
+            _ => None,
+        };
+        let engine = hub.and_then(|hub| self.hub(&hub));
+        engine.is_some_and(|engine| engine.outbox.take_back(Parcel { topics: vec![topic], envelope }))
     }
 
     fn receive(&self, context: &NodeContext, topic: &Topic, envelope: Envelope, envelope_bytes: usize) {
@@ -125,6 +138,13 @@ impl Subscriber for EnvelopeReceiver {
             outage::begin(&context, self.hubs.values().cloned().collect());
         }
         self.engines().for_each(|engine| link_callbacks::interrupted(&engine));
+    }
+
+    fn take_back(&self, unsent: Vec<UnsentEnvelope>) -> Vec<bool> {
+        // The last one first, since each is put before the others.
+        let mut taken: Vec<_> = unsent.into_iter().rev().map(|unsent| self.hold_unsent(unsent)).collect();
+        taken.reverse();
+        taken
     }
 
     fn resumed(&self) {

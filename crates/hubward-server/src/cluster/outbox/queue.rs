@@ -51,7 +51,7 @@ type Confirmation = BoxFuture<'static, Result<(), BackplaneError>>;
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) mode: Mode,
-    /// The number of the first entry.
+    /// The number of the first entry. Numbers wrap around.
     pub(super) first: u64,
     pub(super) entries: VecDeque<Entry>,
     pub(super) bytes: usize,
@@ -107,7 +107,7 @@ pub(crate) struct Publishing {
 
 impl Queue {
     pub(super) fn next_number(&self) -> u64 {
-        self.first + self.entries.len() as u64
+        self.first.wrapping_add(self.entries.len() as u64)
     }
 
     pub(super) fn push(&mut self, content: Content, bytes: usize) -> oneshot::Receiver<Published> {
@@ -131,21 +131,22 @@ impl Queue {
         let Content::Ready(parcels) = &mut front.content else { return None };
         let parcels = std::mem::replace(parcels, Ok(Vec::new()));
         let entry = self.entries.pop_front()?;
-        self.first += 1;
+        self.first = self.first.wrapping_add(1);
         self.bytes -= entry.bytes;
         Some((entry, parcels))
     }
 
-    fn put_back(&mut self, entry: Entry) {
+    /// Puts an entry before all others.
+    pub(super) fn put_first(&mut self, entry: Entry) {
         self.bytes += entry.bytes;
-        self.first -= 1;
+        self.first = self.first.wrapping_sub(1);
         self.entries.push_front(entry);
     }
 
     /// Removes all entries; returns how many they were.
     pub(super) fn discard(&mut self, error: impl Fn() -> SendError) -> usize {
         let entries = std::mem::take(&mut self.entries);
-        self.first += entries.len() as u64;
+        self.first = self.first.wrapping_add(entries.len() as u64);
         self.bytes = 0;
         let discarded = entries.len();
         for entry in entries {
@@ -158,7 +159,7 @@ impl Queue {
     pub(super) fn lookups(&self) -> Vec<(u64, Lookup)> {
         let window = self.entries.iter().take(FIRST_MESSAGES).enumerate();
         let held = window.filter_map(|(place, entry)| match &entry.content {
-            Content::Held(lookup) => Some((self.first + place as u64, lookup.clone())),
+            Content::Held(lookup) => Some((self.first.wrapping_add(place as u64), lookup.clone())),
             Content::LookingUp | Content::Ready(_) => None,
         });
         held.take(LOOKUPS_AT_ONCE).collect()
@@ -187,7 +188,7 @@ impl Queue {
                     window.push(Publishing { confirmations, report: entry.report });
                 }
                 Err(Unsent(parcels)) => {
-                    self.put_back(Entry { content: Content::Ready(Ok(parcels)), ..entry });
+                    self.put_first(Entry { content: Content::Ready(Ok(parcels)), ..entry });
                     break;
                 }
             }

@@ -1,8 +1,10 @@
 //! The return of the link: whom a node waits for, and what happens where it is interrupted again meanwhile.
 
-use hubward_backplane::{BackplaneError, BoxFuture, Order, Subscriber, Topic};
+use hubward_backplane::{BackplaneError, BoxFuture, Frames, Order, Subscriber, Topic, UnsentEnvelope};
+use hubward_proto::{Protocol, encode};
 
 use super::*;
+use crate::cluster::receiver::EnvelopeReceiver;
 use crate::testing::faulty_store::FaultyStore;
 use crate::testing::pass;
 
@@ -22,6 +24,57 @@ async fn what_was_held_goes_out_when_the_others_are_back_as_well() {
     resume(&cluster.other);
     settle().await;
     assert_eq!(received(&cluster.there), [&BY_EVERY_SELECTOR[..], &["9"]].concat());
+}
+
+fn frames(method: &str) -> Frames {
+    let frame = encode::invocation(Protocol::Json, None, method, &()).unwrap();
+    Frames { json: Some(frame.websocket().clone()), messagepack: None }
+}
+
+/// What a backplane has accepted of a hub before an interruption: two messages, and something that is asked again.
+fn unsent(node: &TestNode) -> Vec<UnsentEnvelope> {
+    let (hub, other) = (node.engine.name().clone(), Topic::Node("node-2".into()));
+    let to_client = Body::DeliverTo { hub: hub.clone(), connections: vec!["c1".into()], frames: frames("2") };
+    let bodies = [
+        (Topic::All(hub), Body::Deliver { frames: frames("1"), except: vec![] }),
+        (other.clone(), to_client),
+        (other, Body::ConfirmLink { id: 1 }),
+    ];
+    let unsent = |(topic, body)| UnsentEnvelope { topic, envelope: node.engine.context.envelope(body) };
+    bodies.into_iter().map(unsent).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_backplane_hands_back_goes_out_first_when_the_others_are_back() {
+    for per_topic in [false, true] {
+        let cluster = Cluster::start().await;
+        cluster.node.backplane.per_topic.store(per_topic, std::sync::atomic::Ordering::SeqCst);
+        let receiver = EnvelopeReceiver::new(&cluster.node.engine.context, [&cluster.node.engine]);
+        // A lookup is under way, whose turn is after what was accepted before it.
+        cluster.node.store.querying.hold();
+        drop(cluster.hub().connection("c2").send("a", ()));
+        settle().await;
+        interrupt(&cluster.node);
+        interrupt(&cluster.other);
+        drop(cluster.hub().all().send("3", ()));
+        assert_eq!(receiver.take_back(unsent(&cluster.node)), [true, true, false]);
+        resume(&cluster.node);
+        cluster.node.store.querying.release();
+        settle().await;
+        assert!(received(&cluster.there).is_empty());
+        resume(&cluster.other);
+        settle().await;
+        assert_eq!(received(&cluster.there), ["1", "2", "3"]);
+        assert_eq!(received(&cluster.unknown), ["1", "a", "3"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_holds_nothing_takes_nothing_back() {
+    let cluster = Cluster::start_with(|| hub_with(Outage::Fail)).await;
+    let receiver = EnvelopeReceiver::new(&cluster.node.engine.context, [&cluster.node.engine]);
+    interrupt(&cluster.node);
+    assert_eq!(receiver.take_back(unsent(&cluster.node)), [false; 3]);
 }
 
 #[tokio::test(start_paused = true)]
