@@ -12,13 +12,11 @@ use super::bus::Bus;
 use super::incoming::IncomingMessage;
 use super::session::RedisSession;
 use super::{frame, publisher, subscriptions};
-use crate::backoff::{self, Backoff};
+use crate::backoff::Backoff;
 use crate::error::RedisFailure;
 
 /// How long a stop waits for what is still to be published.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
-/// How long a session has to last for the next one to be tried at once.
-const STEADY: Duration = Duration::from_secs(10);
 /// How many envelopes are delivered in one call, before others have their turn.
 const DELIVERED_AT_ONCE: usize = 1_000;
 
@@ -35,14 +33,12 @@ impl Supervisor {
         loop {
             let began = Instant::now();
             let Some(failure) = self.run_session(session).await else { break };
-            if began.elapsed() >= STEADY {
-                backoff = Backoff::default();
-            }
+            let wait = backoff.next_wait_after(began.elapsed());
             // First, so that hubs hold what they send when calls begin to fail.
             self.subscriber.interrupted(&failure.to_string());
             self.bus.set_down(&failure);
             self.bus.outgoing.hand_back(|unsent| self.subscriber.take_back(unsent));
-            let Some(next) = self.connect(&mut backoff).await else { break };
+            let Some(next) = self.connect(wait, &mut backoff).await else { break };
             session = next;
             self.bus.set_up();
             self.subscriber.resumed();
@@ -75,12 +71,7 @@ impl Supervisor {
     }
 
     /// Connects and subscribes to everything anew, as often as it takes; `None` where the backplane is stopped.
-    async fn connect(&mut self, backoff: &mut Backoff) -> Option<RedisSession> {
-        // At once after a session that was steady; one that was not is not followed by many others.
-        let mut wait = backoff.next_wait();
-        if wait <= backoff::FIRST {
-            wait = Duration::ZERO;
-        }
+    async fn connect(&mut self, mut wait: Duration, backoff: &mut Backoff) -> Option<RedisSession> {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

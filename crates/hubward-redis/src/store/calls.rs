@@ -89,7 +89,7 @@ impl Calls {
                 link::load_scripts(&self.link.scripts, &mut up.connection).await?;
             } else if failure.may_be_repeated() && !left.is_zero() {
                 self.link.report_broken(&up, &failure);
-                self.link.replaced(&up, left.min(BEFORE_REPEATING)).await;
+                self.link.replaced(&up, left).await;
                 tokio::time::sleep(left.min(BEFORE_REPEATING)).await;
             } else {
                 if !failure.is_response() && matches!(way, Way::InOrder) {

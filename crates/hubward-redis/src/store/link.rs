@@ -8,6 +8,7 @@ use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, PushKind, cmd};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::scripts::Scripts;
 use crate::address::Address;
@@ -20,6 +21,8 @@ use crate::shared::Shared;
 const POOL_SIZE: usize = 4;
 /// How long a query waits for one of them.
 const POOL_WAIT: Duration = Duration::from_secs(2);
+/// How long the next connection waits at most: calls that are repeated while servers fail over wait for it.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// A connection that works, as far as is known.
 #[derive(Clone)]
@@ -112,17 +115,19 @@ impl RedisLink {
     pub(super) async fn maintain(self: Arc<Self>) {
         let (mut backoff, mut previous) = (Backoff::default(), None);
         loop {
-            match self.connect(&mut previous).await {
+            let wait = match self.connect(&mut previous).await {
                 Ok(up) => {
-                    backoff = Backoff::default();
+                    let began = Instant::now();
                     self.state.send_replace(RedisLinkState::Up(up));
                     self.broken.notified().await;
+                    backoff.next_wait_after(began.elapsed())
                 }
                 Err(failure) => {
                     self.state.send_replace(RedisLinkState::Down(failure));
-                    tokio::time::sleep(backoff.next_wait()).await;
+                    backoff.next_wait()
                 }
-            }
+            };
+            tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
         }
     }
 

@@ -12,6 +12,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::node_info::unpack;
 use crate::backoff::Backoff;
@@ -74,20 +75,22 @@ impl Watching {
         let mut backoff = Backoff::default();
         loop {
             let ended = Arc::new(Notify::new());
-            match self.open(&ended).await {
+            let wait = match self.open(&ended).await {
                 Ok(connection) => {
-                    backoff = Backoff::default();
+                    let began = Instant::now();
                     // What happened before may have been missed.
                     let _ = self.events.send(NodeEvent::Missed);
                     self.settled.send_replace(true);
                     until_broken(connection, &ended).await;
+                    backoff.next_wait_after(began.elapsed())
                 }
                 Err(failure) => {
                     tracing::debug!(error = %failure, "Nodes that come and go cannot be watched; it is tried again.");
                     self.settled.send_replace(true);
+                    backoff.next_wait()
                 }
-            }
-            tokio::time::sleep(backoff.next_wait()).await;
+            };
+            tokio::time::sleep(wait).await;
         }
     }
 

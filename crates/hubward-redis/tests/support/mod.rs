@@ -1,7 +1,13 @@
 //! Real Redis servers for the suites: one of each kind for all tests of a file, and a prefix of its own for each test.
 #![allow(dead_code, reason = "each file of tests uses a part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is to fail a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is to fail a test"
+)]
 
+pub(crate) mod fake_redis;
 pub(crate) mod network;
 
 use std::net::SocketAddr;
