@@ -21,7 +21,10 @@ impl Address {
     }
 
     /// Reads `host:port` or `host`, which then has the default port; an IPv6 address stands in brackets.
-    pub(crate) fn parse(text: &str, default_port: u16) -> Result<Self, RedisConfigError> {
+    ///
+    /// # Errors
+    /// [`RedisConfigError::Address`] where it is neither.
+    pub fn parse(text: &str, default_port: u16) -> Result<Self, RedisConfigError> {
         let invalid = || RedisConfigError::Address { given: text.to_owned() };
         let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),

@@ -1,80 +1,91 @@
-//! What is looked at when a node starts: settings of Redis that would lose messages or memberships. A user who may not read
-//! them has to know them; nothing depends on it.
+//! Whether nodes can work with a Redis: a report for an operator, and the warnings that a node logs when it starts. Nothing
+//! here changes what a node does.
 
-use std::collections::HashMap;
+mod permissions;
+mod server;
+mod settings;
 
-use hubward_backplane::MAX_ENVELOPE_BYTES;
+use std::fmt;
+
+use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 
-/// The settings that are read.
-const SETTINGS: [&str; 3] = ["client-output-buffer-limit", "maxmemory", "maxmemory-policy"];
+use crate::shared::Shared;
+
+/// What was found about a Redis, by server. Made by [`Redis::check`](crate::Redis::check).
+#[derive(Clone, Debug)]
+pub struct CheckReport {
+    findings: Vec<Finding>,
+}
+
+impl CheckReport {
+    /// All that was looked at, in order.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Whether nodes can work with this Redis: nothing has failed. There may be warnings.
+    pub fn has_passed(&self) -> bool {
+        !self.findings.iter().any(|finding| matches!(finding.outcome, Outcome::Failed(_)))
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The server, as `host:port`; all that were named, where none could be asked.
+    pub server: String,
+    /// What was looked at, such as `reachable`.
+    pub subject: &'static str,
+    /// How it is.
+    pub outcome: Outcome,
+}
+
+/// How it is, in words for an operator. None has a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should be; the text may be empty.
+    Passed(String),
+    /// Nodes work, but something may be lost; the text says what, and what to do.
+    Warning(String),
+    /// Nodes cannot work; the text says why, and what to do.
+    Failed(String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (label, text) = match &self.outcome {
+            Outcome::Passed(text) => ("ok", text),
+            Outcome::Warning(text) => ("warning", text),
+            Outcome::Failed(text) => ("FAILED", text),
+        };
+        write!(f, "{label:<7}  {}  {}", self.server, self.subject)?;
+        if text.is_empty() { Ok(()) } else { write!(f, ": {text}") }
+    }
+}
+
+/// Looks at every primary.
+pub(crate) async fn check(redis: &Shared) -> CheckReport {
+    let primaries = match redis.topology.primaries().await {
+        Ok(primaries) => primaries,
+        Err(failure) => {
+            let outcome = Outcome::Failed(failure.to_string());
+            let servers = redis.topology.to_string();
+            return CheckReport {
+                findings: vec![Finding { server: servers, subject: "primaries found", outcome }],
+            };
+        }
+    };
+    let servers = primaries.addresses().iter().map(|address| server::check(redis, &primaries, address));
+    let findings = join_all(servers).await.into_iter().flatten().collect();
+    CheckReport { findings }
+}
 
 /// Logs what is wrong with the settings of a server, if they can be read.
 pub(crate) async fn log_mistakes(connection: &MultiplexedConnection, server: &str) {
-    let mut connection = connection.clone();
-    let mut command = redis::cmd("CONFIG");
-    command.arg("GET").arg(&SETTINGS);
-    let settings: HashMap<String, String> = match command.query_async(&mut connection).await {
-        Ok(settings) => settings,
-        Err(error) => {
-            tracing::debug!(%error, server, "The settings of Redis cannot be read.");
-            return;
-        }
-    };
-    for mistake in mistakes(&settings) {
-        tracing::warn!(server, "{mistake}");
-    }
-}
-
-fn mistakes(settings: &HashMap<String, String>) -> Vec<String> {
-    let setting = |name: &str| settings.get(name).map_or("", String::as_str);
-    let mut mistakes = Vec::new();
-    let policy = setting("maxmemory-policy");
-    let may_evict = !matches!(setting("maxmemory"), "" | "0") && !matches!(policy, "" | "noeviction");
-    if may_evict {
-        mistakes.push(format!(
-            "Redis may evict groups and connections when it is full (maxmemory-policy {policy}). Set it to noeviction."
-        ));
-    }
-    let limit = setting("client-output-buffer-limit");
-    if let Some(bytes) = hard_pubsub_limit(limit).filter(|bytes| (1..MAX_ENVELOPE_BYTES).contains(bytes)) {
-        mistakes.push(format!(
-            "Redis closes a node's subscriptions when {bytes} bytes wait for it, which is less than one message may have. \
-             Set client-output-buffer-limit pubsub to {MAX_ENVELOPE_BYTES} or more."
-        ));
-    }
-    mistakes
-}
-
-/// The limit beyond which Redis closes a subscriber at once, in bytes; 0 for none. The setting is a list of classes of
-/// clients, each with a hard limit, a soft one, and its seconds.
-fn hard_pubsub_limit(setting: &str) -> Option<usize> {
-    let mut words = setting.split_whitespace();
-    words.find(|word| *word == "pubsub")?;
-    words.next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(limit: &str, maxmemory: &str, policy: &str) -> Vec<String> {
-        let values = [limit, maxmemory, policy].map(str::to_owned);
-        mistakes(&SETTINGS.map(str::to_owned).into_iter().zip(values).collect())
-    }
-
-    #[test]
-    fn the_defaults_of_redis_are_no_mistake() {
-        let limit = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
-        assert_eq!(of(limit, "0", "noeviction"), Vec::<String>::new());
-        assert_eq!(of(limit, "0", "allkeys-lru"), Vec::<String>::new());
-        assert_eq!(of("pubsub 0 0 0", "100mb", "noeviction"), Vec::<String>::new());
-        assert_eq!(mistakes(&HashMap::new()), Vec::<String>::new());
-    }
-
-    #[test]
-    fn eviction_and_a_small_buffer_are_mistakes() {
-        let found = of("normal 0 0 0 pubsub 1048576 0 0", "104857600", "allkeys-lru");
-        assert!(found[0].contains("noeviction") && found[1].contains("1048576"), "{found:?}");
+    match settings::of(connection).await {
+        Ok(mistakes) => mistakes.iter().for_each(|mistake| tracing::warn!(server, "{mistake}")),
+        Err(error) => tracing::debug!(%error, server, "The settings of Redis cannot be read."),
     }
 }

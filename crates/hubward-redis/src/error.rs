@@ -153,7 +153,21 @@ impl Error for RedisFailure {}
 
 /// What an operator can do about an error of Redis.
 fn advice(error: &RedisError) -> Option<&'static str> {
-    let advice = match error.code().unwrap_or_default() {
+    advice_of_reply(error.code().unwrap_or_default(), error.detail().unwrap_or_default()).or_else(|| {
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => Some("check the user name and the password of the Redis URL"),
+            ErrorKind::RESP3NotSupported => Some("Hubward needs Redis 7.0 or newer"),
+            _ if error.is_connection_refusal() => Some("check that Redis runs and that its address is right"),
+            _ => None,
+        }
+    })
+}
+
+/// The same about an error reply: its first word, and what follows.
+pub(crate) fn advice_of_reply(code: &str, detail: &str) -> Option<&'static str> {
+    // Redis 7.0 says so of a command within a script, where others say NOPERM.
+    let code = if detail.starts_with("The user executing the script can't") { "NOPERM" } else { code };
+    let advice = match code {
         "WRONGPASS" | "NOAUTH" => "check the user name and the password of the Redis URL",
         "NOPERM" => {
             "the Redis user may not do this; the guide's page 'Several nodes' has the ACL rule that it needs"
@@ -172,12 +186,10 @@ fn advice(error: &RedisError) -> Option<&'static str> {
         }
         "BUSY" => "a script of another program runs in Redis for too long; see SCRIPT KILL",
         "NOREPLICAS" => "Redis has fewer replicas than min-replicas-to-write",
-        _ => match error.kind() {
-            ErrorKind::AuthenticationFailed => "check the user name and the password of the Redis URL",
-            ErrorKind::RESP3NotSupported => "Hubward needs Redis 7.0 or newer",
-            _ if error.is_connection_refusal() => "check that Redis runs and that its address is right",
-            _ => return None,
-        },
+        _ if detail.contains("cluster support disabled") => {
+            "this Redis is no Cluster; if the URL begins with redis-cluster://, begin it with redis://"
+        }
+        _ => return None,
     };
     Some(advice)
 }

@@ -40,6 +40,11 @@ impl KeySpace {
         format!("{}events", self.keys)
     }
 
+    /// A channel that no topic has, one of many.
+    pub(crate) fn unused_channel(&self, number: u32) -> String {
+        format!("{}check:{number}", self.channels)
+    }
+
     /// The channel of a topic.
     pub(crate) fn channel(&self, topic: &Topic) -> Box<[u8]> {
         let channels = &self.channels;

@@ -40,6 +40,7 @@ mod url;
 
 pub use address::Address;
 pub use backplane::RedisBackplane;
+pub use checks::{CheckReport, Finding, Outcome};
 pub use error::{RedisConfigError, RedisFailure};
 pub use redis_handle::{Redis, RedisBuilder};
 pub use store::RedisStore;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::backplane::RedisBackplane;
+use crate::checks::{self, CheckReport};
 use crate::connector::{AddressMap, Connector, Credentials};
 use crate::error::RedisConfigError;
 use crate::key_space::KeySpace;
@@ -64,6 +65,23 @@ impl Redis {
     /// Makes a group store, which is a node registry as well. It connects when it is first called, and needs Tokio.
     pub fn store(&self) -> RedisStore {
         RedisStore::new(Arc::clone(&self.shared))
+    }
+
+    /// Looks whether nodes can work with this Redis: whether each primary can be reached, its version, its settings, and
+    /// whether the user may do what a node does. It publishes on a channel that nobody subscribes to, and writes to a
+    /// key that is gone when the script that wrote it ends. Each question is limited by the timeouts of this Redis.
+    ///
+    /// ```
+    /// # async fn example(redis: hubward_redis::Redis) {
+    /// let report = redis.check().await;
+    /// for finding in report.findings() {
+    ///     println!("{finding}");
+    /// }
+    /// assert!(report.has_passed());
+    /// # }
+    /// ```
+    pub async fn check(&self) -> CheckReport {
+        checks::check(&self.shared).await
     }
 }
 

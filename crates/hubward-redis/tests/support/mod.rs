@@ -1,4 +1,5 @@
-//! Real Redis servers for the suites: one of each kind for all tests of a file, and a prefix of its own for each test.
+//! Real Redis servers for the suites: one of each kind for all tests of a file, and a prefix of its own for each test. Nodes
+//! are the user that the guide says suffices.
 #![allow(dead_code, reason = "each file of tests uses a part")]
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +8,7 @@
     reason = "a failure here is to fail a test"
 )]
 
+pub(crate) mod acl;
 pub(crate) mod fake_redis;
 pub(crate) mod network;
 
@@ -25,13 +27,13 @@ pub(crate) struct Servers {
     /// Where they listen, those included that Redis itself names.
     pub(crate) addresses: Vec<SocketAddr>,
     /// Those that have data.
-    servers: Vec<&'static RedisServer>,
+    pub(crate) servers: Vec<&'static RedisServer>,
 }
 
 impl Servers {
     /// Makes a builder with a prefix that no other test has.
     pub(crate) fn redis(&self) -> RedisBuilder {
-        (self.new)().prefix(prefix())
+        (self.new)().prefix(prefix()).username(acl::USER).password(acl::PASSWORD)
     }
 
     /// Runs a command on every server that has data.
@@ -42,15 +44,23 @@ impl Servers {
     }
 }
 
+/// What matches the prefixes of all tests.
+const PREFIXES: &str = "test-*";
+
 pub(crate) fn prefix() -> String {
-    static PREFIXES: AtomicU64 = AtomicU64::new(0);
-    format!("test-{}", PREFIXES.fetch_add(1, Ordering::Relaxed))
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// One server.
 pub(crate) async fn standalone() -> Servers {
     static SERVER: OnceCell<RedisServer> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| RedisServer::start(RedisOptions::default())).await;
+    let start = async || {
+        let server = RedisServer::start(RedisOptions::default()).await;
+        acl::set(&server, acl::USER, &acl::of_servers(PREFIXES)).await;
+        server
+    };
+    let server = SERVER.get_or_init(start).await;
     let url = server.url();
     Servers {
         new: Box::new(move || Redis::url(&url).unwrap()),
@@ -63,7 +73,12 @@ pub(crate) async fn standalone() -> Servers {
 pub(crate) async fn tls() -> Servers {
     static SERVER: OnceCell<RedisServer> = OnceCell::const_new();
     let options = RedisOptions { tls: redis::Tls::WithClientCertificates, ..RedisOptions::default() };
-    let server = SERVER.get_or_init(|| RedisServer::start(options)).await;
+    let start = async || {
+        let server = RedisServer::start(options).await;
+        acl::set(&server, acl::USER, &acl::of_servers(PREFIXES)).await;
+        server
+    };
+    let server = SERVER.get_or_init(start).await;
     let url = server.url();
     assert!(url.starts_with("rediss://"), "{url}");
     let certificates = server.certificates().unwrap();
@@ -85,12 +100,21 @@ pub(crate) async fn sentinels() -> Servers {
         // They end with the process of the test.
         let sentinels = Box::leak(Box::new(RedisSentinels::start().await));
         let (watching, name) = (sentinels.addresses(), sentinels.name().to_owned());
+        for sentinel in sentinels.sentinels() {
+            acl::set(sentinel, acl::USER, &acl::of_sentinels()).await;
+        }
         let servers: &'static [RedisServer] = sentinels.servers();
+        for server in servers {
+            acl::set(server, acl::USER, &acl::of_servers(PREFIXES)).await;
+        }
         let addresses = servers.iter().map(RedisServer::address).chain(watching).collect();
         (watching.map(address).to_vec(), name, Group { addresses, servers })
     };
     let (watching, name, group) = STARTED.get_or_init(start).await;
-    group.reached_by(move || Redis::sentinel(watching.clone(), name.clone()))
+    group.reached_by(move || {
+        let redis = Redis::sentinel(watching.clone(), name.clone());
+        redis.sentinel_credentials(Some(acl::USER.to_owned()), acl::PASSWORD)
+    })
 }
 
 /// Three primaries with three replicas.
@@ -101,7 +125,11 @@ pub(crate) async fn cluster() -> Servers {
         let cluster = Box::leak(Box::new(RedisCluster::start().await));
         let addresses = cluster.addresses();
         let named = addresses.iter().copied().map(address).collect();
-        (named, Group { addresses, servers: cluster.nodes() })
+        let servers: &'static [RedisServer] = cluster.nodes();
+        for server in servers {
+            acl::set(server, acl::USER, &acl::of_servers(PREFIXES)).await;
+        }
+        (named, Group { addresses, servers })
     };
     let (named, group) = STARTED.get_or_init(start).await;
     group.reached_by(move || Redis::cluster(named.clone()))

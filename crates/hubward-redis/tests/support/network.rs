@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-use super::{Servers, address, prefix};
+use super::{Servers, acl, address, prefix};
 
 type Proxies = HashMap<SocketAddr, FaultProxy>;
 
@@ -26,10 +26,12 @@ pub(crate) struct RedisNetwork {
 }
 
 impl RedisNetwork {
-    /// Makes one whose prefix is that of a user who may use all channels, until one is refused.
+    /// Makes one whose prefix is that of a user who may do what the guide says, until a channel is refused.
     pub(crate) async fn new(servers: impl Future<Output = Servers>) -> Self {
         let (servers, prefix) = (servers.await, prefix());
-        servers.cli(&["ACL", "SETUSER", &prefix, "on", ">secret", "~*", "&*", "+@all"]).await;
+        for server in &servers.servers {
+            acl::set(server, &prefix, &acl::of_servers(&prefix)).await;
+        }
         Self { servers, prefix, proxies: Mutex::default() }
     }
 
@@ -39,7 +41,7 @@ impl RedisNetwork {
             proxied.map_or_else(|| at.clone(), |(_, proxy)| address(proxy.address()))
         };
         let builder: RedisBuilder = self.servers.redis().prefix(&self.prefix);
-        builder.username(&self.prefix).password("secret").map_addresses(map).build().unwrap()
+        builder.username(&self.prefix).password(acl::PASSWORD).map_addresses(map).build().unwrap()
     }
 
     fn of_node(&self, node: &NodeId) -> Vec<Arc<Proxies>> {

@@ -1,0 +1,151 @@
+//! What `Redis::check` finds on each kind of Redis, and that the guide's rule for users allows what is needed and no more. That it
+//! suffices is shown by the other suites, whose nodes are such users.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is to fail a test")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hubward_backplane::{Backplane, ReceivedEnvelope, Subscriber};
+use hubward_redis::{CheckReport, Outcome, Redis};
+use hubward_testing::redis::{RedisOptions, RedisServer};
+
+use crate::support::{Servers, acl};
+
+struct Deaf;
+
+impl Subscriber for Deaf {
+    fn deliver(&self, _: &[ReceivedEnvelope]) {}
+    fn interrupted(&self, _: &str) {}
+    fn resumed(&self) {}
+}
+
+/// What is wrong, as lines.
+fn problems(report: &CheckReport) -> Vec<String> {
+    let problems = report.findings().iter().filter(|finding| !matches!(finding.outcome, Outcome::Passed(_)));
+    problems.map(ToString::to_string).collect()
+}
+
+/// The commands that servers have carried out.
+async fn used(servers: &Servers) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for server in &servers.servers {
+        let statistics = server.cli(&["INFO", "commandstats"]).await;
+        let lines = statistics.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(':'));
+        used.extend(lines.filter(|(_, rest)| !rest.starts_with("calls=0,")).map(|(name, _)| name.to_owned()));
+    }
+    used
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_wrong_with_servers_whose_user_has_the_guides_rule_and_no_rule_is_unused() {
+    let all = [support::standalone().await, support::sentinels().await, support::cluster().await];
+    let mut commands = BTreeSet::new();
+    for (servers, primaries) in all.iter().zip([1, 1, 3]) {
+        let redis = servers.redis();
+        let redis = if primaries == 1 { redis.database(1) } else { redis }.build().unwrap();
+        let report = redis.check().await;
+        assert!(report.has_passed());
+        assert_eq!(problems(&report), Vec::<String>::new());
+        let reachable = report.findings().iter().filter(|finding| finding.subject == "reachable");
+        assert_eq!(reachable.count(), primaries);
+        let backplane = redis.backplane();
+        backplane.start(Arc::new(Deaf)).await.unwrap();
+        backplane.stop().await;
+        commands.append(&mut used(servers).await);
+    }
+    let rules = acl::of_servers("any");
+    let allowed = acl::allowed(&rules);
+    assert!(allowed.len() > 20, "{allowed:?}");
+    let unused: Vec<_> = allowed.into_iter().filter(|command| !commands.contains(*command)).collect();
+    assert!(unused.is_empty(), "the guide's rule allows what nothing needs: {unused:?}");
+}
+
+#[tokio::test]
+async fn a_check_leaves_no_key() {
+    let servers = support::standalone().await;
+    let redis = servers.redis().database(3).build().unwrap();
+    assert!(redis.check().await.has_passed());
+    assert_eq!(servers.servers[0].cli(&["-n", "3", "DBSIZE"]).await, "0");
+}
+
+/// Checks a server of its own.
+async fn check(options: RedisOptions, user: &str) -> (RedisServer, CheckReport) {
+    let server = RedisServer::start(options).await;
+    let url = format!("redis://{user}:secret@{}", server.address());
+    let redis = Redis::url(&url).unwrap().prefix("clinic").build().unwrap();
+    let report = redis.check().await;
+    (server, report)
+}
+
+#[tokio::test]
+async fn a_user_who_lacks_a_permission_is_named_what_it_lacks() {
+    let rule = |without: &[&str]| {
+        let rules = acl::of_servers("clinic").into_iter().filter(|rule| !without.contains(&rule.as_str()));
+        format!("alice {}", rules.collect::<Vec<_>>().join(" "))
+    };
+    for (without, failed, part) in [
+        (vec!["+time", "+zadd"], true, "scripts on the keys: a script was refused TIME, ZADD"),
+        (vec!["~{clinic}:1:*"], true, "scripts on the keys"),
+        (vec!["&clinic:1:*"], true, "publishing messages"),
+        (vec!["&{clinic}:1:*"], true, "subscribing to nodes that come and go"),
+        (vec!["+evalsha"], true, "scripts on the keys"),
+        (vec!["+subscribe"], true, "subscribing to messages"),
+        (vec!["+client|kill"], false, "ending an earlier connection"),
+        (vec!["+config|get"], false, "settings"),
+    ] {
+        let options = RedisOptions { users: vec![rule(&without)], ..RedisOptions::default() };
+        let (_server, report) = check(options, "alice").await;
+        let problems = problems(&report).join("\n");
+        assert_eq!(report.has_passed(), !failed, "{without:?}: {problems}");
+        assert!(problems.contains(part) && problems.contains("ACL rule"), "{without:?}: {problems}");
+        assert!(!problems.contains("secret"), "{problems}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_lose_data_are_warnings_and_a_full_memory_or_a_wrong_password_fails() {
+    let password = Some("secret".to_owned());
+    let settings = vec!["maxmemory 100mb".to_owned(), "maxmemory-policy allkeys-lru".to_owned()];
+    let (_server, report) =
+        check(RedisOptions { settings, password: password.clone(), ..RedisOptions::default() }, "").await;
+    assert!(report.has_passed());
+    assert!(problems(&report).join("").contains("Set it to noeviction"), "{:?}", problems(&report));
+
+    let settings = vec!["maxmemory 1".to_owned()];
+    let (_server, report) = check(RedisOptions { settings, password, ..RedisOptions::default() }, "").await;
+    let found = problems(&report).join("");
+    assert!(!report.has_passed() && found.contains("OOM") && found.contains("maxmemory"), "{found}");
+
+    let options = RedisOptions { password: Some("another".to_owned()), ..RedisOptions::default() };
+    let (_server, report) = check(options, "").await;
+    let found = problems(&report).join("");
+    assert!(!report.has_passed() && found.contains("reachable") && found.contains("password"), "{found}");
+    assert!(!found.contains("secret"), "{found}");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_is_unreachable() {
+    let mut server = RedisServer::start(RedisOptions::default()).await;
+    server.kill();
+    let report = Redis::url(&server.url()).unwrap().build().unwrap().check().await;
+    let found = problems(&report).join("");
+    assert!(!report.has_passed() && found.contains("check that Redis runs"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_and_a_standalone_redis_are_not_taken_for_each_other() {
+    let cluster = support::cluster().await;
+    let login = |redis: hubward_redis::RedisBuilder| {
+        redis.prefix(support::prefix()).username(acl::USER).password(acl::PASSWORD).build().unwrap()
+    };
+    let as_one = login(Redis::standalone(support::address(cluster.addresses[0]))).check().await;
+    let found = problems(&as_one).join("");
+    assert!(!as_one.has_passed() && found.contains("redis-cluster://"), "{found}");
+
+    let one = support::standalone().await;
+    let as_cluster = login(Redis::cluster(vec![support::address(one.addresses[0])])).check().await;
+    let found = problems(&as_cluster).join("");
+    assert!(!as_cluster.has_passed() && found.contains("is no Cluster"), "{found}");
+}
