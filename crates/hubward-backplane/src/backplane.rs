@@ -66,6 +66,12 @@ pub trait Backplane: Send + Sync + 'static {
     /// Returns across which topics the order of a publisher is kept.
     fn order(&self) -> Order;
 
+    /// Returns whether so much waits to be sent that senders had better wait, too: for the futures of what they publish.
+    /// Otherwise they go on as soon as an envelope has its place in the order.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
     /// Returns whether it is certain that there is no other node, so that envelopes need not be encoded.
     fn is_alone(&self) -> bool;
 

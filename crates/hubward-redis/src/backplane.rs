@@ -122,6 +122,10 @@ impl Backplane for RedisBackplane {
         if self.bus.redis.topology.is_cluster() { Order::PerTopic } else { Order::AcrossTopics }
     }
 
+    fn is_busy(&self) -> bool {
+        self.bus.outgoing.is_busy()
+    }
+
     fn is_alone(&self) -> bool {
         // Another node may start at any time, and Redis says nothing of it.
         false

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hubward_backplane::{Backplane, ReceivedEnvelope, Subscriber};
+use hubward_backplane::{Backplane, GroupStore, ReceivedEnvelope, Subscriber};
 use hubward_redis::{CheckReport, Outcome, Redis};
 use hubward_testing::redis::{RedisOptions, RedisServer};
 
@@ -53,6 +53,11 @@ async fn nothing_is_wrong_with_servers_whose_user_has_the_guides_rule_and_no_rul
         let backplane = redis.backplane();
         backplane.start(Arc::new(Deaf)).await.unwrap();
         backplane.stop().await;
+        let store = redis.store();
+        // The second query takes the connection of the first, which is cleaned before.
+        for _ in 0..2 {
+            store.count(&"clinical".into(), &"ward:7".into()).await.unwrap();
+        }
         commands.append(&mut used(servers).await);
     }
     let rules = acl::of_servers("any");

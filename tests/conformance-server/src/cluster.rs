@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{hub, streams};
 
+/// How long a method waits until its message has reached Redis. One that does not respond for so long has it later, or not.
+const COMPLETE: Duration = Duration::from_secs(1);
+
 pub(crate) fn hub() -> Hub {
     let hub = Hub::new("cluster")
         .method("Node", async |cx: HubContext| cx.node().to_string())
@@ -76,26 +79,28 @@ fn add_users(hub: Hub) -> Hub {
 }
 
 fn add_sends(hub: Hub) -> Hub {
-    hub.method("ToAll", async |cx: HubContext, m: String| cx.clients().all().send("Message", (m,)).await)
-        .method("ToGroup", async |cx: HubContext, group: String, m: String| {
-            cx.clients().group(group).send("Message", (m,)).await
-        })
-        .method("ToGroups", async |cx: HubContext, groups: Vec<String>, m: String| {
-            cx.clients().groups(groups).send("Message", (m,)).await
-        })
-        .method("ToGroupExcept", async |cx: HubContext, group: String, m: String, ids: Vec<String>| {
-            cx.clients().group_except(group, ids).send("Message", (m,)).await
-        })
-        .method("ToUser", async |cx: HubContext, user: String, m: String| {
-            cx.clients().user(user).send("Message", (m,)).await
-        })
-        .method("ToUsers", async |cx: HubContext, users: Vec<String>, m: String| {
-            cx.clients().users(users).send("Message", (m,)).await
-        })
-        .method("ToConnection", async |cx: HubContext, id: String, m: String| {
-            cx.clients().connection(id).send("Message", (m,)).await
-        })
-        .method("Burst", burst)
+    hub.method("ToAll", async |cx: HubContext, m: String| {
+        cx.clients().all().send("Message", (m,)).published_within(COMPLETE).await
+    })
+    .method("ToGroup", async |cx: HubContext, group: String, m: String| {
+        cx.clients().group(group).send("Message", (m,)).published_within(COMPLETE).await
+    })
+    .method("ToGroups", async |cx: HubContext, groups: Vec<String>, m: String| {
+        cx.clients().groups(groups).send("Message", (m,)).published_within(COMPLETE).await
+    })
+    .method("ToGroupExcept", async |cx: HubContext, group: String, m: String, ids: Vec<String>| {
+        cx.clients().group_except(group, ids).send("Message", (m,)).published_within(COMPLETE).await
+    })
+    .method("ToUser", async |cx: HubContext, user: String, m: String| {
+        cx.clients().user(user).send("Message", (m,)).published_within(COMPLETE).await
+    })
+    .method("ToUsers", async |cx: HubContext, users: Vec<String>, m: String| {
+        cx.clients().users(users).send("Message", (m,)).published_within(COMPLETE).await
+    })
+    .method("ToConnection", async |cx: HubContext, id: String, m: String| {
+        cx.clients().connection(id).send("Message", (m,)).published_within(COMPLETE).await
+    })
+    .method("Burst", burst)
 }
 
 /// Who calls.
@@ -194,7 +199,11 @@ async fn kept(cx: HubContext, key: String) -> Option<String> {
 /// Sends numbers in order, each when the one before it is on its way.
 async fn burst(cx: HubContext, group: String, n: u32) -> Result<(), SendError> {
     for number in 0..n {
-        cx.clients().group(group.as_str()).send("Message", (number.to_string(),)).await?;
+        cx.clients()
+            .group(group.as_str())
+            .send("Message", (number.to_string(),))
+            .published_within(COMPLETE)
+            .await?;
     }
     Ok(())
 }

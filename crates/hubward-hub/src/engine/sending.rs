@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::task::coop;
@@ -22,10 +23,13 @@ use crate::error::SendError;
 /// A loop that drops each `Sending` instead has no backpressure: beyond a multiple of what may wait for them, it closes
 /// its recipients, whether or not they read.
 ///
+/// For the other nodes, awaiting waits until the message is accepted: it has its place in the order, and goes out with what
+/// is sent at the same time. It waits for the message broker only where much waits for that already;
+/// [`until_published`](Self::until_published) always does.
+///
 /// While the link to the other nodes is interrupted, a message for them is held for as long as
-/// [`on_outage`](crate::HubOptions::on_outage) says, also where its `Sending` is dropped. Awaiting it delays nobody then: it
-/// yields at once, and the message is on hold. Where half of what may be held is used up, awaiting waits until the message
-/// is published, or is not; so does [`until_published`](Self::until_published) always.
+/// [`on_outage`](crate::HubOptions::on_outage) says, also where its `Sending` is dropped. Awaiting it delays nobody then, but
+/// where half of what may be held is used up: then it waits until the message is published, or is not.
 ///
 /// It yields `()`, or a [`SendError`]; a recipient that has gone is none. A `Sending` that is dropped before it is done
 /// may never leave this node, so do not drop it unless that is meant: await it, or spawn it.
@@ -35,7 +39,9 @@ pub struct Sending(Progress);
 enum Progress {
     Done(Option<Result<(), SendError>>),
     Pending(BoxFuture<'static, Result<(), SendError>>),
-    /// Held until the link to the other nodes is whole: what becomes of it, and what else is waited for.
+    /// On its way to the other nodes: what becomes of it, and what else is waited for.
+    Accepted(BoxFuture<'static, Result<(), SendError>>, Option<BoxFuture<'static, ()>>),
+    /// The same of one that is held until the link to them is whole.
     Held(BoxFuture<'static, Result<(), SendError>>, Option<BoxFuture<'static, ()>>),
 }
 
@@ -55,7 +61,13 @@ impl Sending {
         Self(Progress::Held(published, None))
     }
 
-    /// Waits also where the message is held in an outage: until it is published, or is discarded.
+    /// Makes one of a message that is on its way; `published` yields what becomes of it. For engines.
+    pub fn accepted(published: BoxFuture<'static, Result<(), SendError>>) -> Self {
+        Self(Progress::Accepted(published, None))
+    }
+
+    /// Waits until the message broker has the message: every node that is subscribed to it then gets it, but for an
+    /// interruption of its own link. Where the message is held in an outage, this waits until it is published or discarded.
     ///
     /// ```
     /// use hubward_hub::{HubError, HubHandle};
@@ -67,24 +79,41 @@ impl Sending {
     /// ```
     pub fn until_published(self) -> Self {
         match self.0 {
-            Progress::Held(published, None) => Self::later(published),
-            Progress::Held(published, Some(wait)) => Self::later(published).and_wait(wait),
-            _ => self,
+            Progress::Accepted(published, None) | Progress::Held(published, None) => Self::later(published),
+            Progress::Accepted(published, Some(wait)) | Progress::Held(published, Some(wait)) => {
+                Self::later(published).and_wait(wait)
+            }
+            Progress::Done(_) | Progress::Pending(_) => self,
         }
+    }
+
+    /// Waits as [`until_published`](Self::until_published) does, but not in an outage, and no longer than this: then the
+    /// message is on its way, and this yields what awaiting alone does.
+    ///
+    /// # Errors
+    /// As awaiting: what fails after the message was accepted is counted and logged by the node.
+    pub async fn published_within(self, limit: Duration) -> Result<(), SendError> {
+        let (mut published, wait) = match self.0 {
+            Progress::Accepted(published, wait) => (published, wait),
+            _ => return self.await,
+        };
+        if let Some(wait) = wait {
+            wait.await;
+        }
+        if let Poll::Ready(result) = futures_util::poll!(&mut published) {
+            return result;
+        }
+        let _ = tokio::time::timeout(limit, published).await;
+        Ok(())
     }
 
     /// Makes it wait for something else as well, such as a recipient's room. For engines.
     pub fn and_wait(self, wait: impl Future<Output = ()> + Send + 'static) -> Self {
         match self.0 {
-            Progress::Held(published, before) => {
-                let wait = async move {
-                    if let Some(before) = before {
-                        before.await;
-                    }
-                    wait.await;
-                };
-                Self(Progress::Held(published, Some(Box::pin(wait))))
+            Progress::Accepted(published, before) => {
+                Self(Progress::Accepted(published, Some(in_turn(before, wait))))
             }
+            Progress::Held(published, before) => Self(Progress::Held(published, Some(in_turn(before, wait)))),
             Progress::Done(result) => Self::later(Box::pin(async move {
                 wait.await;
                 result.unwrap_or(Ok(()))
@@ -106,10 +135,15 @@ impl Future for Sending {
         let result = match &mut self.0 {
             Progress::Done(result) => result.take().unwrap_or(Ok(())),
             Progress::Pending(rest) => ready!(rest.as_mut().poll(cx)),
-            Progress::Held(_, None) => Ok(()),
-            Progress::Held(_, Some(wait)) => {
-                ready!(wait.as_mut().poll(cx));
-                Ok(())
+            Progress::Accepted(published, wait) | Progress::Held(published, wait) => {
+                if let Some(wait) = wait {
+                    ready!(wait.as_mut().poll(cx));
+                }
+                // Known already where it was refused.
+                match published.as_mut().poll(cx) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending => Ok(()),
+                }
             }
         };
         budget.made_progress();
@@ -117,10 +151,22 @@ impl Future for Sending {
     }
 }
 
+/// Waits for one thing after the other.
+fn in_turn(
+    before: Option<BoxFuture<'static, ()>>,
+    wait: impl Future<Output = ()> + Send + 'static,
+) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        if let Some(before) = before {
+            before.await;
+        }
+        wait.await;
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use tokio::sync::oneshot;
 
@@ -186,5 +232,24 @@ mod tests {
         assert!(futures_util::poll!(&mut held).is_pending());
         turn.send(()).unwrap();
         held.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_message_to_be_published_ends_with_its_limit_and_is_left_out_in_an_outage() {
+        let limit = Duration::from_secs(1);
+        let never = || Box::pin(std::future::pending());
+        let start = tokio::time::Instant::now();
+        Sending::held(never()).published_within(limit).await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        Sending::accepted(never()).published_within(limit).await.unwrap();
+        assert_eq!(start.elapsed(), limit);
+        let published = Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ok(())
+        });
+        Sending::accepted(published).published_within(limit).await.unwrap();
+        assert_eq!(start.elapsed(), limit + Duration::from_millis(1));
+        let refused = Box::pin(async { Err(SendError::Backplane { reason: "full".to_owned() }) });
+        Sending::accepted(refused).published_within(limit).await.unwrap_err();
     }
 }

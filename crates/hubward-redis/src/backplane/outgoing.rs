@@ -1,6 +1,5 @@
-//! What waits to be published, in order. A message counts as sent when it is here and little waits before it: a sender
-//! that waited for Redis each time would send one message in each round trip, and each in a write of its own. Where more
-//! waits, senders wait, too; what would go beyond the bound is refused.
+//! What waits to be published, in order. What would go beyond its bound is refused, and senders wait long before that: see
+//! [`Outgoing::is_busy`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,9 +19,10 @@ use crate::error::RedisFailure;
 /// not respond counts as away.
 const LIMIT_BYTES: usize = 64 * 1024 * 1024;
 const LIMIT_MESSAGES: usize = 128 * 1024;
-/// How much may wait before senders wait as well: as much as two batches.
-const UNAWAITED_BYTES: usize = 2 * BATCH_BYTES;
-const UNAWAITED_MESSAGES: usize = 2 * BATCH_MESSAGES;
+/// How much may wait before senders wait as well: two batches. With less, a sender that waited for Redis each time would
+/// send one message in each round trip, and each in a write of its own.
+const BUSY_BYTES: usize = 2 * BATCH_BYTES;
+const BUSY_MESSAGES: usize = 2 * BATCH_MESSAGES;
 /// What a message costs beyond its bytes, roughly.
 const MESSAGE_BYTES: usize = 128;
 /// How long a message that was accepted may wait for a link that was interrupted meanwhile. Its sender waits no longer.
@@ -52,7 +52,7 @@ pub(super) struct Publication {
     pub(super) channel: Box<[u8]>,
     pub(super) message: Bytes,
     since: Instant,
-    /// Whoever waits to know what becomes of it.
+    /// Whoever waits to know what becomes of it, where it is for the last channel of a message.
     done: Option<oneshot::Sender<Result<(), RedisFailure>>>,
 }
 
@@ -75,6 +75,12 @@ impl Outgoing {
             None => Box::pin(ready(Ok(()))),
             Some(published) => Box::pin(outcome(published)),
         }
+    }
+
+    /// Whether so much waits that senders had better wait, too.
+    pub(super) fn is_busy(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.bytes > BUSY_BYTES || queue.publications.len() > BUSY_MESSAGES
     }
 
     /// Waits until there is something to publish.
@@ -176,18 +182,17 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds a message for each channel. Returns what to wait for where much waits: the last of them.
+    /// Adds a message for each channel. Returns what becomes of the last of them; none where there are no channels.
     fn add(
         &mut self,
         channels: Vec<(Box<[u8]>, Topic)>,
         message: Bytes,
     ) -> Option<oneshot::Receiver<Result<(), RedisFailure>>> {
         let since = Instant::now();
-        let is_much = self.bytes > UNAWAITED_BYTES || self.publications.len() > UNAWAITED_MESSAGES;
         let last = channels.len().checked_sub(1)?;
         let mut published = None;
         for (place, (channel, topic)) in channels.into_iter().enumerate() {
-            let done = (is_much && place == last).then(|| {
+            let done = (place == last).then(|| {
                 let (done, awaited) = oneshot::channel();
                 published = Some(awaited);
                 done

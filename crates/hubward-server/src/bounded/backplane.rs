@@ -47,6 +47,10 @@ impl Backplane for BoundedBackplane {
         self.0.order()
     }
 
+    fn is_busy(&self) -> bool {
+        self.0.is_busy()
+    }
+
     fn is_alone(&self) -> bool {
         self.0.is_alone()
     }

@@ -77,7 +77,7 @@ impl Outbox {
     pub(crate) fn publish(&self, backplane: &Arc<dyn Backplane>, parcel: Parcel) -> Sending {
         let state = self.state.load(Ordering::Acquire);
         if state == IDLE || (state == LOOKING_UP && backplane.order() == Order::PerTopic) {
-            return Sending::later(publish_all(backplane, vec![parcel]));
+            return published_now(backplane, vec![parcel]);
         }
         self.publish_all(backplane, vec![parcel])
     }
@@ -86,7 +86,7 @@ impl Outbox {
     pub(crate) fn publish_all(&self, backplane: &Arc<dyn Backplane>, parcels: Vec<Parcel>) -> Sending {
         let mut queue = self.queue.lock();
         if queue.mode == Mode::Open && queue.entries.is_empty() {
-            return Sending::later(publish_all(backplane, parcels));
+            return published_now(backplane, parcels);
         }
         let bytes = parcels.iter().map(Parcel::bytes).sum();
         self.push(&mut queue, Content::Ready(Ok(parcels)), bytes)
@@ -267,6 +267,12 @@ impl Outbox {
         };
         self.state.store(state, Ordering::Release);
     }
+}
+
+/// Publishes at once. Whoever awaits it waits for the message broker where others do already.
+fn published_now(backplane: &Arc<dyn Backplane>, parcels: Vec<Parcel>) -> Sending {
+    let published = publish_all(backplane, parcels);
+    if backplane.is_busy() { Sending::later(published) } else { Sending::accepted(published) }
 }
 
 fn overloaded() -> SendError {
