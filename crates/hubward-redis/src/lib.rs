@@ -31,6 +31,7 @@ mod checks;
 mod connector;
 mod error;
 mod key_space;
+mod limited_count;
 mod redis_handle;
 mod shared;
 mod store;

@@ -2,6 +2,7 @@
 //! and has its open connections recorded again. What it learns of the others is in `lives/others.rs`.
 
 pub(crate) mod last_heartbeat;
+mod listing;
 mod others;
 
 use std::hash::{BuildHasher, RandomState};
@@ -12,6 +13,7 @@ use hubward_backplane::{Owner, RegistryError};
 use hubward_types::{HubName, brief_causes};
 use tokio::time::Instant;
 
+use self::listing::apart;
 use self::others::WeakHubs;
 use crate::cluster::holding;
 use crate::context::NodeContext;
@@ -83,18 +85,19 @@ fn until_shutdown(context: &NodeContext, task: impl Future<Output = ()> + Send +
 }
 
 async fn keep_alive(context: Weak<NodeContext>, interval: Duration, hubs: WeakHubs) {
-    let mut failing = false;
+    let (mut failing, mut last) = (false, None);
     loop {
         let Some(died) = context.upgrade().map(|context| context.taken_for_dead.clone()) else { return };
         tokio::select! {
             () = tokio::time::sleep(jittered(interval)) => {}
-            () = died.notified() => {}
+            () = died.notified() => tokio::time::sleep(apart(last)).await,
         }
         let Some(context) = context.upgrade() else { return };
         let Some(registry) = &context.registry else { return };
         let begun = Instant::now();
         let engines = hubs.iter().filter_map(|(_, engine)| engine.upgrade());
         context.count_connections(engines.map(|engine| engine.connection_count()).sum());
+        last = Some(begun);
         // One that hangs is given up, so that the next one is not late.
         let heartbeat = registry.heartbeat(&context.owner(), context.load());
         let beaten = match tokio::time::timeout(interval, heartbeat).await {

@@ -18,6 +18,7 @@ use super::node_info::unpack;
 use crate::backoff::Backoff;
 use crate::error::RedisFailure;
 use crate::key_space::slot;
+use crate::limited_count::LimitedCount;
 use crate::shared::Shared;
 
 /// How many events a watcher may be behind. One that is further behind lists the nodes again.
@@ -35,13 +36,19 @@ struct Watching {
     events: broadcast::Sender<NodeEvent>,
     /// Whether it is known what becomes of the subscription that was last tried.
     settled: watch::Sender<bool>,
+    unreadable: LimitedCount,
 }
 
 impl NodeWatch {
     pub(super) fn new(redis: &Arc<Shared>) -> Self {
         let (events, settled) = (broadcast::Sender::new(BEHIND), watch::Sender::new(false));
         Self {
-            watching: Arc::new(Watching { redis: Arc::clone(redis), events, settled }),
+            watching: Arc::new(Watching {
+                redis: Arc::clone(redis),
+                events,
+                settled,
+                unreadable: LimitedCount::default(),
+            }),
             task: Mutex::default(),
         }
     }
@@ -132,7 +139,13 @@ fn take(watching: &Weak<Watching>, ended: &Notify, push: PushInfo) {
         (PushKind::Message | PushKind::SMessage, [_, Value::BulkString(event)]) => {
             let Some(watching) = watching.upgrade() else { return };
             let event = read(event).unwrap_or_else(|| {
-                tracing::warn!("A message about nodes in Redis cannot be read; the nodes are listed again.");
+                if let Some(messages) = watching.unreadable.add(1) {
+                    tracing::warn!(
+                        messages,
+                        "Messages about nodes in Redis cannot be read; the nodes are listed again. Another program, or \
+                         another version, publishes under the same prefix."
+                    );
+                }
                 NodeEvent::Missed
             });
             let _ = watching.events.send(event);

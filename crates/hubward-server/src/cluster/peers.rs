@@ -6,13 +6,19 @@ use std::collections::BTreeSet;
 use hubward_types::NodeId;
 use parking_lot::Mutex;
 
+/// How many there are at most: more than any cluster has. Of more that are announced, some are forged.
+const MAX_PEERS: usize = 1_000;
+
 /// Bounded by the nodes that live: `lives/others.rs` adds and removes them.
 #[derive(Default)]
 pub(crate) struct Peers(Mutex<BTreeSet<NodeId>>);
 
 impl Peers {
     pub(crate) fn joined(&self, node: NodeId) {
-        self.0.lock().insert(node);
+        let mut peers = self.0.lock();
+        if peers.len() < MAX_PEERS {
+            peers.insert(node);
+        }
     }
 
     pub(crate) fn gone(&self, node: &NodeId) {
@@ -21,7 +27,11 @@ impl Peers {
 
     /// Replaces them by those that were listed.
     pub(crate) fn listed(&self, nodes: impl IntoIterator<Item = NodeId>) {
-        *self.0.lock() = nodes.into_iter().collect();
+        *self.0.lock() = nodes.into_iter().take(MAX_PEERS).collect();
+    }
+
+    pub(crate) fn contains(&self, node: &NodeId) -> bool {
+        self.0.lock().contains(node)
     }
 
     pub(crate) fn all(&self) -> BTreeSet<NodeId> {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use hubward_backplane::{LiveNode, NodeEvent, NodeEvents, NodeRegistry, Owner, RegistryError, Sweep};
 use hubward_types::{HubName, NodeId, brief_causes};
+use tokio::time::Instant;
 
+use super::listing::{Listing, apart};
 use crate::context::NodeContext;
 use crate::engine::Engine;
 
@@ -24,12 +26,14 @@ pub(super) async fn watch(
     interval: Duration,
     hubs: WeakHubs,
 ) {
-    // Whether events were missed, and the nodes have yet to be listed.
-    let mut missed = learn(&context, interval).await.is_err();
+    let mut listing = Listing::default();
+    if learn(&context, interval).await.is_err() {
+        listing.within(interval);
+    }
     loop {
         let event = tokio::select! {
-            event = events.next() => event,
-            () = tokio::time::sleep(interval), if missed => Some(NodeEvent::Missed),
+            event = events.next() => event.map(Some),
+            () = listing.is_due() => Some(None),
         };
         if event.is_none() {
             tokio::time::sleep(interval).await;
@@ -37,30 +41,66 @@ pub(super) async fn watch(
         let Some(context) = context.upgrade() else { return };
         let Some(registry) = &context.registry else { return };
         match event {
-            Some(NodeEvent::Left(owner) | NodeEvent::Died(owner)) if owner.node == context.id => {
-                if owner == context.owner() {
-                    context.taken_for_dead.notify_one();
+            Some(Some(event)) => {
+                if let Some(owner) = note(&context, &hubs, event, &mut listing, interval) {
+                    ended(&context, registry, interval, &hubs, &owner).await;
                 }
             }
-            Some(NodeEvent::Left(owner) | NodeEvent::Died(owner)) => {
-                ended(&context, registry, interval, &hubs, &owner).await;
-                context.others_died.notify_one();
-            }
-            Some(NodeEvent::Joined(node)) => {
-                if node.info.id != context.id {
-                    context.peers.joined(node.info.id);
+            Some(None) => {
+                listing.begin();
+                if list_again(&context, registry, interval, &hubs).await.is_err() {
+                    listing.within(interval);
                 }
             }
-            Some(NodeEvent::Missed) => {
-                missed = list_again(&context, registry, interval, &hubs).await.is_err()
-            }
-            Some(_) => {}
             None => {
                 events = registry.watch();
-                missed = true;
+                listing.within(interval);
             }
         }
     }
+}
+
+/// Notes an event. Returns whose end is to be looked at. Whoever can publish can forge events: they are believed for as long
+/// as no list says otherwise, and cost little.
+fn note(
+    context: &NodeContext,
+    hubs: &WeakHubs,
+    event: NodeEvent,
+    listing: &mut Listing,
+    interval: Duration,
+) -> Option<Owner> {
+    match event {
+        NodeEvent::Left(owner) | NodeEvent::Died(owner) if owner == context.owner() => {
+            context.taken_for_dead.notify_one();
+        }
+        // An earlier life of this node.
+        NodeEvent::Left(owner) | NodeEvent::Died(owner) if owner.node == context.id => {}
+        NodeEvent::Left(owner) | NodeEvent::Died(owner) => {
+            context.others_died.notify_one();
+            if is_known(context, hubs, &owner.node) {
+                if listing.allows_end() {
+                    return Some(owner);
+                }
+                listing.within(Duration::ZERO);
+            }
+        }
+        NodeEvent::Joined(node) if node.info.id == context.id => {}
+        NodeEvent::Joined(node) => {
+            context.peers.joined(node.info.id);
+            listing.within(interval);
+        }
+        NodeEvent::Missed => listing.within(Duration::ZERO),
+        _ => {}
+    }
+    None
+}
+
+/// Whether a node is one that this node knows of, or waits for, or that waits for this node.
+fn is_known(context: &NodeContext, hubs: &WeakHubs, node: &NodeId) -> bool {
+    let mut engines = hubs.iter().filter_map(|(_, engine)| engine.upgrade());
+    context.peers.contains(node)
+        || context.pending.nodes().contains(node)
+        || engines.any(|engine| engine.forwarded.nodes().contains(node))
 }
 
 /// Lists the nodes that live when this one joins them.
@@ -141,12 +181,13 @@ async fn list_again(
 /// Removes what dead nodes left, in steps.
 pub(super) async fn sweep(context: Weak<NodeContext>, interval: Duration) {
     let Some(died) = context.upgrade().map(|context| context.others_died.clone()) else { return };
-    let mut failing = false;
+    let (mut failing, mut last) = (false, None);
     loop {
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
-            () = died.notified() => {}
+            () = died.notified() => tokio::time::sleep(apart(last)).await,
         }
+        last = Some(Instant::now());
         loop {
             let Some(context) = context.upgrade() else { return };
             match sweep_some(&context, interval).await {

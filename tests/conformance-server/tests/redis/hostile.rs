@@ -18,7 +18,7 @@ const FOREIGN_BYTES_PER_SECOND: usize = 50_000_000;
 const FOREIGN_MESSAGE_BYTES: usize = 100_000;
 
 /// A command in Redis's protocol.
-fn command(parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn command(parts: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", parts.len()).into_bytes();
     for part in parts {
         bytes.extend(format!("${}\r\n", part.len()).into_bytes());

@@ -13,6 +13,7 @@ mod churn;
 mod costs;
 mod deaths;
 mod failover;
+mod forged;
 mod groups;
 mod hostile;
 mod nodes;
