@@ -185,6 +185,9 @@ pub(crate) fn advice_of_reply(code: &str, detail: &str) -> Option<&'static str> 
             "this Redis is a Cluster; if the URL begins with redis://, begin it with redis-cluster://"
         }
         "BUSY" => "a script of another program runs in Redis for too long; see SCRIPT KILL",
+        "WRONGTYPE" => {
+            "another program has written a key under this prefix; delete that key, or choose another prefix"
+        }
         "NOREPLICAS" => "Redis has fewer replicas than min-replicas-to-write",
         _ if detail.contains("cluster support disabled") => {
             "this Redis is no Cluster; if the URL begins with redis-cluster://, begin it with redis://"

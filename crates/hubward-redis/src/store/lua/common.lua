@@ -4,10 +4,12 @@ local K = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- What cannot be read was written by somebody else: it is passed over, and removed where it would come up again and again.
 -- A name within a name, with its length before it.
 local function within(name) return #name .. ':' .. name end
 local function split(text)
-  local length, rest = string.match(text, '^(%d+):(.*)$')
+  local length, rest = string.match(text or '', '^(%d+):(.*)$')
+  if not length then return nil end
   length = tonumber(length)
   return string.sub(rest, 1, length), string.sub(rest, length + 1)
 end
@@ -27,7 +29,7 @@ local function number(value) return string.format('%.0f', value) end
 -- A life is its epoch, a space, when its lease ends, a space, and how many connections it has.
 local function read_life(life)
   local epoch, lease_end = string.match(life, '^(%d+) (%d+)')
-  return epoch, tonumber(lease_end)
+  return epoch or '0', tonumber(lease_end or '0')
 end
 local function lives(node, epoch)
   local life = redis.call('HGET', K .. 'alive', node)
@@ -36,7 +38,10 @@ local function lives(node, epoch)
   return current == epoch and lease_end >= now
 end
 -- An owner is an epoch, a space, and a node.
-local function read_owner(owner) return string.match(owner, '^(%d+) (.*)$') end
+local function read_owner(owner)
+  local epoch, node = string.match(owner, '^(%d+) (.*)$')
+  return epoch or '0', node or ''
+end
 
 -- The nodes that live, by epoch.
 local function living()
@@ -76,7 +81,7 @@ local function notice_deaths()
 end
 
 -- Memberships of users: in the user's hash under 'g' and the group, with the time when it expires, or nothing.
-local function is_current(expiry) return expiry and (expiry == '' or tonumber(expiry) > now) end
+local function is_current(expiry) return expiry and (expiry == '' or (tonumber(expiry) or 0) > now) end
 local function remove_user_from(hub, group, user)
   if redis.call('HDEL', user_key(hub, user), 'g' .. group) == 0 then return end
   redis.call('ZREM', group_key(hub, group), 'u' .. user)
@@ -91,8 +96,8 @@ local function remove_expired(limit)
   for _, entry in ipairs(expired) do
     local hub, rest = split(entry)
     local group, user = split(rest)
-    remove_user_from(hub, group, user)
-    if redis.call('ZREM', K .. 'expiring', entry) == 1 then
+    if group then remove_user_from(hub, group, user) end
+    if redis.call('ZREM', K .. 'expiring', entry) == 1 and group then
       redis.call('ZREM', group_key(hub, group), 'u' .. user)
       redis.call('ZREM', expiring_key(hub, group), user)
     end
@@ -136,7 +141,7 @@ local function remove_connection(hub, id)
     if kind == 'g' then redis.call('ZREM', group_key(hub, string.sub(field, 2)), 'c' .. id)
     elseif kind == 'o' then owner = value
     elseif kind == 'u' then user = value
-    elseif kind == 'c' then claimed_until = tonumber(value) end
+    elseif kind == 'c' then claimed_until = tonumber(value) or 0 end
   end
   if not owner then return nil, 0, 0 end
   local epoch = read_owner(owner)

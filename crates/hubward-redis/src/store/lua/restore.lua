@@ -9,7 +9,7 @@ for place, held in ipairs(cmsgpack.unpack(ARGV[3])) do
   local is_lost = false
   if record[1] then
     local holder_epoch, holder = read_owner(record[1])
-    local old_claim = tonumber(record[2])
+    local old_claim = tonumber(record[2] or '0') or 0
     is_lost = holder ~= node and (lives(holder, holder_epoch) or old_claim > now)
     claimed_until = math.max(claimed_until, old_claim)
   else

@@ -19,7 +19,7 @@ for i = 1, #ended, 2 do
       end
       for _, entry in ipairs(some) do
         local hub, id = split(entry)
-        local owner = redis.call('HGET', connection_key(hub, id), 'o')
+        local owner = hub and redis.call('HGET', connection_key(hub, id), 'o')
         if owner and read_owner(owner) == dead then budget = budget - end_connection(hub, id) end
         redis.call('SREM', owned_key(dead), entry)
         removed = removed + 1
