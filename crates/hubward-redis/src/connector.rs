@@ -85,6 +85,7 @@ impl Connector {
             let reason = "a file has no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned();
             return Err(RedisConfigError::Tls { reason });
         }
+        tls.check_client().map_err(|reason| RedisConfigError::Tls { reason })?;
         let addr = ConnectionAddr::TcpTls { host: String::new(), port: 0, insecure: false, tls_params: None };
         let refused = |reason: String| RedisConfigError::Tls { reason };
         let info = addr.into_connection_info().map_err(|error| refused(error.to_string()))?;

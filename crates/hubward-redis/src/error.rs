@@ -155,7 +155,7 @@ impl Error for RedisFailure {}
 fn advice(error: &RedisError) -> Option<&'static str> {
     advice_of_reply(error.code().unwrap_or_default(), error.detail().unwrap_or_default()).or_else(|| {
         match error.kind() {
-            ErrorKind::AuthenticationFailed => Some("check the user name and the password of the Redis URL"),
+            ErrorKind::AuthenticationFailed => Some("check the user name and the password for Redis"),
             ErrorKind::RESP3NotSupported => Some("Hubward needs Redis 7.0 or newer"),
             _ if error.is_connection_refusal() => Some("check that Redis runs and that its address is right"),
             _ => None,
@@ -168,7 +168,7 @@ pub(crate) fn advice_of_reply(code: &str, detail: &str) -> Option<&'static str> 
     // Redis 7.0 says so of a command within a script, where others say NOPERM.
     let code = if detail.starts_with("The user executing the script can't") { "NOPERM" } else { code };
     let advice = match code {
-        "WRONGPASS" | "NOAUTH" => "check the user name and the password of the Redis URL",
+        "WRONGPASS" | "NOAUTH" => "check the user name and the password for Redis",
         "NOPERM" => {
             "the Redis user may not do this; the guide's page 'Several nodes' has the ACL rule that it needs"
         }

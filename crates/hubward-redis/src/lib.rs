@@ -41,7 +41,7 @@ mod url;
 
 pub use address::Address;
 pub use backplane::RedisBackplane;
-pub use checks::{CheckReport, Finding, Outcome};
+pub use checks::{CheckOutcome, CheckReport, Finding};
 pub use error::{RedisConfigError, RedisFailure};
 pub use redis_handle::{Redis, RedisBuilder};
 pub use store::RedisStore;

@@ -1,8 +1,12 @@
 //! TLS to Redis: whom to trust, and which certificate to show.
 
 use std::fmt;
+use std::sync::Arc;
 
 use redis::{ClientTlsConfig, TlsCertificates};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 /// How connections to Redis are encrypted. Without a certificate authority of its own, the public ones are trusted.
 /// Certificates and keys are PEM.
@@ -28,6 +32,22 @@ impl RedisTls {
     pub fn client_certificate(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.client = Some((certificate.into(), key.into()));
         self
+    }
+
+    /// Checks that the client certificate and its key belong together, which the library of Redis does only when it connects.
+    pub(crate) fn check_client(&self) -> Result<(), String> {
+        let Some((certificate, key)) = &self.client else { return Ok(()) };
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+        let chain = chain.map_err(|error| format!("the client certificate cannot be read: {error}"))?;
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|error| format!("the key of the client certificate cannot be read: {error}"))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map(|builder| builder.with_root_certificates(RootCertStore::empty()))
+            .and_then(|builder| builder.with_client_auth_cert(chain, key))
+            .map(|_| ())
+            .map_err(|error| format!("the client certificate and its key cannot be used: {error}"))
     }
 
     pub(crate) fn certificates(&self) -> TlsCertificates {

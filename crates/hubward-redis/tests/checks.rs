@@ -7,8 +7,9 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hubward_backplane::{Backplane, GroupStore, ReceivedEnvelope, Subscriber};
-use hubward_redis::{CheckReport, Outcome, Redis};
+use bytes::Bytes;
+use hubward_backplane::{Backplane, GroupStore, ReceivedEnvelope, Subscriber, Topic};
+use hubward_redis::{CheckOutcome, CheckReport, Redis};
 use hubward_testing::redis::{RedisOptions, RedisServer};
 
 use crate::support::{Servers, acl};
@@ -23,7 +24,8 @@ impl Subscriber for Deaf {
 
 /// What is wrong, as lines.
 fn problems(report: &CheckReport) -> Vec<String> {
-    let problems = report.findings().iter().filter(|finding| !matches!(finding.outcome, Outcome::Passed(_)));
+    let problems =
+        report.findings().iter().filter(|finding| !matches!(finding.outcome, CheckOutcome::Passed(_)));
     problems.map(ToString::to_string).collect()
 }
 
@@ -50,13 +52,9 @@ async fn nothing_is_wrong_with_servers_whose_user_has_the_guides_rule_and_no_rul
         assert_eq!(problems(&report), Vec::<String>::new());
         let reachable = report.findings().iter().filter(|finding| finding.subject == "reachable");
         assert_eq!(reachable.count(), primaries);
-        let backplane = redis.backplane();
-        backplane.start(Arc::new(Deaf)).await.unwrap();
-        backplane.stop().await;
-        let store = redis.store();
-        // The second query takes the connection of the first, which is cleaned before.
-        for _ in 0..2 {
-            store.count(&"clinical".into(), &"ward:7".into()).await.unwrap();
+        work(&redis).await;
+        for server in &servers.servers {
+            assert_eq!(refused(server).await, Vec::<String>::new());
         }
         commands.append(&mut used(servers).await);
     }
@@ -65,6 +63,81 @@ async fn nothing_is_wrong_with_servers_whose_user_has_the_guides_rule_and_no_rul
     assert!(allowed.len() > 20, "{allowed:?}");
     let unused: Vec<_> = allowed.into_iter().filter(|command| !commands.contains(*command)).collect();
     assert!(unused.is_empty(), "the guide's rule allows what nothing needs: {unused:?}");
+}
+
+/// What a server has refused, but for what the guide says that servers from 7.2 on may be asked in vain.
+async fn refused(server: &RedisServer) -> Vec<String> {
+    let log = server.cli(&["ACL", "LOG"]).await;
+    let objects = log.lines().zip(log.lines().skip(1)).filter(|(name, _)| *name == "object");
+    let objects = objects.map(|(_, object)| object);
+    objects.filter(|object| *object != "client|setinfo").map(str::to_owned).collect()
+}
+
+/// What every node does: it subscribes and publishes, changes something and asks for it.
+async fn work(redis: &Redis) {
+    let backplane = redis.backplane();
+    backplane.start(Arc::new(Deaf)).await.unwrap();
+    for subscribed in backplane.subscribe(vec![Topic::Nodes]).await {
+        subscribed.unwrap();
+    }
+    backplane.publish(vec![Topic::Nodes], Bytes::from_static(b"envelope")).await.unwrap();
+    backplane.stop().await;
+    let store = redis.store();
+    let (hub, group) = ("hub".into(), "group".into());
+    store.add_user(&hub, &group, &"user".into(), None).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.count(&hub, &group).await.unwrap(), 1);
+    }
+}
+
+/// A server with the guide's user, but for some of its rules.
+async fn server_without(rules: &[&str]) -> (RedisServer, Redis) {
+    let server = RedisServer::start(RedisOptions::default()).await;
+    let mut allowed = acl::of_servers("clinic");
+    allowed.retain(|rule| !rules.contains(&rule.as_str()));
+    acl::set(&server, acl::USER, &allowed).await;
+    let url = format!("redis://{}:{}@{}", acl::USER, acl::PASSWORD, server.address());
+    let redis = Redis::url(&url).unwrap().prefix("clinic").build().unwrap();
+    (server, redis)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_works_without_what_the_guide_says_can_be_left_out() {
+    let (_server, redis) = server_without(&[
+        "+select",
+        "+role",
+        "+cluster|slots",
+        "+spublish",
+        "+ssubscribe",
+        "+sunsubscribe",
+        "+config|get",
+        "+info",
+        "+client|info",
+        "+client|kill",
+    ])
+    .await;
+    work(&redis).await;
+    assert!(redis.check().await.has_passed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_use_their_connections_again_where_the_user_may_unwatch() {
+    for (without, is_reused) in [(&[][..], true), (&["+unwatch"], false)] {
+        let (server, redis) = server_without(without).await;
+        let store = redis.store();
+        let count = async || store.count(&"hub".into(), &"group".into()).await.unwrap();
+        count().await;
+        let opened = async || server.info("total_connections_received").await.parse::<u64>().unwrap();
+        let before = opened().await;
+        for _ in 0..10 {
+            count().await;
+        }
+        // The question itself is a connection.
+        assert_eq!(opened().await - before == 1, is_reused, "{without:?}");
+        let found = problems(&redis.check().await).join("");
+        assert_eq!(found.contains("each query opens a connection of its own"), !is_reused, "{found}");
+        assert_eq!(refused(&server).await.contains(&"unwatch".to_owned()), !is_reused);
+    }
 }
 
 #[tokio::test]
@@ -99,6 +172,7 @@ async fn a_user_who_lacks_a_permission_is_named_what_it_lacks() {
         (vec!["+subscribe"], true, "subscribing to messages"),
         (vec!["+client|kill"], false, "ending an earlier connection"),
         (vec!["+config|get"], false, "settings"),
+        (vec!["+info"], false, "knowing whether Redis has restarted"),
     ] {
         let options = RedisOptions { users: vec![rule(&without)], ..RedisOptions::default() };
         let (_server, report) = check(options, "alice").await;

@@ -12,21 +12,21 @@ use crate::topology::Primaries;
 const SCRIPT: &str = include_str!("try_commands.lua");
 
 /// What a node does with a server.
-pub(super) struct Permission {
+pub(super) struct NeededPermission {
     pub(super) subject: &'static str,
     pub(super) commands: Vec<Cmd>,
     /// How it is without, for what a node can do without.
     pub(super) without: Option<&'static str>,
 }
 
-impl Permission {
-    fn needed(subject: &'static str, commands: Vec<Cmd>) -> Self {
+impl NeededPermission {
+    fn new(subject: &'static str, commands: Vec<Cmd>) -> Self {
         Self { subject, commands, without: None }
     }
 }
 
 /// All that a node needs of this primary.
-pub(super) fn permissions(redis: &Shared, primaries: &Primaries, address: &Address) -> Vec<Permission> {
+pub(super) fn permissions(redis: &Shared, primaries: &Primaries, address: &Address) -> Vec<NeededPermission> {
     let is_cluster = redis.topology.is_cluster();
     let prefix = if is_cluster { "S" } else { "" };
     let on = |command: &str, channel: &str| {
@@ -39,14 +39,26 @@ pub(super) fn permissions(redis: &Shared, primaries: &Primaries, address: &Addre
     if let Some(channel) = channel_on(redis, primaries, address) {
         let mut publish = on("PUBLISH", &channel);
         publish.arg("");
-        permissions.push(Permission::needed("publishing messages", vec![publish]));
-        permissions.push(Permission::needed("subscribing to messages", subscribing(&channel)));
+        permissions.push(NeededPermission::new("publishing messages", vec![publish]));
+        permissions.push(NeededPermission::new("subscribing to messages", subscribing(&channel)));
     }
     if primaries.address_of(slot(redis.keys.keys().as_bytes())) == Some(address) {
         let events = redis.keys.events();
-        permissions.push(Permission::needed("subscribing to nodes that come and go", subscribing(&events)));
-        permissions.push(Permission::needed("scripts on the keys", scripts(redis, prefix)));
-        permissions.push(Permission {
+        permissions
+            .push(NeededPermission::new("subscribing to nodes that come and go", subscribing(&events)));
+        permissions.push(NeededPermission::new("scripts on the keys", scripts(redis, prefix)));
+        permissions.push(NeededPermission {
+            subject: "using connections again",
+            // What the pool sends before it lends a connection again.
+            commands: vec![cmd("UNWATCH"), cmd("PING")],
+            without: Some("Without it, each query opens a connection of its own"),
+        });
+        permissions.push(NeededPermission {
+            subject: "knowing whether Redis has restarted",
+            commands: vec![about_server()],
+            without: Some("Without it, a node records all that it holds after each interruption"),
+        });
+        permissions.push(NeededPermission {
             subject: "ending an earlier connection",
             commands: ending(),
             without: Some(
@@ -71,6 +83,12 @@ fn scripts(redis: &Shared, prefix: &str) -> Vec<Cmd> {
     load.arg("LOAD").arg(&script);
     call.arg(redis::Script::new(&script).get_hash()).arg(1).arg(redis.keys.keys());
     vec![load, call]
+}
+
+fn about_server() -> Cmd {
+    let mut info = cmd("INFO");
+    info.arg("server");
+    info
 }
 
 /// No connection has this number and comes from there.

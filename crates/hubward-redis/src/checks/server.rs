@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use redis::Value;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 
-use super::permissions::{Permission, permissions, refused_commands};
-use super::{Finding, Outcome, settings};
+use super::permissions::{NeededPermission, permissions, refused_commands};
+use super::report::{CheckOutcome, Finding};
+use super::settings;
 use crate::address::Address;
 use crate::error::RedisFailure;
 use crate::shared::Shared;
@@ -24,24 +25,26 @@ pub(super) async fn check(redis: &Shared, primaries: &Primaries, address: &Addre
     let mut connection = match connected {
         Ok(connection) => connection,
         Err(failure) => {
-            note("reachable", Outcome::Failed(failure.to_string()));
+            note("reachable", CheckOutcome::Failed(failure.to_string()));
             return findings;
         }
     };
-    note("reachable", Outcome::Passed(String::new()));
+    note("reachable", CheckOutcome::Passed(String::new()));
     match hello(&mut connection).await {
         Ok(greeting) => {
             note("version", version(&greeting));
             note("kind of server", kind(&greeting, redis.topology.is_cluster()));
         }
-        Err(failure) => note("version", Outcome::Failed(failure.to_string())),
+        Err(failure) => note("version", CheckOutcome::Failed(failure.to_string())),
     }
     match settings::of(&connection).await {
-        Ok(mistakes) if mistakes.is_empty() => note("settings", Outcome::Passed(String::new())),
-        Ok(mistakes) => mistakes.into_iter().for_each(|mistake| note("settings", Outcome::Warning(mistake))),
+        Ok(mistakes) if mistakes.is_empty() => note("settings", CheckOutcome::Passed(String::new())),
+        Ok(mistakes) => {
+            mistakes.into_iter().for_each(|mistake| note("settings", CheckOutcome::Warning(mistake)))
+        }
         Err(failure) => note(
             "settings",
-            Outcome::Warning(format!(
+            CheckOutcome::Warning(format!(
                 "they cannot be read: {failure}. Make sure yourself that maxmemory-policy is noeviction"
             )),
         ),
@@ -53,7 +56,7 @@ pub(super) async fn check(redis: &Shared, primaries: &Primaries, address: &Addre
     findings
 }
 
-/// Asks for what the server is. `INFO` would be a permission more.
+/// Asks for what the server is. Every user may do this, but not `INFO`.
 async fn hello(connection: &mut MultiplexedConnection) -> Result<HashMap<String, String>, RedisFailure> {
     let reply = connection.req_packed_command(&redis::cmd("HELLO")).await?;
     let Value::Map(fields) = reply else {
@@ -64,34 +67,34 @@ async fn hello(connection: &mut MultiplexedConnection) -> Result<HashMap<String,
     Ok(fields.iter().filter_map(|(name, value)| text(name).zip(text(value))).collect())
 }
 
-fn version(greeting: &HashMap<String, String>) -> Outcome {
+fn version(greeting: &HashMap<String, String>) -> CheckOutcome {
     let field = |name| greeting.get(name).map_or("unknown", String::as_str);
     let (server, version) = (field("server"), field("version"));
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     match major {
-        Some(major) if major >= OLDEST_MAJOR => Outcome::Passed(format!("{server} {version}")),
-        _ => {
-            Outcome::Failed(format!("it is {server} {version}; Hubward needs Redis 7.0 or newer, or Valkey"))
-        }
+        Some(major) if major >= OLDEST_MAJOR => CheckOutcome::Passed(format!("{server} {version}")),
+        _ => CheckOutcome::Failed(format!(
+            "it is {server} {version}; Hubward needs Redis 7.0 or newer, or Valkey"
+        )),
     }
 }
 
-fn kind(greeting: &HashMap<String, String>, is_cluster: bool) -> Outcome {
+fn kind(greeting: &HashMap<String, String>, is_cluster: bool) -> CheckOutcome {
     let is = |name: &str, value: &str| greeting.get(name).is_some_and(|found| found == value);
     if is("role", "replica") || is("role", "slave") {
         let advice = "it is a replica; connect to its primary, or through Sentinel";
-        return Outcome::Failed(advice.to_owned());
+        return CheckOutcome::Failed(advice.to_owned());
     }
     if !is_cluster && is("mode", "cluster") {
         let advice =
             "it belongs to a Redis Cluster; begin the URL with redis-cluster://, or set the mode to cluster";
-        return Outcome::Failed(advice.to_owned());
+        return CheckOutcome::Failed(advice.to_owned());
     }
-    Outcome::Passed(if is_cluster { "a primary of a Cluster" } else { "a primary" }.to_owned())
+    CheckOutcome::Passed(if is_cluster { "a primary of a Cluster" } else { "a primary" }.to_owned())
 }
 
 /// Does what a node needs the permission for.
-async fn ask(connection: &mut MultiplexedConnection, permission: &Permission) -> Outcome {
+async fn ask(connection: &mut MultiplexedConnection, permission: &NeededPermission) -> CheckOutcome {
     for command in &permission.commands {
         let reply = match connection.req_packed_command(command).await {
             Ok(Value::ServerError(error)) => Err(RedisFailure::from(redis::RedisError::from(error))),
@@ -100,11 +103,11 @@ async fn ask(connection: &mut MultiplexedConnection, permission: &Permission) ->
         };
         let Err(failure) = reply else { continue };
         return match permission.without {
-            Some(without) => Outcome::Warning(format!("{failure}. {without}")),
-            None => Outcome::Failed(failure.to_string()),
+            Some(without) => CheckOutcome::Warning(format!("{failure}. {without}")),
+            None => CheckOutcome::Failed(failure.to_string()),
         };
     }
-    Outcome::Passed(String::new())
+    CheckOutcome::Passed(String::new())
 }
 
 #[cfg(test)]
@@ -118,22 +121,22 @@ mod tests {
     #[test]
     fn redis_from_7_on_and_valkey_are_new_enough() {
         let of = |server, number| version(&greeting(&[("server", server), ("version", number)]));
-        assert_eq!(of("redis", "7.0.15"), Outcome::Passed("redis 7.0.15".into()));
-        assert_eq!(of("valkey", "8.1.0"), Outcome::Passed("valkey 8.1.0".into()));
-        assert!(matches!(of("redis", "6.2.1"), Outcome::Failed(text) if text.contains("redis 6.2.1")));
-        assert!(matches!(version(&greeting(&[])), Outcome::Failed(_)));
+        assert_eq!(of("redis", "7.0.15"), CheckOutcome::Passed("redis 7.0.15".into()));
+        assert_eq!(of("valkey", "8.1.0"), CheckOutcome::Passed("valkey 8.1.0".into()));
+        assert!(matches!(of("redis", "6.2.1"), CheckOutcome::Failed(text) if text.contains("redis 6.2.1")));
+        assert!(matches!(version(&greeting(&[])), CheckOutcome::Failed(_)));
     }
 
     #[test]
     fn a_replica_and_a_server_of_a_cluster_are_not_taken_for_a_standalone_redis() {
         let of = |role, mode, is_cluster| kind(&greeting(&[("role", role), ("mode", mode)]), is_cluster);
-        assert!(matches!(of("master", "standalone", false), Outcome::Passed(_)));
-        assert!(matches!(of("master", "cluster", true), Outcome::Passed(_)));
+        assert!(matches!(of("master", "standalone", false), CheckOutcome::Passed(_)));
+        assert!(matches!(of("master", "cluster", true), CheckOutcome::Passed(_)));
         assert!(
-            matches!(of("master", "cluster", false), Outcome::Failed(text) if text.contains("redis-cluster://"))
+            matches!(of("master", "cluster", false), CheckOutcome::Failed(text) if text.contains("redis-cluster://"))
         );
         assert!(
-            matches!(of("replica", "standalone", false), Outcome::Failed(text) if text.contains("Sentinel"))
+            matches!(of("replica", "standalone", false), CheckOutcome::Failed(text) if text.contains("Sentinel"))
         );
     }
 }
