@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -16,6 +17,8 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     /// Start a node, or several, with two hubs and a page to try them. Needs no Redis, but can use one.
     Demo(DemoOptions),
+    /// Check the configuration and the Redis that it names, and say what to do about what is wrong.
+    Check(CheckOptions),
     /// Mint a development token.
     Token(TokenOptions),
 }
@@ -49,9 +52,20 @@ pub(crate) struct DemoOptions {
     /// redis-cluster://…
     #[arg(long, value_name = "URL", env = REDIS_VARIABLE, hide_env_values = true)]
     pub(crate) redis: Option<RedisUrl>,
+    /// The configuration file, whose section `redis` may say the same in more detail.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Which of the nodes this process is, from 0 on. Given by the process that starts the others.
-    #[arg(long, hide = true, requires = "redis")]
+    #[arg(long, hide = true)]
     pub(crate) only: Option<u16>,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckOptions {
+    /// The configuration file: TOML or, where its name ends in .json, JSON. Variables such as HUBWARD_REDIS__URL come before
+    /// what it says.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -131,7 +145,7 @@ mod tests {
         let parsed = CommandLine::try_parse_from(["hubward", "demo"].into_iter().chain(arguments))?;
         match parsed.command {
             Command::Demo(options) => Ok(options.hosts),
-            Command::Token(_) => panic!("it is the demo"),
+            Command::Check(_) | Command::Token(_) => panic!("it is the demo"),
         }
     }
 

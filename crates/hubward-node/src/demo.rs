@@ -38,9 +38,11 @@ pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
     // A file that the log goes to is read without a terminal's colours.
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    // A mistake in the configuration is this process's to report, not each node's.
+    let has_redis = joined::redis(&options)?.is_some();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        match &options.redis {
-            Some(redis) if options.only.is_none() => processes::run(&options, redis).await,
+        match options.only {
+            None if has_redis => processes::run(&options).await,
             _ => serve(options).await,
         }
     })
@@ -165,6 +167,7 @@ mod tests {
             hosts: vec!["demo.lan".into()],
             key: None,
             redis: None,
+            config: None,
             only: None,
         };
         let hosts = serve_options(&options).hosts;

@@ -1,7 +1,9 @@
-//! The ready-made node. So far it can demonstrate itself (`hubward demo`) and mint development tokens
-//! (`hubward token`).
+//! The ready-made node. So far it can demonstrate itself (`hubward demo`), check its configuration (`hubward check`) and mint
+//! development tokens (`hubward token`).
 
+mod check;
 mod command;
+mod config;
 mod demo;
 mod failure;
 mod token;
@@ -17,6 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let done = match command::CommandLine::parse().command {
         command::Command::Demo(options) => demo::run(options),
+        command::Command::Check(options) => check::run(options),
         command::Command::Token(options) => token::run(options),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };

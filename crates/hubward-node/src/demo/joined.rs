@@ -1,10 +1,11 @@
 //! How the nodes of the demo are joined: in the memory of this process, or by a Redis.
 
 use hubward::auth::{KeyRing, SealingKey};
-use hubward::redis::{Redis, RedisBuilder};
+use hubward::redis::Redis;
 use hubward::{Builder, Cluster};
 
-use crate::command::{DemoOptions, RedisUrl};
+use crate::command::DemoOptions;
+use crate::config::{Config, Sources};
 use crate::failure::Failure;
 
 /// The environment variable that holds what the processes of one demo seal connection tokens with.
@@ -17,11 +18,11 @@ pub(super) enum Joined {
 
 impl Joined {
     pub(super) fn new(options: &DemoOptions) -> Result<Self, Failure> {
-        match &options.redis {
+        match redis(options)? {
             None => Ok(Self::InMemory(Cluster::in_memory())),
-            Some(url) => {
+            Some(redis) => {
                 let key = std::env::var(TOKEN_KEY_VARIABLE)?;
-                Ok(Self::Redis(redis(url)?.build()?, KeyRing::new(vec![sealing_key(&key)?])?))
+                Ok(Self::Redis(redis, KeyRing::new(vec![sealing_key(&key)?])?))
             }
         }
     }
@@ -34,9 +35,16 @@ impl Joined {
     }
 }
 
-/// The demo has a prefix of its own, so that it may share a Redis with others.
-pub(super) fn redis(url: &RedisUrl) -> Result<RedisBuilder, Failure> {
-    Ok(Redis::url(url.expose())?.prefix("hubward-demo"))
+/// The Redis that joins the nodes, if any is configured. The demo has a prefix of its own, so that it may share a Redis with
+/// others.
+pub(super) fn redis(options: &DemoOptions) -> Result<Option<Redis>, Failure> {
+    let config = Config::load(Sources {
+        file: options.config.as_deref(),
+        environment: std::env::vars_os().collect(),
+        redis_url: options.redis.as_ref(),
+        other_defaults: &[("redis.prefix", "hubward-demo")],
+    })?;
+    Ok(config.redis)
 }
 
 fn sealing_key(text: &str) -> Result<SealingKey, Failure> {

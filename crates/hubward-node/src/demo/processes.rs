@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 use super::demo_node::NodeInfo;
-use super::joined::{TOKEN_KEY_VARIABLE, redis};
+use super::joined::TOKEN_KEY_VARIABLE;
 use super::shared::{READY, port_of, shutdown_signal, signing_key};
-use crate::command::{DemoOptions, KEY_VARIABLE, REDIS_VARIABLE, RedisUrl};
+use crate::command::{DemoOptions, KEY_VARIABLE, REDIS_VARIABLE};
 use crate::failure::Failure;
 
 /// How long a node may take to start: as long as it may look for Redis.
@@ -29,9 +29,7 @@ struct NodeProcess {
 }
 
 /// Starts the nodes, and waits until they have ended or this process is to end.
-pub(super) async fn run(options: &DemoOptions, url: &RedisUrl) -> Result<(), Failure> {
-    // A mistake in the URL is this process's to report.
-    redis(url)?.build()?;
+pub(super) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     let first_port = first_port(options).await?;
     let (key, token_key) = (signing_key(options), hubward::auth::random_id() + &hubward::auth::random_id());
     let mut nodes = Vec::new();
@@ -40,7 +38,6 @@ pub(super) async fn run(options: &DemoOptions, url: &RedisUrl) -> Result<(), Fai
         let address = SocketAddr::new(options.address, port);
         let info = NodeInfo { name: format!("node-{}", number + 1), url: format!("http://{address}") };
         let child = command(options, first_port, number)?
-            .env(REDIS_VARIABLE, url.expose())
             .env(KEY_VARIABLE, &key)
             .env(TOKEN_KEY_VARIABLE, &token_key)
             .spawn()?;
@@ -60,8 +57,14 @@ pub(super) async fn run(options: &DemoOptions, url: &RedisUrl) -> Result<(), Fai
 
 fn command(options: &DemoOptions, first_port: u16, number: u16) -> Result<Command, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
+    command.arg("demo");
+    if let Some(url) = &options.redis {
+        command.env(REDIS_VARIABLE, url.expose());
+    }
+    if let Some(config) = &options.config {
+        command.arg("--config").arg(config);
+    }
     command
-        .arg("demo")
         .args(["--only", &number.to_string(), "--nodes", &options.nodes.to_string()])
         .args(["--port", &first_port.to_string(), "--address", &options.address.to_string()])
         .args(options.hosts.iter().flat_map(|host| ["--host", host]))
