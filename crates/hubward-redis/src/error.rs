@@ -157,6 +157,9 @@ fn advice(error: &RedisError) -> Option<&'static str> {
         match error.kind() {
             ErrorKind::AuthenticationFailed => Some("check the user name and the password for Redis"),
             ErrorKind::RESP3NotSupported => Some("Hubward needs Redis 7.0 or newer"),
+            _ if error.is_timeout() => {
+                Some("check that Redis runs, is not overloaded, and can be reached from here")
+            }
             _ if error.is_connection_refusal() => Some("check that Redis runs and that its address is right"),
             _ => None,
         }

@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hubward_backplane::{Backplane, GroupStore, ReceivedEnvelope, Subscriber, Topic};
@@ -211,6 +212,30 @@ async fn a_redis_that_is_away_is_unreachable() {
     let report = Redis::url(&server.url()).unwrap().build().unwrap().check().await;
     let found = problems(&report).join("");
     assert!(!report.has_passed() && found.contains("check that Redis runs"), "{found}");
+}
+
+#[tokio::test]
+async fn a_redis_that_stops_responding_is_asked_no_more() {
+    let server = RedisServer::start(RedisOptions::default()).await;
+    // Scripts are still loaded, but what writes, publishes or calls one waits until the end of the pause.
+    server.cli(&["CLIENT", "PAUSE", "60000", "WRITE"]).await;
+    let builder = Redis::url(&server.url()).unwrap().response_timeout(Duration::from_millis(200));
+    let report = builder.build().unwrap().check().await;
+    let found = problems(&report);
+    assert!(!report.has_passed());
+    assert!(
+        matches!(&found[..], [only] if only.contains("responding") && only.contains("overloaded")),
+        "{found:?}"
+    );
+
+    server.pause();
+    let builder = Redis::url(&server.url()).unwrap().connect_timeout(Duration::from_millis(200));
+    let report = builder.build().unwrap().check().await;
+    let found = problems(&report);
+    assert!(
+        matches!(&found[..], [only] if only.contains("FAILED") && only.contains("reachable")),
+        "{found:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,39 +21,47 @@ pub(super) async fn check(redis: &Shared, primaries: &Primaries, address: &Addre
     let mut note = |subject, outcome| {
         findings.push(Finding { server: address.to_string(), subject, outcome });
     };
-    let connected = redis.topology.connector.connect(address, |_| Ok::<(), ()>(())).await;
-    let mut connection = match connected {
-        Ok(connection) => connection,
-        Err(failure) => {
-            note("reachable", CheckOutcome::Failed(failure.to_string()));
-            return findings;
+    match redis.topology.connector.connect(address, |_| Ok::<(), ()>(())).await {
+        Ok(mut connection) => {
+            note("reachable", CheckOutcome::Passed(String::new()));
+            let permissions = permissions(redis, primaries, address);
+            let is_cluster = redis.topology.is_cluster();
+            // One that does not respond is not asked for the rest, each time for as long as it may take.
+            if let Err(failure) = ask_all(&mut connection, is_cluster, permissions, &mut note).await {
+                note("responding", CheckOutcome::Failed(failure.to_string()));
+            }
         }
-    };
-    note("reachable", CheckOutcome::Passed(String::new()));
-    match hello(&mut connection).await {
-        Ok(greeting) => {
-            note("version", version(&greeting));
-            note("kind of server", kind(&greeting, redis.topology.is_cluster()));
-        }
-        Err(failure) => note("version", CheckOutcome::Failed(failure.to_string())),
+        Err(failure) => note("reachable", CheckOutcome::Failed(failure.to_string())),
     }
-    match settings::of(&connection).await {
+    findings
+}
+
+/// Asks for everything. Fails where the server does not respond, or with nothing that can be read.
+async fn ask_all(
+    connection: &mut MultiplexedConnection,
+    is_cluster: bool,
+    permissions: Vec<NeededPermission>,
+    note: &mut impl FnMut(&'static str, CheckOutcome),
+) -> Result<(), RedisFailure> {
+    let greeting = hello(connection).await?;
+    note("version", version(&greeting));
+    note("kind of server", kind(&greeting, is_cluster));
+    match settings::of(connection).await {
         Ok(mistakes) if mistakes.is_empty() => note("settings", CheckOutcome::Passed(String::new())),
         Ok(mistakes) => {
             mistakes.into_iter().for_each(|mistake| note("settings", CheckOutcome::Warning(mistake)))
         }
-        Err(failure) => note(
-            "settings",
-            CheckOutcome::Warning(format!(
-                "they cannot be read: {failure}. Make sure yourself that maxmemory-policy is noeviction"
-            )),
-        ),
+        Err(failure) if failure.is_response() => {
+            let advice = "Make sure yourself that maxmemory-policy is noeviction";
+            note("settings", CheckOutcome::Warning(format!("they cannot be read: {failure}. {advice}")));
+        }
+        Err(failure) => return Err(failure),
     }
-    for permission in permissions(redis, primaries, address) {
-        let outcome = ask(&mut connection, &permission).await;
+    for permission in permissions {
+        let outcome = ask(connection, &permission).await?;
         note(permission.subject, outcome);
     }
-    findings
+    Ok(())
 }
 
 /// Asks for what the server is. Every user may do this, but not `INFO`.
@@ -93,21 +101,23 @@ fn kind(greeting: &HashMap<String, String>, is_cluster: bool) -> CheckOutcome {
     CheckOutcome::Passed(if is_cluster { "a primary of a Cluster" } else { "a primary" }.to_owned())
 }
 
-/// Does what a node needs the permission for.
-async fn ask(connection: &mut MultiplexedConnection, permission: &NeededPermission) -> CheckOutcome {
+/// Does what a node needs the permission for. Fails where the server does not respond.
+async fn ask(
+    connection: &mut MultiplexedConnection,
+    permission: &NeededPermission,
+) -> Result<CheckOutcome, RedisFailure> {
     for command in &permission.commands {
-        let reply = match connection.req_packed_command(command).await {
-            Ok(Value::ServerError(error)) => Err(RedisFailure::from(redis::RedisError::from(error))),
-            Ok(reply) => refused_commands(&reply).map_or(Ok(()), Err),
-            Err(error) => Err(RedisFailure::from(error)),
+        let refused = match connection.req_packed_command(command).await? {
+            Value::ServerError(error) => Some(RedisFailure::from(redis::RedisError::from(error))),
+            reply => refused_commands(&reply),
         };
-        let Err(failure) = reply else { continue };
-        return match permission.without {
+        let Some(failure) = refused else { continue };
+        return Ok(match permission.without {
             Some(without) => CheckOutcome::Warning(format!("{failure}. {without}")),
             None => CheckOutcome::Failed(failure.to_string()),
-        };
+        });
     }
-    CheckOutcome::Passed(String::new())
+    Ok(CheckOutcome::Passed(String::new()))
 }
 
 #[cfg(test)]
