@@ -46,6 +46,11 @@ impl Incoming {
         true
     }
 
+    /// Returns whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.lock().received.is_empty()
+    }
+
     /// Waits for messages, and takes all.
     pub(super) async fn take(&self) -> Vec<IncomingMessage> {
         loop {
