@@ -2,6 +2,8 @@
 //! `hubward-redis` has. For each byte of a control connection the first publishes a message; for each message the
 //! second writes a byte there. What comes together is sent together.
 
+use std::time::Duration;
+
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, PushKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 async fn connect(url: &str, config: AsyncConnectionConfig) -> MultiplexedConnection {
+    let config = config.set_response_timeout(Some(Duration::from_secs(4))).set_pipeline_buffer_size(1024);
     let info: redis::ConnectionInfo = redis::IntoConnectionInfo::into_connection_info(url).unwrap();
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let client = Client::open(info.set_redis_settings(settings)).unwrap();
