@@ -8,6 +8,11 @@ use std::time::Duration;
 use hubward_backplane::{GroupStore, NodeRegistry};
 use hubward_redis::{Redis, RedisStore};
 use hubward_testing::eventually;
+use hubward_testing::redis::{RedisOptions, RedisServer};
+use hubward_types::brief_causes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use support::fake_redis::{Answer, FakeRedis, name, usual};
@@ -21,7 +26,7 @@ fn store(server: &FakeRedis) -> RedisStore {
 
 async fn add(store: &RedisStore) -> Result<(), String> {
     let added = store.add_user(&"hub".into(), &"group".into(), &"user".into(), None).await;
-    added.map(drop).map_err(|error| format!("{error:?}"))
+    added.map(drop).map_err(|error| brief_causes(&error).to_string())
 }
 
 #[tokio::test]
@@ -55,4 +60,39 @@ async fn a_server_that_closes_each_subscription_is_not_asked_for_many() {
     tokio::time::sleep(WHILE).await;
     let opened = server.connections();
     assert!((2..=12).contains(&opened), "{opened} connections in {WHILE:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_scripts_is_one_error_that_says_what_to_do() {
+    let server = FakeRedis::start(|command| match &*name(command) {
+        "script load" => Answer::Reply(b"-NOPERM this user has no permissions\r\n".to_vec()),
+        _ => usual(command),
+    })
+    .await;
+    let error = add(&store(&server)).await.unwrap_err();
+    assert!(error.contains("the ACL rule that it needs") && !error.contains("Index"), "{error}");
+}
+
+#[tokio::test]
+async fn calls_go_on_while_somebody_flushes_the_scripts_again_and_again() {
+    let server = RedisServer::start(RedisOptions::default()).await;
+    let store = Redis::url(&server.url()).unwrap().build().unwrap().store();
+    add(&store).await.unwrap();
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    let mut flushing = JoinSet::new();
+    flushing.spawn(async move {
+        let mut reply = [0; 5];
+        loop {
+            socket.write_all(b"SCRIPT FLUSH\r\n").await.unwrap();
+            socket.read_exact(&mut reply).await.unwrap();
+            assert_eq!(&reply, b"+OK\r\n");
+        }
+    });
+    for number in 0..300 {
+        let added = add(&store).await;
+        assert!(added.is_ok(), "call {number}: {added:?}");
+        let found = store.count(&"hub".into(), &"group".into()).await;
+        assert!(matches!(found, Ok(1)), "query {number}: {found:?}");
+    }
+    assert!(flushing.try_join_next().is_none(), "the scripts were flushed to the end");
 }

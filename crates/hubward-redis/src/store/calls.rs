@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
 use tokio::task::JoinSet;
 
-use super::link::{self, RedisLink, Up};
+use super::link::{RedisLink, Up};
 use super::reply::ScriptReply;
 use super::scripts::{Script, Scripts};
 use crate::error::RedisFailure;
@@ -75,7 +75,6 @@ impl Calls {
         command.arg(script.hash()).arg(1).arg(&self.keys);
         arguments(&mut command);
         let until = tokio::time::Instant::now() + REPEATED_FOR;
-        let mut has_loaded = false;
         loop {
             let mut up = self.link.up().await?;
             let failure = match send(way, &mut up, &command).await {
@@ -83,10 +82,9 @@ impl Calls {
                 Err(failure) => failure,
             };
             let left = until.saturating_duration_since(tokio::time::Instant::now());
-            if failure.lacks_script() && !has_loaded {
+            if failure.lacks_script() {
                 // Somebody has flushed them.
-                has_loaded = true;
-                link::load_scripts(&self.link.scripts, &mut up.connection).await?;
+                return send_with_script(&mut up, script, &command).await;
             } else if failure.may_be_repeated() && !left.is_zero() {
                 self.link.report_broken(&up, &failure);
                 self.link.replaced(&up, left).await;
@@ -110,6 +108,14 @@ impl Calls {
     }
 }
 
+/// Sends a call behind its script, in one write, so that Redis hardly carries out anything of others in between.
+async fn send_with_script(up: &mut Up, script: &Script, command: &Cmd) -> Result<ScriptReply, RedisFailure> {
+    let mut pipeline = Pipeline::with_capacity(2);
+    pipeline.add_command(script.load()).add_command(command.clone());
+    let replies = up.connection.req_packed_commands(&pipeline, 0, 2).await?;
+    read(replies.into_iter().next_back().unwrap_or(Value::Nil))
+}
+
 async fn send(way: Way, up: &mut Up, command: &Cmd) -> Result<ScriptReply, RedisFailure> {
     let value = match way {
         Way::InOrder => up.connection.req_packed_command(command).await?,
@@ -119,6 +125,10 @@ async fn send(way: Way, up: &mut Up, command: &Cmd) -> Result<ScriptReply, Redis
             connection.req_packed_command(command).await?
         }
     };
+    read(value)
+}
+
+fn read(value: Value) -> Result<ScriptReply, RedisFailure> {
     match value {
         Value::ServerError(error) => Err(redis::RedisError::from(error).into()),
         value => ScriptReply::read(value),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, Pipeline, PushKind, cmd};
+use redis::{Pipeline, PushKind, cmd};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -196,15 +196,10 @@ async fn start_of_server(connection: &mut MultiplexedConnection) -> Result<Optio
 }
 
 /// Loads all scripts, so that they can be named by their hashes.
-pub(super) async fn load_scripts(
-    scripts: &Scripts,
-    connection: &mut MultiplexedConnection,
-) -> Result<(), RedisFailure> {
+async fn load_scripts(scripts: &Scripts, connection: &mut MultiplexedConnection) -> Result<(), RedisFailure> {
     let mut pipeline = Pipeline::new();
     for script in scripts.iter() {
-        let mut load = Cmd::new();
-        load.arg("SCRIPT").arg("LOAD").arg(script.code());
-        pipeline.add_command(load);
+        pipeline.add_command(script.load());
     }
     let replies = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await?;
     for (reply, script) in replies.into_iter().zip(scripts.iter()) {

@@ -1,5 +1,7 @@
 //! The scripts that run in Redis. Each is loaded once for each connection and then named by its hash.
 
+use redis::Cmd;
+
 /// Makes a struct with a script for each file in `lua/`.
 macro_rules! scripts {
     ($($name:ident),* $(,)?) => {
@@ -43,8 +45,11 @@ impl Script {
         Self { code, hash }
     }
 
-    pub(super) fn code(&self) -> &str {
-        &self.code
+    /// The command that loads it.
+    pub(super) fn load(&self) -> Cmd {
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg(&self.code);
+        load
     }
 
     pub(super) fn hash(&self) -> &str {
