@@ -1,6 +1,6 @@
 -- node, what it announces, lease in ms. Returns its epoch.
 local node, info, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
-notice_deaths()
+notice_deaths(lease)
 if redis.call('HEXISTS', K .. 'alive', node) == 1 then return { 'DUPLICATE' } end
 -- Of the clock, so that epochs grow also after Redis has lost its data.
 local epoch = time[1] * 1000000 + time[2]

@@ -72,11 +72,18 @@ local function end_life(event, epoch, node)
   if redis.call('EXISTS', owned_key(epoch)) == 1 then redis.call('HSET', K .. 'ended', epoch, '') end
   publish(event, epoch, node)
 end
-local function notice_deaths()
+-- A lease that ends far later than one that begins now is of a clock that was ahead, such as that of a primary before a failover:
+-- it begins anew. That needs to know how long leases are; those of nodes whose settings differ somewhat are left alone.
+local function notice_deaths(lease)
   local alive = redis.call('HGETALL', K .. 'alive')
   for i = 1, #alive, 2 do
     local epoch, lease_end = read_life(alive[i + 1])
-    if lease_end < now then end_life('died', epoch, alive[i]) end
+    if lease_end < now then
+      end_life('died', epoch, alive[i])
+    elseif lease and lease_end > now + 4 * lease then
+      local load = string.match(alive[i + 1], '^%d+ %d+(.*)$')
+      redis.call('HSET', K .. 'alive', alive[i], epoch .. ' ' .. number(now + lease) .. load)
+    end
   end
 end
 

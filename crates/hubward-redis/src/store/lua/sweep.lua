@@ -2,14 +2,16 @@
 local node, epoch, limit, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 -- How much a step may remove in all, memberships included: others wait for it, a few milliseconds.
 local budget = 5000
-notice_deaths()
+notice_deaths(lease)
 if not lives(node, epoch) then return { 'FENCED' } end
 local removed, ended = 0, redis.call('HGETALL', K .. 'ended')
 for i = 1, #ended, 2 do
   local dead = ended[i]
   -- Who sweeps it: until when, and the epoch of the sweeper.
   local lease_end, sweeper = string.match(ended[i + 1], '^(%d+) (%d+)$')
-  if not lease_end or sweeper == epoch or tonumber(lease_end) <= now then
+  lease_end = tonumber(lease_end)
+  -- One that is later than any that begins now is of another clock.
+  if not lease_end or sweeper == epoch or lease_end <= now or lease_end > now + lease then
     redis.call('HSET', K .. 'ended', dead, number(now + lease) .. ' ' .. epoch)
     while removed < limit do
       local some = redis.call('SRANDMEMBER', owned_key(dead), math.min(limit - removed, 100))
