@@ -1,12 +1,22 @@
 //! Redis that restarts: it gives the numbers of its connections anew, to others.
-#![allow(clippy::unwrap_used, reason = "a failure here is to fail a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failure here is to fail a test"
+)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hubward_backplane::{GroupStore, NodeInfo, NodeLoad, NodeRegistry, Owner, RegistryError};
 use hubward_redis::{Redis, RedisStore};
 use hubward_testing::redis::{Data, RedisOptions, RedisServer};
 use hubward_testing::{FaultProxy, eventually, within};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 /// More connections than a server had before it restarted, so that one of them has the number of the store's.
 const OTHERS: usize = 50;
@@ -88,4 +98,55 @@ async fn a_node_begins_anew_where_redis_knows_of_an_earlier_life_of_it() {
     server.restart(Data::Kept).await;
     has_ended(&store, &later).await;
     store.heartbeat(&announce().await, NodeLoad::default()).await.unwrap();
+}
+
+/// What clients have asked of a server: to end other connections.
+type Kills = Arc<Mutex<Vec<String>>>;
+
+/// Forwards connections to a server, but closes the first one over which a client asks to end another.
+async fn close_at_first_kill(listener: TcpListener, server: SocketAddr, kills: Kills) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        connections.spawn(forward(client, TcpStream::connect(server).await.unwrap(), kills.clone()));
+    }
+}
+
+async fn forward(client: TcpStream, server: TcpStream, kills: Kills) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let requests = async {
+        let mut part = [0; 16 * 1024];
+        while let Ok(length @ 1..) = from_client.read(&mut part).await {
+            let text = String::from_utf8_lossy(&part[..length]);
+            if text.contains("KILL") {
+                let mut kills = kills.lock();
+                kills.push(text.into_owned());
+                if kills.len() == 1 {
+                    return;
+                }
+            }
+            to_server.write_all(&part[..length]).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = requests => {}
+        _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_could_not_be_ended_is_ended_by_the_next_one() {
+    let server = RedisServer::start(RedisOptions::default()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, asked) = (listener.local_addr().unwrap(), Kills::default());
+    let mut forwarding = JoinSet::new();
+    forwarding.spawn(close_at_first_kill(listener, server.address(), asked.clone()));
+    let store = Redis::url(&format!("redis://{address}")).unwrap().build().unwrap().store();
+    let add = || store.add_user(&"hub".into(), &"group".into(), &"user".into(), None);
+    add().await.unwrap();
+    server.cli(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    eventually("the store to be connected", async || !asked.lock().is_empty() && add().await.is_ok()).await;
+    let asked = asked.lock();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert_eq!(asked[0], asked[1]);
 }

@@ -144,9 +144,10 @@ impl RedisLink {
                 Ok::<(), ()>(())
             })
             .await?;
-        if let Some(previous) = previous.take_if(|previous| previous.server == *address) {
+        // It stays the one before until this one works.
+        if let Some(previous) = previous.as_ref().filter(|previous| previous.server == *address) {
             let mut kill = cmd("CLIENT");
-            kill.arg("KILL").arg("ID").arg(previous.id).arg("ADDR").arg(previous.from);
+            kill.arg("KILL").arg("ID").arg(&previous.id).arg("ADDR").arg(&previous.from);
             // A server that has closed it, or does not allow this, says so.
             let _ = connection.req_packed_command(&kill).await?;
         }
