@@ -1,11 +1,17 @@
 //! Messages that were accepted before an interruption, and not sent.
-#![allow(clippy::unwrap_used, reason = "a failure here is to fail a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failure here is to fail a test"
+)]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hubward_backplane::{Backplane, ReceivedEnvelope, Subscriber, Topic, UnsentEnvelope};
-use hubward_redis::{Redis, RedisBackplane};
-use hubward_testing::redis::{RedisOptions, RedisServer};
+use hubward_redis::{Address, Redis, RedisBackplane};
+use hubward_testing::redis::{RedisCluster, RedisOptions, RedisServer};
 use hubward_testing::{FaultProxy, eventually, within};
 use parking_lot::Mutex;
 
@@ -85,4 +91,55 @@ async fn what_was_accepted_and_not_sent_is_handed_back_once_and_what_is_not_take
     expected.extend((0..MANY).map(|number| format!("hub {number}")));
     expected.push("nodes last".to_owned());
     assert!(*received.received.lock() == expected);
+}
+
+/// Finds a hub whose topic is on a primary of which this holds. Returns the topic, its slot, and the place of the primary.
+async fn topic_on(cluster: &RedisCluster, is_right: impl Fn(usize) -> bool) -> (Topic, u16, usize) {
+    for number in 0..1_000 {
+        let hub = format!("hub{number}");
+        let slot = cluster.slot(&format!("hubward:1:a:{hub}")).await;
+        let primary = cluster.primary_of(slot).await;
+        if is_right(primary) {
+            return (Topic::All(hub.into()), slot, primary);
+        }
+    }
+    panic!("no hub is on such a primary");
+}
+
+#[tokio::test]
+async fn what_a_cluster_has_moved_is_handed_back_though_another_server_has_not_responded() {
+    let mut cluster = RedisCluster::start().await;
+    let mut proxies = HashMap::new();
+    for address in cluster.addresses() {
+        proxies.insert(address, FaultProxy::start(address).await);
+    }
+    let proxies = Arc::new(proxies);
+    let proxied = proxies.clone();
+    let map = move |at: &Address| {
+        let is_it =
+            |upstream: &std::net::SocketAddr| Address::new(upstream.ip().to_string(), upstream.port()) == *at;
+        let proxy = proxied.iter().find(|(upstream, _)| is_it(upstream)).map(|(_, proxy)| proxy.address());
+        proxy.map_or_else(|| at.clone(), |proxy| Address::new(proxy.ip().to_string(), proxy.port()))
+    };
+    let backplane = Redis::url(&cluster.url()).unwrap().map_addresses(map).build().unwrap().backplane();
+    let recorder = Arc::new(Recorder::default());
+    backplane.start(recorder.clone()).await.unwrap();
+
+    let (moved, slot, from) = topic_on(&cluster, |_| true).await;
+    let to = cluster.other_primary_than_of(slot).await;
+    let (pending, _, slow) = topic_on(&cluster, |primary| primary != from && primary != to).await;
+    cluster.move_slot(slot, from, to).await;
+    let proxy_of = |place: usize, cluster: &mut RedisCluster| &proxies[&cluster.nodes()[place].address()];
+    proxy_of(slow, &mut cluster).hold();
+    backplane.publish(vec![moved, pending], "message".into()).await.unwrap();
+    eventually("the reply that it has moved", async || {
+        cluster.nodes()[from].cli(&["INFO", "errorstats"]).await.contains("MOVED")
+    })
+    .await;
+    // So that the reply has come, too.
+    let (other, ..) = topic_on(&cluster, |primary| primary == from).await;
+    backplane.subscribe(vec![other]).await.remove(0).unwrap();
+    proxy_of(to, &mut cluster).interrupt().await;
+    eventually("the interruption", async || !recorder.offered.lock().is_empty()).await;
+    assert_eq!(*recorder.offered.lock(), ["hub message"]);
 }

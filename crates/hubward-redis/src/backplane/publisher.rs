@@ -26,28 +26,23 @@ pub(super) async fn run(bus: Arc<Bus>, session: Arc<RedisSession>) -> RedisFailu
         }
         let batches = session.by_place(bus.outgoing.take(), |publication: &Publication| &publication.channel);
         let publishing = batches.into_iter().map(|(place, batch)| publish(&bus, &session, place, batch));
-        let mut failed = None;
-        for outcome in join_all(publishing).await {
-            if let Err((failure, moved)) = outcome {
-                bus.outgoing.put_back(moved);
-                failed = Some(failure);
-            }
-        }
-        if let Some(failure) = failed {
+        if let Some(failure) = join_all(publishing).await.into_iter().find_map(Result::err) {
             return failure;
         }
     }
 }
 
-/// Publishes a batch on one server. Returns why the session has to end, with what was certainly not published.
+/// Publishes a batch on one server. Fails with why the session has to end. What was certainly not published is put back at
+/// once: the session may end before other servers have responded.
 async fn publish(
     bus: &Bus,
     session: &RedisSession,
     place: usize,
     batch: Vec<Publication>,
-) -> Result<(), (RedisFailure, Vec<Publication>)> {
+) -> Result<(), RedisFailure> {
     let Some(connection) = session.publishing.get(place) else {
-        return Err((RedisFailure::said("no server has the channel"), batch));
+        bus.outgoing.put_back(batch);
+        return Err(RedisFailure::said("no server has the channel"));
     };
     let command = if session.is_sharded { "SPUBLISH" } else { "PUBLISH" };
     let mut pipeline = Pipeline::with_capacity(batch.len());
@@ -69,7 +64,7 @@ async fn publish(
             under_way.end();
             bus.losses.note_unsent(batch.len() as u64, &failure);
             batch.into_iter().for_each(|publication| publication.finish(Err(failure.clone())));
-            return Err((failure, Vec::new()));
+            return Err(failure);
         }
     };
     let (mut moved, mut reason) = (Vec::new(), None);
@@ -87,10 +82,8 @@ async fn publish(
             publication.finish(Err(failure));
         }
     }
-    match reason {
-        Some(failure) => Err((failure, moved)),
-        None => Ok(()),
-    }
+    bus.outgoing.put_back(moved);
+    reason.map_or(Ok(()), Err)
 }
 
 /// Messages that are on their way. Dropped, because another connection of the session has ended, they count as unsent.
