@@ -111,6 +111,9 @@ pub struct UnsentEnvelope {
     pub envelope: Bytes,
 }
 
+/// What becomes of an envelope, as [`Backplane::publish`] reports it.
+pub type PublishOutcome = BoxFuture<'static, Result<(), BackplaneError>>;
+
 /// Receives what other nodes publish. It is called within a tokio runtime. Of an interruption and its end it is notified one
 /// after the other, and never from within a call of the backplane.
 pub trait Subscriber: Send + Sync + 'static {
@@ -125,10 +128,11 @@ pub trait Subscriber: Send + Sync + 'static {
 
     /// Takes back what was accepted before the link was interrupted, in its order: other nodes, whose links may be interrupted
     /// as well, would miss what the backplane sends as soon as its own link is whole. It is called once after
-    /// [`interrupted`](Self::interrupted), when the backplane accepts nothing any more. Returns of each whether it is taken;
-    /// what is not, the backplane sends itself when its link is whole, if that is soon.
-    fn take_back(&self, unsent: Vec<UnsentEnvelope>) -> Vec<bool> {
-        vec![false; unsent.len()]
+    /// [`interrupted`](Self::interrupted), when the backplane accepts nothing any more. Returns of each that is
+    /// taken what becomes of it, for whoever waits for that; what is not, the backplane sends itself when its link is whole, if
+    /// that is soon.
+    fn take_back(&self, unsent: Vec<UnsentEnvelope>) -> Vec<Option<PublishOutcome>> {
+        unsent.iter().map(|_| None).collect()
     }
 
     /// The link is whole again, and everything is subscribed to anew. What was published since

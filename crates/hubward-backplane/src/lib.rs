@@ -57,7 +57,9 @@ mod node_registry;
 mod owner;
 mod topic;
 
-pub use backplane::{Backplane, BackplaneError, Cause, Order, ReceivedEnvelope, Subscriber, UnsentEnvelope};
+pub use backplane::{
+    Backplane, BackplaneError, Cause, Order, PublishOutcome, ReceivedEnvelope, Subscriber, UnsentEnvelope,
+};
 pub use envelope::{
     Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES, RequestFailure,
 };

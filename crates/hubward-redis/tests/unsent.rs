@@ -9,7 +9,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hubward_backplane::{Backplane, ReceivedEnvelope, Subscriber, Topic, UnsentEnvelope};
+use futures_util::future::ready;
+use hubward_backplane::{
+    Backplane, BackplaneError, PublishOutcome, ReceivedEnvelope, Subscriber, Topic, UnsentEnvelope,
+};
 use hubward_redis::{Address, Redis, RedisBackplane};
 use hubward_testing::redis::{RedisCluster, RedisOptions, RedisServer};
 use hubward_testing::{FaultProxy, eventually, within};
@@ -37,9 +40,13 @@ impl Subscriber for Recorder {
         *self.is_up.lock() = false;
     }
 
-    fn take_back(&self, unsent: Vec<UnsentEnvelope>) -> Vec<bool> {
+    fn take_back(&self, unsent: Vec<UnsentEnvelope>) -> Vec<Option<PublishOutcome>> {
         self.offered.lock().extend(unsent.iter().map(|unsent| text(&unsent.topic, &unsent.envelope)));
-        unsent.iter().map(|unsent| unsent.topic == Topic::Nodes).collect()
+        let taken = |unsent: &UnsentEnvelope| -> Option<PublishOutcome> {
+            (unsent.topic == Topic::Nodes)
+                .then(|| Box::pin(ready(Err(BackplaneError::Stopped))) as PublishOutcome)
+        };
+        unsent.iter().map(taken).collect()
     }
 
     fn resumed(&self) {
@@ -72,12 +79,16 @@ async fn what_was_accepted_and_not_sent_is_handed_back_once_and_what_is_not_take
     drop(publish(&topics[..1], "first".to_owned()));
     eventually("the first one", async || received.received.lock().len() == 1).await;
     let publishing: Vec<_> = (0..MANY).map(|number| publish(&topics, number.to_string())).collect();
+    let taken = publish(&topics[..1], "taken".to_owned());
     proxy.interrupt().await;
     proxy.release();
     proxy.resume().await;
     for published in publishing {
         within("what becomes of it", published).await.unwrap();
     }
+    // As whoever holds it now says.
+    let outcome = within("what becomes of what is taken", taken).await;
+    assert!(matches!(outcome, Err(BackplaneError::Stopped)), "{outcome:?}");
     eventually("the link", async || *sent.is_up.lock()).await;
     publish(&topics[..1], "last".to_owned()).await.unwrap();
     eventually("the last one", async || {
@@ -86,7 +97,7 @@ async fn what_was_accepted_and_not_sent_is_handed_back_once_and_what_is_not_take
     .await;
 
     let both = (0..MANY).flat_map(|number| [format!("nodes {number}"), format!("hub {number}")]);
-    assert!(*sent.offered.lock() == both.collect::<Vec<_>>());
+    assert!(*sent.offered.lock() == both.chain(["nodes taken".to_owned()]).collect::<Vec<_>>());
     let mut expected = vec!["nodes first".to_owned()];
     expected.extend((0..MANY).map(|number| format!("hub {number}")));
     expected.push("nodes last".to_owned());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::ready;
-use hubward_backplane::{BackplaneError, BoxFuture, Topic, UnsentEnvelope};
+use hubward_backplane::{BackplaneError, BoxFuture, PublishOutcome, Topic, UnsentEnvelope};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -53,7 +53,14 @@ pub(super) struct Publication {
     pub(super) message: Bytes,
     since: Instant,
     /// Whoever waits to know what becomes of it, where it is for the last channel of a message.
-    done: Option<oneshot::Sender<Result<(), RedisFailure>>>,
+    done: Option<oneshot::Sender<PublicationEnd>>,
+}
+
+/// How it ends that a message waits here.
+enum PublicationEnd {
+    Known(Result<(), RedisFailure>),
+    /// Somebody else holds it.
+    HandedBack(PublishOutcome),
 }
 
 impl Outgoing {
@@ -122,7 +129,7 @@ impl Outgoing {
     }
 
     /// Offers all that waits to somebody who may hold it. What is not taken goes on waiting.
-    pub(super) fn hand_back(&self, take: impl FnOnce(Vec<UnsentEnvelope>) -> Vec<bool>) {
+    pub(super) fn hand_back(&self, take: impl FnOnce(Vec<UnsentEnvelope>) -> Vec<Option<PublishOutcome>>) {
         let mut queue = self.queue.lock();
         queue.bytes = 0;
         let waiting = std::mem::take(&mut queue.publications);
@@ -134,8 +141,7 @@ impl Outgoing {
         let mut left = Vec::new();
         for publication in waiting {
             match taken.next() {
-                // As of any other that was accepted, nobody learns what becomes of it then.
-                Some(true) => publication.finish(Ok(())),
+                Some(Some(outcome)) => publication.end(PublicationEnd::HandedBack(outcome)),
                 _ => left.push(publication),
             }
         }
@@ -187,7 +193,7 @@ impl Queue {
         &mut self,
         channels: Vec<(Box<[u8]>, Topic)>,
         message: Bytes,
-    ) -> Option<oneshot::Receiver<Result<(), RedisFailure>>> {
+    ) -> Option<oneshot::Receiver<PublicationEnd>> {
         let since = Instant::now();
         let last = channels.len().checked_sub(1)?;
         let mut published = None;
@@ -227,13 +233,21 @@ impl Publication {
 
     /// Lets the sender know what became of it, if it waits.
     pub(super) fn finish(self, result: Result<(), RedisFailure>) {
+        self.end(PublicationEnd::Known(result));
+    }
+
+    fn end(self, end: PublicationEnd) {
         if let Some(done) = self.done {
-            let _ = done.send(result);
+            let _ = done.send(end);
         }
     }
 }
 
-async fn outcome(published: oneshot::Receiver<Result<(), RedisFailure>>) -> Result<(), BackplaneError> {
+async fn outcome(published: oneshot::Receiver<PublicationEnd>) -> Result<(), BackplaneError> {
     let lost = "the link to Redis was interrupted; the message may have been sent or not";
-    published.await.unwrap_or_else(|_| Err(RedisFailure::said(lost))).map_err(unavailable)
+    match published.await {
+        Ok(PublicationEnd::Known(result)) => result.map_err(unavailable),
+        Ok(PublicationEnd::HandedBack(outcome)) => outcome.await,
+        Err(_) => Err(unavailable(RedisFailure::said(lost))),
+    }
 }

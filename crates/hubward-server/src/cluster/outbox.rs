@@ -136,17 +136,16 @@ impl Outbox {
         }
     }
 
-    /// Takes back what was published before everything that is held, and has not been sent; false where nothing is held. It is
-    /// bounded by what the backplane accepts: as long as it fills the room of what is sent now, that is refused.
-    pub(crate) fn take_back(&self, parcel: Parcel) -> bool {
+    /// Takes back what was published before everything that is held, and has not been sent; `None` where nothing is held. It
+    /// is bounded by what the backplane accepts: as long as it fills the room of what is sent now, that is refused.
+    pub(crate) fn take_back(&self, parcel: Parcel) -> Option<Published> {
         let (mut queue, bytes) = (self.queue.lock(), parcel.bytes());
         if !matches!(queue.mode, Mode::Holding { .. }) {
-            return false;
+            return None;
         }
-        // Nobody waits for it any more.
-        let (report, _) = oneshot::channel();
+        let (report, published) = oneshot::channel();
         queue.put_first(Entry { content: Content::Ready(Ok(vec![parcel])), bytes, report });
-        true
+        Some(in_turn(published))
     }
 
     /// Returns when what is held is to be discarded; `None` where nothing is held, or without end.

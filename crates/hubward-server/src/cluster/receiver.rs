@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use hubward_backplane::{Body, Envelope, ReceivedEnvelope, Subscriber, Topic, UnsentEnvelope};
+use hubward_backplane::{
+    BackplaneError, Body, Envelope, PublishOutcome, ReceivedEnvelope, Subscriber, Topic, UnsentEnvelope,
+};
 use hubward_transport::{Lines, LogLimit};
 use hubward_types::{HubName, NodeId, brief_display, brief_name};
 
@@ -57,16 +59,19 @@ impl EnvelopeReceiver {
         engine
     }
 
-    /// Holds a message of a hub that was accepted and not sent; false where it is something else, or the hub does not hold it.
-    fn hold_unsent(&self, UnsentEnvelope { topic, envelope }: UnsentEnvelope) -> bool {
+    /// Holds a message of a hub that was accepted and not sent; `None` where it is something else, or the hub does not hold it.
+    fn hold_unsent(&self, UnsentEnvelope { topic, envelope }: UnsentEnvelope) -> Option<PublishOutcome> {
         let hub = match Envelope::decode(&envelope).map(|envelope| envelope.body) {
             Ok(Body::Deliver { .. }) => topic.hub().cloned(),
             Ok(Body::DeliverTo { hub, .. }) => Some(hub),
             // What is asked of other nodes is asked again when the link is whole.
             _ => None,
         };
-        let engine = hub.and_then(|hub| self.hub(&hub));
-        engine.is_some_and(|engine| engine.outbox.take_back(Parcel { topics: vec![topic], envelope }))
+        let engine = hub.and_then(|hub| self.hub(&hub))?;
+        let published = engine.outbox.take_back(Parcel { topics: vec![topic], envelope })?;
+        Some(Box::pin(async {
+            published.await.map_err(|error| BackplaneError::Unavailable(Some(Box::new(error))))
+        }))
     }
 
     fn receive(&self, context: &NodeContext, topic: &Topic, envelope: Envelope, envelope_bytes: usize) {
@@ -140,7 +145,7 @@ impl Subscriber for EnvelopeReceiver {
         self.engines().for_each(|engine| link_callbacks::interrupted(&engine));
     }
 
-    fn take_back(&self, unsent: Vec<UnsentEnvelope>) -> Vec<bool> {
+    fn take_back(&self, unsent: Vec<UnsentEnvelope>) -> Vec<Option<PublishOutcome>> {
         // The last one first, since each is put before the others.
         let mut taken: Vec<_> = unsent.into_iter().rev().map(|unsent| self.hold_unsent(unsent)).collect();
         taken.reverse();

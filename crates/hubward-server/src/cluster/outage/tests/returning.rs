@@ -57,7 +57,10 @@ async fn what_the_backplane_hands_back_goes_out_first_when_the_others_are_back()
         interrupt(&cluster.node);
         interrupt(&cluster.other);
         drop(cluster.hub().all().send("3", ()));
-        assert_eq!(receiver.take_back(unsent(&cluster.node)), [true, true, false]);
+        let taken = receiver.take_back(unsent(&cluster.node));
+        assert_eq!(taken.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
+        let mut published: Vec<_> = taken.into_iter().flatten().collect();
+        assert!(published.iter_mut().all(|published| published.now_or_never().is_none()));
         resume(&cluster.node);
         cluster.node.store.querying.release();
         settle().await;
@@ -66,6 +69,9 @@ async fn what_the_backplane_hands_back_goes_out_first_when_the_others_are_back()
         settle().await;
         assert_eq!(received(&cluster.there), ["1", "2", "3"]);
         assert_eq!(received(&cluster.unknown), ["1", "a", "3"]);
+        for published in published {
+            published.await.unwrap();
+        }
     }
 }
 
@@ -74,7 +80,7 @@ async fn a_hub_that_holds_nothing_takes_nothing_back() {
     let cluster = Cluster::start_with(|| hub_with(Outage::Fail)).await;
     let receiver = EnvelopeReceiver::new(&cluster.node.engine.context, [&cluster.node.engine]);
     interrupt(&cluster.node);
-    assert_eq!(receiver.take_back(unsent(&cluster.node)), [false; 3]);
+    assert!(receiver.take_back(unsent(&cluster.node)).iter().all(Option::is_none));
 }
 
 #[tokio::test(start_paused = true)]
