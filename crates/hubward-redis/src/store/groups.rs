@@ -64,15 +64,9 @@ impl GroupStore for RedisStore {
     }
 
     fn owner(&self, hub: &HubName, connection: &ConnectionId) -> Call<'_, Option<Owner>> {
-        let (hub, connection) = (hub.clone(), connection.clone());
+        let call = of_names([hub.as_str(), connection.as_str()]);
         Box::pin(async move {
-            let found = self.change(
-                |scripts| &scripts.owner,
-                |call| {
-                    call.arg(hub.as_str()).arg(connection.as_str());
-                },
-            );
-            let mut reply = found.await?;
+            let mut reply = self.change(|scripts| &scripts.owner, call).await?;
             if reply.left() == 0 {
                 return Ok(None);
             }
@@ -134,7 +128,7 @@ impl GroupStore for RedisStore {
         user: &UserId,
         ttl: Option<Duration>,
     ) -> Call<'_, UserChange> {
-        let call = of_user(hub, group, user);
+        let call = of_names([hub.as_str(), group.as_str(), user.as_str()]);
         Box::pin(async move {
             let added = self.change(
                 |scripts| &scripts.add_user,
@@ -151,7 +145,7 @@ impl GroupStore for RedisStore {
     }
 
     fn remove_user(&self, hub: &HubName, group: &GroupName, user: &UserId) -> Call<'_, UserChange> {
-        let call = of_user(hub, group, user);
+        let call = of_names([hub.as_str(), group.as_str(), user.as_str()]);
         Box::pin(async move {
             let removed = self.change(|scripts| &scripts.remove_user, call).await?;
             removed.texts().map(UserChange::new).map_err(store_error)
@@ -159,7 +153,7 @@ impl GroupStore for RedisStore {
     }
 
     fn ban_user(&self, hub: &HubName, group: &GroupName, user: &UserId) -> Call<'_, UserChange> {
-        let call = of_user(hub, group, user);
+        let call = of_names([hub.as_str(), group.as_str(), user.as_str()]);
         Box::pin(async move {
             let banned = self.change(|scripts| &scripts.ban_user, call).await?;
             banned.texts().map(UserChange::new).map_err(store_error)
@@ -167,7 +161,7 @@ impl GroupStore for RedisStore {
     }
 
     fn unban_user(&self, hub: &HubName, group: &GroupName, user: &UserId) -> Call<'_, ()> {
-        let call = of_user(hub, group, user);
+        let call = of_names([hub.as_str(), group.as_str(), user.as_str()]);
         Box::pin(async move { self.change(|scripts| &scripts.unban_user, call).await.map(|_| ()) })
     }
 
@@ -191,15 +185,9 @@ impl GroupStore for RedisStore {
     }
 
     fn nodes_of_user(&self, hub: &HubName, user: &UserId) -> Call<'_, Vec<NodeId>> {
-        let (hub, user) = (hub.clone(), user.clone());
+        let call = of_names([hub.as_str(), user.as_str()]);
         Box::pin(async move {
-            let found = self.query(
-                |scripts| &scripts.nodes_of_user,
-                |call| {
-                    call.arg(hub.as_str()).arg(user.as_str());
-                },
-            );
-            found.await?.texts().map_err(store_error)
+            self.query(|scripts| &scripts.nodes_of_user, call).await?.texts().map_err(store_error)
         })
     }
 
@@ -209,7 +197,7 @@ impl GroupStore for RedisStore {
         group: &GroupName,
         user: &UserId,
     ) -> Call<'_, Option<UserMembership>> {
-        let (call, group) = (of_user(hub, group, user), group.clone());
+        let (call, group) = (of_names([hub.as_str(), group.as_str(), user.as_str()]), group.clone());
         Box::pin(async move {
             let mut reply = self.query(|scripts| &scripts.user_membership, call).await?;
             if reply.left() == 0 {
@@ -242,15 +230,9 @@ impl GroupStore for RedisStore {
     }
 
     fn groups_of_connection(&self, hub: &HubName, connection: &ConnectionId) -> Call<'_, Vec<GroupName>> {
-        let (hub, connection) = (hub.clone(), connection.clone());
+        let call = of_names([hub.as_str(), connection.as_str()]);
         Box::pin(async move {
-            let listed = self.query(
-                |scripts| &scripts.groups_of_connection,
-                |call| {
-                    call.arg(hub.as_str()).arg(connection.as_str());
-                },
-            );
-            listed.await?.texts().map_err(store_error)
+            self.query(|scripts| &scripts.groups_of_connection, call).await?.texts().map_err(store_error)
         })
     }
 
@@ -270,27 +252,16 @@ impl GroupStore for RedisStore {
     }
 
     fn count(&self, hub: &HubName, group: &GroupName) -> Call<'_, u64> {
-        let (hub, group) = (hub.clone(), group.clone());
+        let call = of_names([hub.as_str(), group.as_str()]);
         Box::pin(async move {
-            let counted = self.query(
-                |scripts| &scripts.count,
-                |call| {
-                    call.arg(hub.as_str()).arg(group.as_str());
-                },
-            );
-            counted.await?.expect_number().map_err(store_error)
+            self.query(|scripts| &scripts.count, call).await?.expect_number().map_err(store_error)
         })
     }
 
     fn contains(&self, hub: &HubName, group: &GroupName, member: &Member) -> Call<'_, bool> {
-        let (hub, group, member) = (hub.clone(), group.clone(), queries::member_text(member));
+        let call = of_names([hub.as_str(), group.as_str(), &queries::member_text(member)]);
         Box::pin(async move {
-            let found = self.query(
-                |scripts| &scripts.contains,
-                |call| {
-                    call.arg(hub.as_str()).arg(group.as_str()).arg(member);
-                },
-            );
+            let found = self.query(|scripts| &scripts.contains, call);
             found.await?.expect_number().map(|found| found == 1).map_err(store_error)
         })
     }
@@ -314,11 +285,11 @@ fn of_connection(
     }
 }
 
-/// The arguments of a call about a user's membership.
-fn of_user(hub: &HubName, group: &GroupName, user: &UserId) -> impl FnOnce(&mut Cmd) + use<> {
-    let (hub, group, user) = (hub.clone(), group.clone(), user.clone());
+/// The arguments of a call about names: a hub, and what is meant in it.
+fn of_names<const COUNT: usize>(names: [&str; COUNT]) -> impl FnOnce(&mut Cmd) + use<COUNT> {
+    let names = names.map(str::to_owned);
     move |call| {
-        call.arg(hub.as_str()).arg(group.as_str()).arg(user.as_str());
+        call.arg(&names[..]);
     }
 }
 

@@ -8,6 +8,7 @@ use hubward_types::{ConnectionId, GroupName, HubName, UserId};
 
 use super::RedisStore;
 use super::reply::{ScriptReply, store_error};
+use super::scripts::{Script, Scripts};
 use crate::error::RedisFailure;
 
 /// Lists members of a group. A cursor is the last member that was looked at.
@@ -19,14 +20,10 @@ pub(super) fn members(
     limit: usize,
 ) -> BoxFuture<'_, Result<Page, StoreError>> {
     Box::pin(async move {
-        let after = after(cursor.as_ref(), &["c", "u"])?;
-        let listed = store.query(
-            |scripts| &scripts.members,
-            |call| {
-                call.arg(hub.as_str()).arg(group.as_str()).arg(after).arg(limit.clamp(1, MAX_PAGE_MEMBERS));
-            },
-        );
-        let (next, members) = page(listed.await?).map_err(store_error)?;
+        let names = [hub.as_str(), group.as_str()];
+        let (next, members) =
+            list(store, |scripts| &scripts.members, &names, after(cursor.as_ref(), &["c", "u"])?, limit)
+                .await?;
         let unreadable =
             || store_error(RedisFailure::unreadable("a member of a group cannot be read".to_owned()));
         let members = members.into_iter().map(|member| read_member(&member).ok_or_else(unreadable));
@@ -42,14 +39,10 @@ pub(super) fn users_online(
     limit: usize,
 ) -> BoxFuture<'_, Result<UsersPage, StoreError>> {
     Box::pin(async move {
-        let after = after(cursor.as_ref(), &["u"])?;
-        let listed = store.query(
-            |scripts| &scripts.users_online,
-            |call| {
-                call.arg(hub.as_str()).arg(after).arg(limit.clamp(1, MAX_PAGE_MEMBERS));
-            },
-        );
-        let (next, users) = page(listed.await?).map_err(store_error)?;
+        let names = [hub.as_str()];
+        let (next, users) =
+            list(store, |scripts| &scripts.users_online, &names, after(cursor.as_ref(), &["u"])?, limit)
+                .await?;
         Ok(UsersPage { users: users.into_iter().map(UserId::from).collect(), next })
     })
 }
@@ -63,16 +56,27 @@ pub(super) fn connections_of_user(
     limit: usize,
 ) -> BoxFuture<'_, Result<ConnectionsPage, StoreError>> {
     Box::pin(async move {
+        let names = [hub.as_str(), user.as_str()];
         let after = after(cursor.as_ref(), &["c"])?;
-        let listed = store.query(
-            |scripts| &scripts.connections_of_user,
-            |call| {
-                call.arg(hub.as_str()).arg(user.as_str()).arg(after).arg(limit.clamp(1, MAX_PAGE_MEMBERS));
-            },
-        );
-        let (next, connections) = page(listed.await?).map_err(store_error)?;
+        let (next, connections) =
+            list(store, |scripts| &scripts.connections_of_user, &names, after, limit).await?;
         Ok(ConnectionsPage { connections: connections.into_iter().map(ConnectionId::from).collect(), next })
     })
+}
+
+/// Reads a page of a listing of what these names stand for. Returns where the next one begins, if there is one, and the
+/// entries.
+async fn list(
+    store: &RedisStore,
+    script: impl Fn(&Scripts) -> &Script,
+    names: &[&str],
+    after: &str,
+    limit: usize,
+) -> Result<(Option<Cursor>, Vec<String>), StoreError> {
+    let listed = store.query(script, |call| {
+        call.arg(names).arg(after).arg(limit.clamp(1, MAX_PAGE_MEMBERS));
+    });
+    page(listed.await?).map_err(store_error)
 }
 
 /// What a listing goes on after: a letter for its kind, then its name; nothing where it begins.
