@@ -14,6 +14,7 @@ mod read_buffer;
 mod turn;
 mod unread;
 pub(crate) mod wake_batch;
+mod wake_pacing;
 pub(crate) mod wake_portions;
 
 use std::collections::VecDeque;

@@ -126,7 +126,7 @@ impl Engine {
     pub(crate) fn close_all(&self) {
         let _batch = WakeBatch::open();
         self.index.for_all(|connection| connection.close(CloseReason::Shutdown));
-        wake_batch::divide(&self.context.wake_portions);
+        wake_batch::divide(&self.context.wake_portions, self.index.len());
     }
 
     pub(crate) fn may_call(&self, method: &str, principal: &Principal) -> bool {

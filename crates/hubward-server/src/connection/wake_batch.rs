@@ -79,13 +79,21 @@ pub(crate) fn hurry() {
     BATCH.with_borrow_mut(|batch| batch.hurries = batch.depth > 0);
 }
 
-/// Lets this thread's batch wake in portions of the node, where it has grown large.
-pub(crate) fn divide(portions: &Arc<WakePortions>) {
-    BATCH.with_borrow_mut(|batch| {
-        if batch.wakers.len() > PER_WORKER && batch.portions.is_none() {
+/// Lets this thread's batch wake in portions of the node, where a message had many recipients.
+pub(crate) fn divide(portions: &Arc<WakePortions>, recipients: usize) {
+    let is_large = recipients > PER_WORKER;
+    if is_large {
+        portions.note_messages(recipients);
+    }
+    let hurries = BATCH.with_borrow_mut(|batch| {
+        if is_large && batch.portions.is_none() {
             batch.portions = Some(portions.clone());
         }
+        batch.hurries
     });
+    if hurries {
+        portions.hurry();
+    }
 }
 
 /// Whether a mailbox has filled since this thread's outermost batch was opened.
@@ -188,7 +196,7 @@ mod tests {
         let wake_many = |count| {
             let _batch = WakeBatch::open();
             (0..count).for_each(|_| wake(waker.clone()));
-            divide(&portions);
+            divide(&portions, count);
         };
         wake_many(3 * PER_WORKER);
         assert_eq!(counter.count(), PER_WORKER);

@@ -4,6 +4,7 @@
 //! Local recipients have the message in their mailbox when a send returns, and other nodes get one envelope per topic.
 //! Fan-out never awaits a recipient; awaiting a send to one connection waits for room in its mailbox (`backpressure.rs`).
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: 
             connection.mailbox.push(frame.clone());
         }
     }
-    wake_batch::divide(&engine.context.wake_portions);
+    wake_batch::divide(&engine.context.wake_portions, connections.len());
 }
 
 /// Delivers what another node published on a topic.
@@ -66,12 +67,14 @@ pub(crate) fn deliver_received(
 ) {
     let except = Exclusions::new(except);
     let _batch = WakeBatch::open();
+    let mut recipients = 0;
     for_topic(engine, topic, |connection| {
+        recipients += 1;
         if let Some(frame) = frames.get(connection.protocol).filter(|_| !except.contains(&connection.id)) {
             connection.mailbox.push(frame.clone());
         }
     });
-    wake_batch::divide(&engine.context.wake_portions);
+    wake_batch::divide(&engine.context.wake_portions, recipients);
 }
 
 /// Visits the local connections that a topic stands for.
@@ -90,7 +93,9 @@ fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>, backpressu
     let index = &engine.index;
     let _batch = WakeBatch::open();
     let except = Exclusions::new(target_exclusions(target));
+    let recipients = Cell::new(0);
     let push = |connection: &Arc<ConnectionHandle>, frame: &Frame| {
+        recipients.update(|recipients| recipients + 1);
         let fill = connection.mailbox.push(frame.clone());
         backpressure.note(connection, fill);
     };
@@ -119,7 +124,7 @@ fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>, backpressu
         Target::Groups(groups) => groups.iter().filter_map(|group| index.group(group)).for_each(fan_out),
         Target::Users(users) => distinct(users).filter_map(|user| index.user(user)).for_each(fan_out),
     }
-    wake_batch::divide(&engine.context.wake_portions);
+    wake_batch::divide(&engine.context.wake_portions, recipients.get());
 }
 
 /// Where the recipients of other nodes are.
