@@ -3,7 +3,8 @@
 //!
 //! # Layout, version 1
 //!
-//! `[version, kind, sender, …]`: two integers and the sending node's name, then the fields of the kind:
+//! `[version, kind, sender, …, trace]`: two integers and the sending node's name, then the fields of the kind, then the
+//! trace context if there is one:
 //!
 //! | kind | body | fields |
 //! |---|---|---|
@@ -26,19 +27,22 @@
 //! what belongs to it: 0 with the number of a hub protocol and a result in `bin`, 1 without a result, 2 with
 //! an error, 3 for an unknown connection, 4 for a disconnected one, 5 where too many results of it are
 //! waited for, 6 where it did not come in time. So is a failure: 0 with an error, 1 where the hub's rule refuses a
-//! membership, 2 where the user is banned from the group.
+//! membership, 2 where the user is banned from the group. A trace context is one `bin`: the 16 bytes of the trace id, the 8
+//! of the parent id, one of flags, and the `tracestate` (at most 512 bytes, or it is left out). Whatever else is in its
+//! place is no context, and the envelope is good all the same.
 //!
-//! Nodes of two versions run side by side while a cluster is upgraded. A later version may add fields at the
-//! end of a kind, which older nodes skip. It changes the version number only if an older node would
-//! misunderstand the envelope. A node skips an envelope of a version or kind that it does not know.
+//! Nodes of two versions run side by side while a cluster is upgraded. A later version may add fields behind the
+//! trace context, which is nil then where there is none; older nodes skip them. It changes the version number only
+//! if an older node would misunderstand the envelope. A node skips an envelope of a version or kind that it does not know.
 
 mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use bytes::Bytes;
-use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, NodeId, TraceContext, UserId};
 
 /// The largest envelope that is sent or read: 32 MiB. Redis disconnects a slow consumer whose output buffer
 /// is larger than that (its default `client-output-buffer-limit`), so a larger envelope could never arrive.
@@ -99,7 +103,8 @@ mod failure {
 ///
 /// # fn main() -> Result<(), hubward_backplane::EnvelopeError> {
 /// let frames = Frames { json: Some(Bytes::from_static(b"\x81\x0b{\"type\":6}\x1e")), messagepack: None };
-/// let envelope = Envelope { sender: "node-1".into(), body: Body::Deliver { frames, except: vec![] } };
+/// let body = Body::Deliver { frames, except: vec![] };
+/// let envelope = Envelope { sender: "node-1".into(), trace: None, body };
 /// assert_eq!(Envelope::decode(&envelope.encode())?, envelope);
 /// # Ok(())
 /// # }
@@ -108,6 +113,8 @@ mod failure {
 pub struct Envelope {
     /// The node that sends it.
     pub sender: NodeId,
+    /// The trace of what it was sent for. Replies have none: who asked knows it.
+    pub trace: Option<TraceContext>,
     /// What the receiving nodes are to do.
     pub body: Body,
 }

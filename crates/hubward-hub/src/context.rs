@@ -8,7 +8,7 @@ pub(crate) mod users;
 
 use std::sync::Arc;
 
-use hubward_types::{ConnectionId, HubName, NodeId, Principal};
+use hubward_types::{ConnectionId, HubName, NodeId, Principal, TraceContext};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::disconnect_reason::DisconnectReason;
@@ -122,9 +122,23 @@ impl HubContext {
         self.connection.request()
     }
 
-    /// Returns the headers that the caller sent with this call, such as `traceparent`.
+    /// Returns the headers that the caller sent with this call. What tracing needs of them is
+    /// [`trace_context`](Self::trace_context).
     pub fn headers(&self) -> &[(String, String)] {
         self.extra.as_ref().map_or(&[], |extra| &extra.headers)
+    }
+
+    /// Returns the distributed trace that this call belongs to: what the caller sent in the headers `traceparent` and
+    /// `tracestate` of the call, unless it is malformed. Official .NET clients do from version 9 on where they are traced.
+    /// What this context sends to other nodes, and asks of them, carries it.
+    pub fn trace_context(&self) -> Option<&TraceContext> {
+        self.engine.trace_context()
+    }
+
+    /// Returns the context as a part of this trace, such as of a span that the method has begun.
+    pub fn with_trace_context(mut self, trace: TraceContext) -> Self {
+        self.engine = self.engine.with_trace_context(trace);
+        self
     }
 
     /// Returns a token that is cancelled when the connection has closed (`ConnectionAborted` in ASP.NET Core).

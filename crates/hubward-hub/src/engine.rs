@@ -6,10 +6,11 @@ pub(crate) mod group_members;
 pub(crate) mod presence;
 pub(crate) mod sending;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hubward_types::{ConnectionId, GroupName, HubName, NodeId, Target, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, NodeId, Target, TraceContext, UserId};
 
 use crate::engine::call::EncodeCall;
 use crate::engine::client_result::RawClientResult;
@@ -24,6 +25,10 @@ pub trait HubEngine: Send + Sync + 'static {
     fn hub(&self) -> &HubName;
     /// Returns the id of the node that this runs on.
     fn node(&self) -> &NodeId;
+    /// Returns the trace that all that this does belongs to, if any.
+    fn trace_context(&self) -> Option<&TraceContext>;
+    /// Returns the same, as a part of a trace: what it sends to other nodes, and asks of them, carries that.
+    fn with_trace_context(&self, trace: TraceContext) -> Arc<dyn HubEngine>;
     /// Sends a call to each recipient: those of this node have it queued when this returns, and other nodes get it when
     /// [`Sending`] is awaited, which is the sender's backpressure as well.
     fn send(&self, target: &Target, call: &dyn EncodeCall) -> Sending;

@@ -11,7 +11,7 @@ use hubward_backplane::{
     Topic,
 };
 use hubward_hub::{SendError, Sending};
-use hubward_types::{HubName, NodeId, brief_causes};
+use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
@@ -149,8 +149,8 @@ impl NodeContext {
         self.backplane.as_ref().filter(|backplane| !backplane.is_alone())
     }
 
-    pub(crate) fn envelope(&self, body: Body) -> Bytes {
-        Envelope { sender: self.id.clone(), body }.encode()
+    pub(crate) fn envelope(&self, trace: Option<&TraceContext>, body: Body) -> Bytes {
+        Envelope { sender: self.id.clone(), trace: trace.cloned(), body }.encode()
     }
 
     /// Publishes one envelope on topics. Its place in the order is that of the call.
@@ -158,16 +158,17 @@ impl NodeContext {
         &self,
         backplane: &Arc<dyn Backplane>,
         topics: Vec<Topic>,
+        trace: Option<&TraceContext>,
         body: Body,
     ) -> BoxFuture<'static, Result<(), SendError>> {
-        let published = backplane.publish(topics, self.envelope(body));
+        let published = backplane.publish(topics, self.envelope(trace, body));
         Box::pin(async { bounded::backplane::published(published).await.map_err(backplane_failed) })
     }
 
     /// Sends a reply, or something else that nobody waits for, to another node.
     pub(crate) fn notify(&self, node: NodeId, body: Body) {
         if let Some(backplane) = &self.backplane {
-            drop(backplane.publish(vec![Topic::Node(node)], self.envelope(body)));
+            drop(backplane.publish(vec![Topic::Node(node)], self.envelope(None, body)));
         }
     }
 
@@ -242,7 +243,7 @@ mod tests {
     fn publish_two(node: &TestNode) -> BoxFuture<'static, Result<(), SendError>> {
         let context = &node.engine.context;
         let topics = vec![node.group_topic("a"), node.group_topic("b")];
-        context.publish(context.backplane.as_ref().unwrap(), topics, BODY)
+        context.publish(context.backplane.as_ref().unwrap(), topics, None, BODY)
     }
 
     #[tokio::test]
@@ -275,8 +276,8 @@ mod tests {
     #[tokio::test]
     async fn an_envelope_names_the_node_that_sends_it() {
         let context = NodeContext::new("node-7".into(), None, None);
-        let envelope = Envelope::decode(&context.envelope(BODY)).unwrap();
-        assert_eq!(envelope, Envelope { sender: "node-7".into(), body: BODY });
+        let envelope = Envelope::decode(&context.envelope(None, BODY)).unwrap();
+        assert_eq!(envelope, Envelope { sender: "node-7".into(), trace: None, body: BODY });
         assert_ne!(context.next_key(), context.next_key());
     }
 }

@@ -7,7 +7,7 @@ use hubward_hub::{
     BoxFuture, ClientResultError, ConnectionPage, EncodeCall, GroupError, GroupMember, GroupPage, HubEngine,
     HubHandle, PageCursor, RawClientResult, Sending, UserError, UserPage,
 };
-use hubward_types::{ConnectionId, GroupName, HubName, NodeId, Target, UserId};
+use hubward_types::{ConnectionId, GroupName, HubName, NodeId, Target, TraceContext, UserId};
 
 use crate::cluster::{client_results, disconnecting, remote};
 use crate::connection::close_reason::CloseReason;
@@ -17,7 +17,11 @@ use crate::membership::connection::Change;
 use crate::membership::{self, presence, queries, user_changes};
 
 /// Implements [`HubEngine`] on a type of its own, because the calls need the engine's `Arc`.
-struct Facade(Arc<Engine>);
+struct Facade {
+    engine: Arc<Engine>,
+    /// The trace that the calls belong to.
+    trace: Option<TraceContext>,
+}
 
 impl Engine {
     /// Returns a handle that reaches the hub's clients from anywhere in the program.
@@ -26,21 +30,29 @@ impl Engine {
     }
 
     pub(crate) fn facade(self: Arc<Self>) -> Arc<dyn HubEngine> {
-        Arc::new(Facade(self))
+        Arc::new(Facade { engine: self, trace: None })
     }
 }
 
 impl HubEngine for Facade {
     fn hub(&self) -> &HubName {
-        self.0.name()
+        self.engine.name()
     }
 
     fn node(&self) -> &NodeId {
-        &self.0.context.id
+        &self.engine.context.id
+    }
+
+    fn trace_context(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
+    }
+
+    fn with_trace_context(&self, trace: TraceContext) -> Arc<dyn HubEngine> {
+        Arc::new(Self { engine: self.engine.clone(), trace: Some(trace) })
     }
 
     fn send(&self, target: &Target, call: &dyn EncodeCall) -> Sending {
-        router::send(&self.0, target, call)
+        router::send(&self.engine, target, call, self.trace.as_ref())
     }
 
     fn invoke_client(
@@ -49,19 +61,19 @@ impl HubEngine for Facade {
         call: &dyn EncodeCall,
         caller: Option<(&ConnectionId, u64)>,
     ) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>> {
-        client_results::invoke(&self.0, connection, call, caller)
+        client_results::invoke(&self.engine, connection, call, caller, self.trace.clone())
     }
 
     fn abort(&self, connection: &ConnectionId) -> Sending {
-        if let Some(connection) = self.0.index.connection(connection) {
+        if let Some(connection) = self.engine.index.connection(connection) {
             connection.close(CloseReason::Aborted);
             return Sending::done(Ok(()));
         }
-        let context = &self.0.context;
+        let context = &self.engine.context;
         if context.other_nodes().is_none() {
             return Sending::done(Ok(()));
         }
-        context.run(remote::abort(self.0.clone(), connection.clone()))
+        context.run(remote::abort(self.engine.clone(), connection.clone(), self.trace.clone()))
     }
 
     fn add_connection(
@@ -69,8 +81,9 @@ impl HubEngine for Facade {
         connection: &ConnectionId,
         group: &GroupName,
     ) -> BoxFuture<'static, Result<(), GroupError>> {
-        let (engine, connection, group) = (self.0.clone(), connection.clone(), group.clone());
-        Box::pin(membership::connection::change(engine, connection, group, Change::Join))
+        let (engine, connection, group) = (self.engine.clone(), connection.clone(), group.clone());
+        let trace = self.trace.clone();
+        Box::pin(membership::connection::change(engine, connection, group, Change::Join, trace))
     }
 
     fn remove_connection(
@@ -78,8 +91,9 @@ impl HubEngine for Facade {
         connection: &ConnectionId,
         group: &GroupName,
     ) -> BoxFuture<'static, Result<(), GroupError>> {
-        let (engine, connection, group) = (self.0.clone(), connection.clone(), group.clone());
-        Box::pin(membership::connection::change(engine, connection, group, Change::Leave))
+        let (engine, connection, group) = (self.engine.clone(), connection.clone(), group.clone());
+        let trace = self.trace.clone();
+        Box::pin(membership::connection::change(engine, connection, group, Change::Leave, trace))
     }
 
     fn add_user(
@@ -88,19 +102,19 @@ impl HubEngine for Facade {
         group: &GroupName,
         ttl: Option<Duration>,
     ) -> BoxFuture<'static, Result<(), GroupError>> {
-        Box::pin(user_changes::add(self.0.clone(), user.clone(), group.clone(), ttl))
+        Box::pin(user_changes::add(self.engine.clone(), user.clone(), group.clone(), ttl, self.trace.clone()))
     }
 
     fn remove_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>> {
-        Box::pin(user_changes::remove(self.0.clone(), user.clone(), group.clone()))
+        Box::pin(user_changes::remove(self.engine.clone(), user.clone(), group.clone(), self.trace.clone()))
     }
 
     fn ban_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>> {
-        Box::pin(user_changes::ban(self.0.clone(), user.clone(), group.clone()))
+        Box::pin(user_changes::ban(self.engine.clone(), user.clone(), group.clone(), self.trace.clone()))
     }
 
     fn unban_user(&self, user: &UserId, group: &GroupName) -> BoxFuture<'static, Result<(), GroupError>> {
-        Box::pin(user_changes::unban(self.0.clone(), user.clone(), group.clone()))
+        Box::pin(user_changes::unban(self.engine.clone(), user.clone(), group.clone()))
     }
 
     fn members(
@@ -109,11 +123,11 @@ impl HubEngine for Facade {
         cursor: Option<PageCursor>,
         limit: usize,
     ) -> BoxFuture<'static, Result<GroupPage, GroupError>> {
-        Box::pin(queries::members(self.0.clone(), group.clone(), cursor, limit))
+        Box::pin(queries::members(self.engine.clone(), group.clone(), cursor, limit))
     }
 
     fn count(&self, group: &GroupName) -> BoxFuture<'static, Result<u64, GroupError>> {
-        Box::pin(queries::count(self.0.clone(), group.clone()))
+        Box::pin(queries::count(self.engine.clone(), group.clone()))
     }
 
     fn contains(
@@ -121,11 +135,11 @@ impl HubEngine for Facade {
         group: &GroupName,
         member: &GroupMember,
     ) -> BoxFuture<'static, Result<bool, GroupError>> {
-        Box::pin(queries::contains(self.0.clone(), group.clone(), member.clone()))
+        Box::pin(queries::contains(self.engine.clone(), group.clone(), member.clone()))
     }
 
     fn groups_of(&self, member: &GroupMember) -> BoxFuture<'static, Result<Vec<GroupName>, GroupError>> {
-        Box::pin(queries::groups_of(self.0.clone(), member.clone()))
+        Box::pin(queries::groups_of(self.engine.clone(), member.clone()))
     }
 
     fn users_online(
@@ -133,7 +147,7 @@ impl HubEngine for Facade {
         cursor: Option<PageCursor>,
         limit: usize,
     ) -> BoxFuture<'static, Result<UserPage, UserError>> {
-        Box::pin(presence::users_online(self.0.clone(), cursor, limit))
+        Box::pin(presence::users_online(self.engine.clone(), cursor, limit))
     }
 
     fn connections_of_user(
@@ -142,14 +156,14 @@ impl HubEngine for Facade {
         cursor: Option<PageCursor>,
         limit: usize,
     ) -> BoxFuture<'static, Result<ConnectionPage, UserError>> {
-        Box::pin(presence::connections_of_user(self.0.clone(), user.clone(), cursor, limit))
+        Box::pin(presence::connections_of_user(self.engine.clone(), user.clone(), cursor, limit))
     }
 
     fn is_online(&self, user: &UserId) -> BoxFuture<'static, Result<bool, UserError>> {
-        Box::pin(presence::is_online(self.0.clone(), user.clone()))
+        Box::pin(presence::is_online(self.engine.clone(), user.clone()))
     }
 
     fn disconnect_user(&self, user: &UserId) -> BoxFuture<'static, Result<(), UserError>> {
-        Box::pin(disconnecting::disconnect(self.0.clone(), user.clone()))
+        Box::pin(disconnecting::disconnect(self.engine.clone(), user.clone(), self.trace.clone()))
     }
 }

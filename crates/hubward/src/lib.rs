@@ -44,7 +44,8 @@ pub use hubward_redis as redis;
 pub use hubward_server::StartError;
 pub use hubward_transport::{self as transport, ServeOptions, TransportOptions, serve};
 pub use hubward_types::{
-    AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, Target, UserId,
+    AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, SpanId, Target,
+    TraceContext, TraceId, UserId,
 };
 pub use raw_endpoint::RawEndpoint;
 pub use tokio_util::sync::CancellationToken;

@@ -4,10 +4,11 @@
 use std::fmt;
 
 use bytes::Bytes;
-use hubward_types::ConnectionId;
+use hubward_types::{ConnectionId, TraceContext};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::trace::ReadTrace;
 use super::{
     Body, ClientResultOutcome, Envelope, EnvelopeError, Frames, MAX_ENVELOPE_BYTES, MAX_EXCEPT_IDS,
     RequestFailure, VERSION, failure, kind, outcome,
@@ -62,8 +63,9 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
         let kind = fields.next::<u64>("kind")?;
         let sender = fields.name("sender")?;
         let body = fields.body(kind)?;
+        let trace = fields.trace()?;
         fields.skip_the_rest()?;
-        Ok(Envelope { sender, body })
+        Ok(Envelope { sender, trace, body })
     }
 }
 
@@ -191,6 +193,11 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     /// Reads a name without a `String` in between.
     fn name<T: From<&'de str>>(&mut self, name: &'static str) -> Result<T, A::Error> {
         self.next::<&str>(name).map(T::from)
+    }
+
+    fn trace(&mut self) -> Result<Option<TraceContext>, A::Error> {
+        *self.failure = EnvelopeError::Malformed { field: "trace" };
+        Ok(self.seq.next_element::<ReadTrace>()?.and_then(|read| read.0))
     }
 
     fn skip_the_rest(&mut self) -> Result<(), A::Error> {

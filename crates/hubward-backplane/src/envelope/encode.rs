@@ -6,6 +6,7 @@ use hubward_types::ConnectionId;
 use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 
+use super::trace::{self, WrittenTrace};
 use super::{Body, ClientResultOutcome, Envelope, Frames, RequestFailure, VERSION, failure, kind, outcome};
 
 /// How many bytes any body has at most beside its names and frames: array header, version, kind, an id of
@@ -49,7 +50,9 @@ impl Envelope {
             | Body::Resumed
             | Body::ConfirmLink { .. } => 0,
         };
-        OVERHEAD_BYTES + self.sender.as_str().len() + body
+        let trace = self.trace.as_ref();
+        let trace = trace.map_or(0, |trace| trace::OVERHEAD_BYTES + trace.state().unwrap_or_default().len());
+        OVERHEAD_BYTES + self.sender.as_str().len() + body + trace
     }
 }
 
@@ -66,62 +69,69 @@ impl Frames {
 impl Serialize for Envelope {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let start = |kind: u8, fields: usize| {
-            let mut tuple = serializer.serialize_tuple(3 + fields)?;
+            let mut tuple = serializer.serialize_tuple(3 + fields + usize::from(self.trace.is_some()))?;
             tuple.serialize_element(&VERSION)?;
             tuple.serialize_element(&kind)?;
             tuple.serialize_element(&self.sender)?;
             Ok::<_, S::Error>(tuple)
         };
-        match &self.body {
-            Body::Deliver { frames, except } => {
-                let mut tuple = start(kind::DELIVER, 3)?;
-                serialize_frames(&mut tuple, frames)?;
-                tuple.serialize_element(except)?;
-                tuple.end()
-            }
-            Body::DeliverTo { hub, connections, frames } => {
-                let mut tuple = start(kind::DELIVER_TO, 4)?;
-                tuple.serialize_element(hub)?;
-                tuple.serialize_element(connections)?;
-                serialize_frames(&mut tuple, frames)?;
-                tuple.end()
-            }
-            Body::InvokeClient { id, hub, connection, frames, invocation_id } => {
-                let mut tuple = start(kind::INVOKE_CLIENT, 6)?;
-                serialize_names(&mut tuple, *id, &[hub, connection])?;
-                serialize_frames(&mut tuple, frames)?;
-                tuple.serialize_element(invocation_id)?;
-                tuple.end()
-            }
-            Body::ClientResult { id, outcome } => {
-                let mut tuple = start(kind::CLIENT_RESULT, 1 + outcome_fields(outcome))?;
-                tuple.serialize_element(id)?;
-                serialize_outcome(&mut tuple, outcome)?;
-                tuple.end()
-            }
-            Body::Confirmed { id, failure } => {
-                serialize_confirmation(start(kind::CONFIRMED, 1 + failure_fields(failure))?, *id, failure)
-            }
-            Body::Resumed => start(kind::RESUMED, 0)?.end(),
-            Body::CancelInvokeClient { id } => {
-                serialize_request(start(kind::CANCEL_INVOKE_CLIENT, 1)?, *id, &[])
-            }
-            Body::ConfirmLink { id } => serialize_request(start(kind::CONFIRM_LINK, 1)?, *id, &[]),
-            Body::DisconnectUser { id, hub, user } => {
-                serialize_request(start(kind::DISCONNECT_USER, 3)?, *id, &[hub, user])
-            }
-            Body::Abort { id, hub, connection } => {
-                serialize_request(start(kind::ABORT, 3)?, *id, &[hub, connection])
-            }
-            Body::JoinGroup { id, hub, connection: name, group }
-            | Body::LeaveGroup { id, hub, connection: name, group } => {
-                let kind = membership_kind(&self.body);
-                serialize_request(start(kind, 4)?, *id, &[hub, name, group])
-            }
-            Body::UserChanged { id, hub, user, group } | Body::UserBanned { id, hub, user, group } => {
-                let kind = membership_kind(&self.body);
-                serialize_request(start(kind, 4)?, *id, &[hub, user, group])
-            }
+        let mut tuple = serialize_body(&self.body, start)?;
+        if let Some(trace) = &self.trace {
+            tuple.serialize_element(&WrittenTrace(trace))?;
+        }
+        tuple.end()
+    }
+}
+
+/// Writes the fields of a kind into the tuple that `start` begins for the kind and so many fields.
+fn serialize_body<T: SerializeTuple>(
+    body: &Body,
+    start: impl FnOnce(u8, usize) -> Result<T, T::Error>,
+) -> Result<T, T::Error> {
+    match body {
+        Body::Deliver { frames, except } => {
+            let mut tuple = start(kind::DELIVER, 3)?;
+            serialize_frames(&mut tuple, frames)?;
+            tuple.serialize_element(except)?;
+            Ok(tuple)
+        }
+        Body::DeliverTo { hub, connections, frames } => {
+            let mut tuple = start(kind::DELIVER_TO, 4)?;
+            tuple.serialize_element(hub)?;
+            tuple.serialize_element(connections)?;
+            serialize_frames(&mut tuple, frames)?;
+            Ok(tuple)
+        }
+        Body::InvokeClient { id, hub, connection, frames, invocation_id } => {
+            let mut tuple = serialize_names(start(kind::INVOKE_CLIENT, 6)?, *id, &[hub, connection])?;
+            serialize_frames(&mut tuple, frames)?;
+            tuple.serialize_element(invocation_id)?;
+            Ok(tuple)
+        }
+        Body::ClientResult { id, outcome } => {
+            let mut tuple = start(kind::CLIENT_RESULT, 1 + outcome_fields(outcome))?;
+            tuple.serialize_element(id)?;
+            serialize_outcome(&mut tuple, outcome)?;
+            Ok(tuple)
+        }
+        Body::Confirmed { id, failure } => {
+            serialize_confirmation(start(kind::CONFIRMED, 1 + failure_fields(failure))?, *id, failure)
+        }
+        Body::Resumed => start(kind::RESUMED, 0),
+        Body::CancelInvokeClient { id } => serialize_names(start(kind::CANCEL_INVOKE_CLIENT, 1)?, *id, &[]),
+        Body::ConfirmLink { id } => serialize_names(start(kind::CONFIRM_LINK, 1)?, *id, &[]),
+        Body::DisconnectUser { id, hub, user } => {
+            serialize_names(start(kind::DISCONNECT_USER, 3)?, *id, &[hub, user])
+        }
+        Body::Abort { id, hub, connection } => {
+            serialize_names(start(kind::ABORT, 3)?, *id, &[hub, connection])
+        }
+        Body::JoinGroup { id, hub, connection: name, group }
+        | Body::LeaveGroup { id, hub, connection: name, group } => {
+            serialize_names(start(membership_kind(body), 4)?, *id, &[hub, name, group])
+        }
+        Body::UserChanged { id, hub, user, group } | Body::UserBanned { id, hub, user, group } => {
+            serialize_names(start(membership_kind(body), 4)?, *id, &[hub, user, group])
         }
     }
 }
@@ -136,22 +146,14 @@ fn membership_kind(body: &Body) -> u8 {
     }
 }
 
-fn serialize_request<T: SerializeTuple>(
+fn serialize_names<T: SerializeTuple>(
     mut tuple: T,
     id: u64,
     names: &[&dyn AsRef<str>],
-) -> Result<T::Ok, T::Error> {
-    serialize_names(&mut tuple, id, names)?;
-    tuple.end()
-}
-
-fn serialize_names<T: SerializeTuple>(
-    tuple: &mut T,
-    id: u64,
-    names: &[&dyn AsRef<str>],
-) -> Result<(), T::Error> {
+) -> Result<T, T::Error> {
     tuple.serialize_element(&id)?;
-    names.iter().try_for_each(|name| tuple.serialize_element(name.as_ref()))
+    names.iter().try_for_each(|name| tuple.serialize_element(name.as_ref()))?;
+    Ok(tuple)
 }
 
 fn failure_fields(failure: &Option<RequestFailure>) -> usize {
@@ -165,7 +167,7 @@ fn serialize_confirmation<T: SerializeTuple>(
     mut tuple: T,
     id: u64,
     failure: &Option<RequestFailure>,
-) -> Result<T::Ok, T::Error> {
+) -> Result<T, T::Error> {
     tuple.serialize_element(&id)?;
     match failure {
         None => tuple.serialize_element(&())?,
@@ -176,7 +178,7 @@ fn serialize_confirmation<T: SerializeTuple>(
         Some(RequestFailure::NotAllowed) => tuple.serialize_element(&failure::NOT_ALLOWED)?,
         Some(RequestFailure::Banned) => tuple.serialize_element(&failure::BANNED)?,
     }
-    tuple.end()
+    Ok(tuple)
 }
 
 fn serialize_frames<T: SerializeTuple>(tuple: &mut T, frames: &Frames) -> Result<(), T::Error> {

@@ -1,7 +1,10 @@
 //! Envelopes byte by byte, and hostile input.
 
+mod trace;
+
 use proptest::prelude::*;
 
+use self::trace::{any_trace, trace};
 use super::*;
 
 fn bytes(bytes: &'static [u8]) -> Bytes {
@@ -9,7 +12,7 @@ fn bytes(bytes: &'static [u8]) -> Bytes {
 }
 
 fn from_node(body: Body) -> Envelope {
-    Envelope { sender: "n1".into(), body }
+    Envelope { sender: "n1".into(), trace: None, body }
 }
 
 fn all_golden() -> impl Iterator<Item = (Body, &'static [u8])> {
@@ -151,7 +154,7 @@ fn an_unknown_kind_or_outcome_is_reported() {
 #[test]
 fn fields_that_a_later_version_adds_are_skipped() {
     check(b"\x96\x01\x0a\xa2n1\x2a\x81\xa1a\x93\x01\x02\x03\xc4\x01\x00", Ok(from_node(Body::Resumed)));
-    check(b"\x94\x01\x0a\xa2n1\xc1", Err(EnvelopeError::Malformed { field: "end" }));
+    check(b"\x95\x01\x0a\xa2n1\xc0\xc1", Err(EnvelopeError::Malformed { field: "end" }));
 }
 
 #[test]
@@ -184,6 +187,9 @@ fn an_error_names_the_first_part_that_is_wrong_and_never_its_content() {
 fn deep_nesting_does_not_exhaust_the_stack() {
     let mut written = b"\x94\x01\x0a\xa2n1".to_vec();
     written.resize(1 << 20, 0x91);
+    check(&written, Err(EnvelopeError::Malformed { field: "trace" }));
+    written.insert(6, 0xc0);
+    written[0] += 1;
     check(&written, Err(EnvelopeError::Malformed { field: "end" }));
 }
 
@@ -202,10 +208,12 @@ fn more_bytes_or_ids_than_any_node_sends_are_refused() {
 #[test]
 fn the_estimated_size_suffices() {
     for (body, _) in all_golden() {
-        let envelope = from_node(body);
-        let written = envelope.encode().len();
-        let estimated = envelope.estimated_bytes();
-        assert!(written <= estimated, "{envelope:?} took {written} bytes of {estimated}");
+        for trace in [None, Some(trace()), Some(trace().with_state(&"x".repeat(512)))] {
+            let envelope = Envelope { trace, ..from_node(body.clone()) };
+            let written = envelope.encode().len();
+            let estimated = envelope.estimated_bytes();
+            assert!(written <= estimated, "{envelope:?} took {written} bytes of {estimated}");
+        }
     }
 }
 
@@ -302,8 +310,8 @@ fn any_confirmation() -> impl Strategy<Value = Body> {
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_decoded_as_it_was(sender: String, body in any_body()) {
-        let envelope = Envelope { sender: sender.into(), body };
+    fn what_is_encoded_is_decoded_as_it_was(sender: String, trace in any_trace(), body in any_body()) {
+        let envelope = Envelope { sender: sender.into(), trace, body };
         let encoded = envelope.encode();
         prop_assert!(encoded.len() <= envelope.estimated_bytes());
         prop_assert_eq!(Envelope::decode(&encoded), Ok(envelope));
@@ -316,10 +324,11 @@ proptest! {
 
     #[test]
     fn a_damaged_envelope_is_decoded_without_a_panic(
+        trace in any_trace(),
         body in any_body(),
         damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let mut bytes = from_node(body).encode().to_vec();
+        let mut bytes = Envelope { trace, ..from_node(body) }.encode().to_vec();
         for (at, byte) in damage {
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hubward_types::TraceContext;
+
 use crate::context::clients::Clients;
 use crate::context::groups::Groups;
 use crate::context::users::Users;
@@ -20,6 +22,7 @@ use crate::engine::HubEngine;
 /// ```
 #[derive(Clone)]
 pub struct HubHandle {
+    engine: Arc<dyn HubEngine>,
     clients: Clients,
     groups: Groups,
     users: Users,
@@ -29,7 +32,25 @@ impl HubHandle {
     /// Makes a handle. For engines.
     pub fn new(engine: Arc<dyn HubEngine>) -> Self {
         let (clients, groups) = (Clients::new(engine.clone()), Groups::new(engine.clone()));
-        Self { clients, groups, users: Users::new(engine) }
+        Self { clients, groups, users: Users::new(engine.clone()), engine }
+    }
+
+    /// Returns a handle of which all that it sends to other nodes, and asks of them, belongs to a distributed trace.
+    ///
+    /// ```
+    /// use hubward_hub::{HubHandle, SendError};
+    /// use hubward_types::TraceContext;
+    ///
+    /// async fn admitted(clinical: HubHandle, traceparent: &str, bed: u32) -> Result<(), SendError> {
+    ///     let clinical = match TraceContext::parse(traceparent) {
+    ///         Some(trace) => clinical.with_trace_context(trace),
+    ///         None => clinical,
+    ///     };
+    ///     clinical.all().send("Admitted", (bed,)).await
+    /// }
+    /// ```
+    pub fn with_trace_context(&self, trace: TraceContext) -> Self {
+        Self::new(self.engine.with_trace_context(trace))
     }
 
     /// Returns the hub's groups and their members. To send to several groups, use `clients().groups([…])`.

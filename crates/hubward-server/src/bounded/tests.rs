@@ -102,5 +102,5 @@ async fn subscribing_to_and_publishing_on_a_backplane_that_hangs_fail() {
         tokio::time::timeout(2 * CALL_TIMEOUT, backplane.subscribe(topics.clone())).await.unwrap();
     let failed = |result: &Result<(), _>| matches!(result, Err(BackplaneError::Unavailable(Some(_))));
     assert!(subscribed.len() == 2 && subscribed.iter().all(failed));
-    fails("publishing", context.publish(backplane, topics, Body::Resumed)).await;
+    fails("publishing", context.publish(backplane, topics, None, Body::Resumed)).await;
 }

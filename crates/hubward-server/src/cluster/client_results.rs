@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hubward_backplane::{Body, ClientResultOutcome, Frames, Topic};
 use hubward_hub::{BoxFuture, ClientResultError, EncodeCall, RawClientResult, SendError};
 use hubward_proto::{Frame, Protocol};
-use hubward_types::{ConnectionId, NodeId};
+use hubward_types::{ConnectionId, NodeId, TraceContext};
 use scopeguard::{ScopeGuard, guard};
 use tokio::time::timeout;
 
@@ -22,8 +22,9 @@ pub(crate) fn invoke(
     connection: &ConnectionId,
     call: &dyn EncodeCall,
     caller: Option<(&ConnectionId, u64)>,
+    trace: Option<TraceContext>,
 ) -> BoxFuture<'static, Result<RawClientResult, ClientResultError>> {
-    let invocation = match encode(engine, connection, call) {
+    let invocation = match encode(engine, connection, call, trace) {
         Ok(invocation) => invocation,
         Err(error) => return Box::pin(async { Err(error) }),
     };
@@ -35,6 +36,7 @@ pub(crate) fn invoke(
 struct Invocation {
     id: String,
     to: Recipient,
+    trace: Option<TraceContext>,
 }
 
 enum Recipient {
@@ -47,6 +49,7 @@ fn encode(
     engine: &Engine,
     connection: &ConnectionId,
     call: &dyn EncodeCall,
+    trace: Option<TraceContext>,
 ) -> Result<Invocation, ClientResultError> {
     let id = engine.next_invocation_id();
     let encode = |protocol| {
@@ -71,7 +74,7 @@ fn encode(
             })
         }
     };
-    Ok(Invocation { id, to })
+    Ok(Invocation { id, to, trace })
 }
 
 /// Sends an invocation and waits for its result, within the hub's timeout. The call that waits has no permit meanwhile.
@@ -89,13 +92,15 @@ async fn wait(
             Some(suspended.ok_or_else(|| ClientResultError::TooMany(connection.to_string()))?)
         }
     };
-    let Invocation { id, to } = invocation;
+    let Invocation { id, to, trace } = invocation;
     let result = async {
         match to {
             Recipient::Local(local, frame) => {
                 decode(wait_for_result(&engine, &local, id, frame).await, connection.to_string())
             }
-            Recipient::Remote(frames) => invoke_remote(&engine, &connection, id, frames).await,
+            Recipient::Remote(frames) => {
+                invoke_remote(&engine, &connection, id, frames, trace.as_ref()).await
+            }
         }
     };
     let result = timeout(options.client_result_timeout, result).await;
@@ -136,6 +141,7 @@ async fn invoke_remote(
     connection: &ConnectionId,
     invocation_id: String,
     frames: Frames,
+    trace: Option<&TraceContext>,
 ) -> Result<RawClientResult, ClientResultError> {
     let name = connection.to_string();
     let context = &engine.context;
@@ -151,7 +157,7 @@ async fn invoke_remote(
     let cancel = guard((), |()| context.notify(node.clone(), Body::CancelInvokeClient { id }));
     let hub = engine.name().clone();
     let body = Body::InvokeClient { id, hub, connection: connection.clone(), frames, invocation_id };
-    context.publish(backplane, vec![Topic::Node(node.clone())], body).await?;
+    context.publish(backplane, vec![Topic::Node(node.clone())], trace, body).await?;
     let settled = result.wait().await;
     // After a gap the client's node may still wait for its client.
     if settled != Settled::Interrupted {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hubward_backplane::{Body, RequestFailure, Topic};
 use hubward_hub::UserError;
-use hubward_types::{UserId, brief_causes};
+use hubward_types::{TraceContext, UserId, brief_causes};
 use tokio::time::timeout;
 
 use super::requests::{RequestError, UNCONFIRMED, request};
@@ -18,11 +18,15 @@ use crate::engine::Engine;
 
 /// Ends all connections of a user; returns when they have ended. A node that has left or died is skipped. Where it is
 /// not known which nodes there are, all are notified, and none is waited for.
-pub(crate) async fn disconnect(engine: Arc<Engine>, user: UserId) -> Result<(), UserError> {
+pub(crate) async fn disconnect(
+    engine: Arc<Engine>,
+    user: UserId,
+    trace: Option<TraceContext>,
+) -> Result<(), UserError> {
     let context = engine.context.clone();
     let disconnected = context.to_its_end(async move {
         let here = disconnect_here(&engine, &user);
-        let (here, elsewhere) = tokio::join!(here, disconnect_elsewhere(&engine, &user));
+        let (here, elsewhere) = tokio::join!(here, disconnect_elsewhere(&engine, &user, trace.as_ref()));
         here.and(elsewhere)
     });
     disconnected
@@ -65,7 +69,11 @@ async fn until_ended(closing: &[Arc<ConnectionHandle>], limit: Duration) -> Resu
     timeout(limit / 2, join_all(closed)).await.map(|_| ()).map_err(|_| UserError::NoConfirmation)
 }
 
-async fn disconnect_elsewhere(engine: &Engine, user: &UserId) -> Result<(), UserError> {
+async fn disconnect_elsewhere(
+    engine: &Engine,
+    user: &UserId,
+    trace: Option<&TraceContext>,
+) -> Result<(), UserError> {
     let (context, hub) = (&engine.context, engine.name());
     let Some(backplane) = context.other_nodes() else { return Ok(()) };
     let limit = engine.definition.options.confirmation_timeout;
@@ -74,14 +82,14 @@ async fn disconnect_elsewhere(engine: &Engine, user: &UserId) -> Result<(), User
             let others = nodes.iter().filter(|node| **node != context.id);
             let requests = others.map(async |node| {
                 let body = |id| Body::DisconnectUser { id, hub: hub.clone(), user: user.clone() };
-                request(context, node, limit, body).await.map_err(not_confirmed)
+                request(context, node, limit, trace, body).await.map_err(not_confirmed)
             });
             join_all(requests).await.into_iter().fold(Ok(()), Result::and)
         }
         Err(error) => {
             let topic = Topic::User(hub.clone(), user.clone());
             let body = Body::DisconnectUser { id: UNCONFIRMED, hub: hub.clone(), user: user.clone() };
-            drop(context.publish(backplane, vec![topic], body));
+            drop(context.publish(backplane, vec![topic], trace, body));
             Err(UserError::Store { reason: brief_causes(&error).to_string() })
         }
     }

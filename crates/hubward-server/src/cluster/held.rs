@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hubward_backplane::{Frames, Topic};
-use hubward_types::ConnectionId;
+use hubward_types::{ConnectionId, TraceContext};
 use parking_lot::Mutex;
 
 /// How many messages wait at most, and of how many bytes: what comes in a second or two.
@@ -16,6 +16,7 @@ const HELD_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) struct ReceivedMessage {
     pub(crate) recipients: ReceivedFor,
     pub(crate) frames: Frames,
+    pub(crate) trace: Option<TraceContext>,
     /// The size of its envelope, whose memory the frames share.
     pub(crate) envelope_bytes: usize,
 }
@@ -94,7 +95,7 @@ mod tests {
 
     fn message(envelope_bytes: usize) -> ReceivedMessage {
         let recipients = ReceivedFor::Connections(Vec::new());
-        ReceivedMessage { recipients, frames: Frames::default(), envelope_bytes }
+        ReceivedMessage { recipients, frames: Frames::default(), trace: None, envelope_bytes }
     }
 
     #[test]

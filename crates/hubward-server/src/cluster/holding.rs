@@ -43,7 +43,12 @@ fn has_to_wait(engine: &Engine) -> bool {
     engine.unrecorded.is_restoring() || engine.context.was_paused()
 }
 
-fn deliver(engine: &Engine, ReceivedMessage { recipients, frames, envelope_bytes }: ReceivedMessage) {
+fn deliver(engine: &Engine, message: ReceivedMessage) {
+    let ReceivedMessage { recipients, frames, trace, envelope_bytes } = message;
+    if let Some(trace) = trace {
+        let (trace_id, parent_id) = (trace.trace_id(), trace.parent_id());
+        tracing::trace!(hub = %engine.name(), %trace_id, %parent_id, "A message of another node is delivered.");
+    }
     let frames = ReceivedFrames::new(frames, envelope_bytes);
     match recipients {
         ReceivedFor::Topic(topic, except) => router::deliver_received(engine, &topic, &frames, &except),

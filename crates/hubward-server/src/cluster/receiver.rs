@@ -12,6 +12,7 @@ use hubward_types::{HubName, NodeId, brief_display, brief_name};
 use crate::cluster::held::{ReceivedFor, ReceivedMessage};
 use crate::cluster::link::{LinkGap, NodeLinkState};
 use crate::cluster::outbox::Parcel;
+use crate::cluster::remote::ReceivedRequest;
 use crate::cluster::{holding, outage, remote};
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
@@ -75,12 +76,12 @@ impl EnvelopeReceiver {
     }
 
     fn receive(&self, context: &NodeContext, topic: &Topic, envelope: Envelope, envelope_bytes: usize) {
-        let Envelope { sender, body } = envelope;
+        let Envelope { sender, trace, body } = envelope;
         match body {
             Body::Deliver { frames, except } => {
                 if let Some(engine) = topic.hub().and_then(|hub| self.hub(hub)) {
                     let recipients = ReceivedFor::Topic(topic.clone(), except);
-                    let message = ReceivedMessage { recipients, frames, envelope_bytes };
+                    let message = ReceivedMessage { recipients, frames, trace, envelope_bytes };
                     holding::deliver_or_hold(&engine, message);
                 }
             }
@@ -96,7 +97,10 @@ impl EnvelopeReceiver {
             Body::ConfirmLink { id } => context.notify(sender, Body::Confirmed { id, failure: None }),
             reply @ (Body::ClientResult { .. } | Body::Confirmed { .. }) => context.pending.resolve(reply),
             request => match remote::hub_of(&request).map(|hub| self.hub(hub)) {
-                Some(Some(engine)) => remote::receive(&engine, sender, request, envelope_bytes),
+                Some(Some(engine)) => {
+                    let request = ReceivedRequest { sender, trace, body: request, envelope_bytes };
+                    remote::receive(&engine, request);
+                }
                 // Nobody has a connection to a hub that is not here: there is nothing to do, and that is confirmed.
                 _ => remote::confirm_nothing(context, sender, &request),
             },
@@ -165,7 +169,7 @@ impl Subscriber for EnvelopeReceiver {
         }
         // Before what is asked again: whoever receives both knows of the gap first.
         if let Some(backplane) = &context.backplane {
-            drop(backplane.publish(vec![Topic::Nodes], context.envelope(Body::Resumed)));
+            drop(backplane.publish(vec![Topic::Nodes], context.envelope(None, Body::Resumed)));
         }
         self.cancel_forwarded(|_| true);
         context.pending.link_interrupted();

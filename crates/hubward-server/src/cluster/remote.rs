@@ -8,7 +8,8 @@ use std::task::{Context, Waker};
 use futures_util::FutureExt;
 use hubward_backplane::{Body, ClientResultOutcome, RequestFailure};
 use hubward_hub::{GroupError, SendError, UserError};
-use hubward_types::{ConnectionId, HubName, NodeId};
+use hubward_types::{ConnectionId, HubName, NodeId, TraceContext, brief_name};
+use tracing::{Instrument, Span};
 
 use crate::cluster::client_results::{self, ForwardedInvocation};
 use crate::cluster::disconnecting;
@@ -21,6 +22,15 @@ use crate::delivery::encoded::ReceivedFrames;
 use crate::engine::Engine;
 use crate::membership;
 use crate::membership::connection::Change;
+
+/// A request of another node.
+pub(crate) struct ReceivedRequest {
+    pub(crate) sender: NodeId,
+    pub(crate) trace: Option<TraceContext>,
+    pub(crate) body: Body,
+    /// The size of its envelope.
+    pub(crate) envelope_bytes: usize,
+}
 
 /// Returns the hub that a request is about.
 pub(crate) fn hub_of(request: &Body) -> Option<&HubName> {
@@ -42,13 +52,31 @@ pub(crate) fn hub_of(request: &Body) -> Option<&HubName> {
     }
 }
 
-/// Handles a request, of an envelope of this size. It does not block; what takes time is spawned on the node's tracker.
-pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body, envelope_bytes: usize) {
-    match request {
+/// Handles a request. It does not block; what takes time is spawned on the node's tracker.
+pub(crate) fn receive(engine: &Arc<Engine>, request: ReceivedRequest) {
+    let ReceivedRequest { sender, trace, body, envelope_bytes } = request;
+    let body = match body {
         Body::DeliverTo { connections, frames, .. } => {
             let recipients = ReceivedFor::Connections(connections);
-            holding::deliver_or_hold(engine, ReceivedMessage { recipients, frames, envelope_bytes });
+            let message = ReceivedMessage { recipients, frames, trace, envelope_bytes };
+            return holding::deliver_or_hold(engine, message);
         }
+        body => body,
+    };
+    let span = trace.map_or_else(Span::none, |trace| request_span(engine, &sender, &trace));
+    span.in_scope(|| carry_out(engine, sender, body, envelope_bytes));
+}
+
+/// What a request of a trace causes here is logged as a part of that.
+fn request_span(engine: &Engine, sender: &NodeId, trace: &TraceContext) -> Span {
+    let (hub, sender) = (engine.name(), brief_name(sender.as_str()));
+    let (trace_id, parent_id) = (trace.trace_id(), trace.parent_id());
+    tracing::trace!(%hub, %sender, %trace_id, %parent_id, "A request of another node is carried out.");
+    tracing::debug_span!("node_request", %hub, %sender, %trace_id, %parent_id)
+}
+
+fn carry_out(engine: &Arc<Engine>, sender: NodeId, request: Body, envelope_bytes: usize) {
+    match request {
         Body::Abort { id, connection, .. } => {
             if let Some(connection) = engine.index.connection(&connection) {
                 connection.close(CloseReason::Aborted);
@@ -87,6 +115,7 @@ pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body, envel
             confirm_when_done(engine, sender, id, ended);
         }
         Body::Deliver { .. }
+        | Body::DeliverTo { .. }
         | Body::ClientResult { .. }
         | Body::CancelInvokeClient { .. }
         | Body::Confirmed { .. }
@@ -98,12 +127,16 @@ pub(crate) fn receive(engine: &Arc<Engine>, sender: NodeId, request: Body, envel
 }
 
 /// Closes a connection of another node; returns when that is done. One that no node has is closed already.
-pub(crate) async fn abort(engine: Arc<Engine>, connection: ConnectionId) -> Result<(), SendError> {
+pub(crate) async fn abort(
+    engine: Arc<Engine>,
+    connection: ConnectionId,
+    trace: Option<TraceContext>,
+) -> Result<(), SendError> {
     let (context, hub) = (&engine.context, engine.name());
     let found = context.owners.find(&context.store, hub, &connection).await.map_err(backplane_failed)?;
     let Some(node) = found.filter(|node| *node != context.id) else { return Ok(()) };
     let timeout = engine.definition.options.confirmation_timeout;
-    let requested = request(context, &node, timeout, |id| {
+    let requested = request(context, &node, timeout, trace.as_ref(), |id| {
         let (hub, connection) = (hub.clone(), connection.clone());
         Body::Abort { id, hub, connection }
     });
@@ -190,7 +223,7 @@ impl IntoFailure for UserError {
 
 /// Runs what was asked for: here as far as nothing has to be awaited, and then in a task. Tasks begin in any order.
 fn begin(context: &NodeContext, run: impl Future<Output = ()> + Send + 'static) {
-    let mut running = Box::pin(run);
+    let mut running = Box::pin(run.in_current_span());
     if Future::poll(running.as_mut(), &mut Context::from_waker(Waker::noop())).is_pending() {
         context.tasks.spawn(running);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hubward_backplane::{Body, RequestFailure, Topic};
 use hubward_hub::SendError;
-use hubward_types::NodeId;
+use hubward_types::{NodeId, TraceContext};
 use tokio::time::{Instant, timeout_at};
 
 use super::pending::Settled;
@@ -30,13 +30,15 @@ pub(crate) async fn request(
     context: &NodeContext,
     node: &NodeId,
     timeout: Duration,
+    trace: Option<&TraceContext>,
     body: impl Fn(u64) -> Body,
 ) -> Result<(), RequestError> {
     let Some(backplane) = &context.backplane else { return Ok(()) };
     let deadline = Instant::now().checked_add(timeout);
     loop {
         let mut confirmation = context.pending.confirmations.expect(node);
-        let published = context.publish(backplane, vec![Topic::Node(node.clone())], body(confirmation.id));
+        let topics = vec![Topic::Node(node.clone())];
+        let published = context.publish(backplane, topics, trace, body(confirmation.id));
         let exchange = async {
             published.await.map_err(RequestError::Backplane)?;
             Ok(confirmation.wait().await)

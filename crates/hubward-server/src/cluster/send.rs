@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use hubward_backplane::{Backplane, Body, Frames, Topic};
 use hubward_hub::{SendError, Sending};
-use hubward_types::{ConnectionId, NodeId};
+use hubward_types::{ConnectionId, NodeId, TraceContext};
 use scopeguard::{ScopeGuard, guard};
 
 use super::outbox::{Lookup, LookupTurn, Parcel};
@@ -17,19 +17,15 @@ use crate::engine::Engine;
 /// How many recipients of one message are looked up at once.
 const LOOKUPS_AT_ONCE: usize = 64;
 
-pub(crate) fn send_to(
-    engine: &Arc<Engine>,
-    backplane: &Arc<dyn Backplane>,
-    connections: Vec<ConnectionId>,
-    frames: Frames,
-) -> Sending {
+pub(crate) fn send_to(engine: &Arc<Engine>, backplane: &Arc<dyn Backplane>, message: Lookup) -> Sending {
     let (hub, owners) = (engine.name(), &engine.context.owners);
-    let known = connections.iter().map(|id| owners.cached(hub, id)).collect::<Option<Vec<_>>>();
+    let known = message.connections.iter().map(|id| owners.cached(hub, id)).collect::<Option<Vec<_>>>();
     if let Some(known) = known {
-        let parcels = parcels(engine, connections.into_iter().zip(known), &frames);
+        let Lookup { connections, frames, trace } = message;
+        let parcels = parcels(engine, connections.into_iter().zip(known), &frames, trace.as_ref());
         return engine.outbox.publish_all(backplane, parcels);
     }
-    let (turn, sending) = engine.outbox.queue_lookup(Lookup { connections, frames });
+    let (turn, sending) = engine.outbox.queue_lookup(message);
     let LookupTurn::LookUp(number, lookup) = turn else { return sending };
     let (engine, backplane) = (engine.clone(), backplane.clone());
     let tasks = engine.context.tasks.clone();
@@ -52,7 +48,7 @@ const SLOW_STORE: &str = "the group store did not report in time which node hold
 pub(crate) async fn find(engine: &Engine, lookup: Lookup) -> Result<Vec<Parcel>, SendError> {
     let found = tokio::time::timeout(LOOKUP_TIMEOUT, look_up(engine, lookup.connections)).await;
     let found = found.unwrap_or_else(|_| Err(not_sent(SLOW_STORE)))?;
-    Ok(parcels(engine, found, &lookup.frames))
+    Ok(parcels(engine, found, &lookup.frames, lookup.trace.as_ref()))
 }
 
 /// Finds the nodes that hold connections; those that no node holds are left out.
@@ -76,6 +72,7 @@ fn parcels(
     engine: &Engine,
     connections: impl IntoIterator<Item = (ConnectionId, NodeId)>,
     frames: &Frames,
+    trace: Option<&TraceContext>,
 ) -> Vec<Parcel> {
     let mut by_node: BTreeMap<NodeId, Vec<ConnectionId>> = BTreeMap::new();
     for (connection, node) in connections {
@@ -83,7 +80,7 @@ fn parcels(
     }
     let parcel = |(node, connections)| {
         let (hub, frames) = (engine.name().clone(), frames.clone());
-        let envelope = engine.context.envelope(Body::DeliverTo { hub, connections, frames });
+        let envelope = engine.context.envelope(trace, Body::DeliverTo { hub, connections, frames });
         Parcel { topics: vec![Topic::Node(node)], envelope }
     };
     by_node.into_iter().map(parcel).collect()

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use hubward_backplane::{Body, Topic};
 use hubward_hub::{EncodeCall, Sending};
 use hubward_proto::Frame;
-use hubward_types::{ConnectionId, Target};
+use hubward_types::{ConnectionId, Target, TraceContext};
 
-use crate::cluster::outbox::Parcel;
+use crate::cluster::outbox::{Lookup, Parcel};
 use crate::cluster::send::send_to;
 use crate::connection::handle::ConnectionHandle;
 use crate::connection::wake_batch::{self, WakeBatch};
@@ -25,7 +25,12 @@ use crate::delivery::members::Walk;
 use crate::engine::Engine;
 
 /// Sends a call to all of `target`: to connections of this node at once, to other nodes in the order of the calls.
-pub(crate) fn send(engine: &Arc<Engine>, target: &Target, call: &dyn EncodeCall) -> Sending {
+pub(crate) fn send(
+    engine: &Arc<Engine>,
+    target: &Target,
+    call: &dyn EncodeCall,
+    trace: Option<&TraceContext>,
+) -> Sending {
     let frames = LazyFrames::new(call);
     let backpressure = Backpressure::of(target);
     deliver(engine, target, &frames, &backpressure);
@@ -40,9 +45,12 @@ pub(crate) fn send(engine: &Arc<Engine>, target: &Target, call: &dyn EncodeCall)
         None => Sending::done(Ok(())),
         Some((backplane, Elsewhere::Topics(topics), frames)) => {
             let body = Body::Deliver { frames, except: target_exclusions(target).to_vec() };
-            engine.outbox.publish(backplane, Parcel { topics, envelope: engine.context.envelope(body) })
+            let envelope = engine.context.envelope(trace, body);
+            engine.outbox.publish(backplane, Parcel { topics, envelope })
         }
-        Some((backplane, Elsewhere::Connections(ids), frames)) => send_to(engine, backplane, ids, frames),
+        Some((backplane, Elsewhere::Connections(connections), frames)) => {
+            send_to(engine, backplane, Lookup { connections, frames, trace: trace.cloned() })
+        }
     };
     backpressure.apply(sending)
 }

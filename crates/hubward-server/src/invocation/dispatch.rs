@@ -8,9 +8,10 @@ use hubward_hub::{
     ArgumentError, BoxFuture, CallKind, FilterCall, HubContext, HubEngine, HubError, IncomingInvocation,
     MethodEntry, Outcome, UploadSink,
 };
-use hubward_proto::{Invocation, Protocol, encode};
-use hubward_types::{brief_display, brief_name};
+use hubward_proto::{Headers, Invocation, Protocol, encode};
+use hubward_types::{TraceContext, brief_display, brief_name};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::failures::{self, HubPart};
 use super::permits::CallLimits;
@@ -27,6 +28,8 @@ pub(crate) struct BoundCall {
     id: Option<String>,
     streaming: bool,
     stream_count: usize,
+    /// None where the call belongs to no trace.
+    span: Span,
     run: BoxFuture<'static, Result<Outcome, HubError>>,
     uploads: Vec<(String, Box<dyn UploadSink>)>,
     cancellation: Option<CancellationToken>,
@@ -73,13 +76,11 @@ impl Dispatch<'_> {
             return None;
         };
         let call = self.calls.next();
-        let mut context = HubContext::new(self.handle.clone(), self.hub.clone(), call);
-        if !headers.is_empty() {
-            let owned = headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-            context = context.with_headers(owned.collect());
-        }
+        let trace = trace_of(&headers);
+        let span = trace.as_ref().map_or_else(Span::none, |trace| self.span(&entry.name, trace));
+        let entered = span.enter();
         let incoming = IncomingInvocation {
-            context,
+            context: self.context(call, &headers, trace),
             protocol: self.handle.protocol,
             invocation_id: id,
             arguments,
@@ -105,16 +106,37 @@ impl Dispatch<'_> {
             let context = incoming.context.clone();
             FilterCall::new(context, CallKind::Invocation, entry.name.clone(), arguments, id)
         });
+        drop(entered);
         Some(BoundCall {
             call,
             entry: entry.clone(),
             id: id.map(str::to_owned),
             streaming,
             stream_count: stream_ids.len(),
+            span,
             run,
             uploads: started.uploads,
             cancellation: started.cancellation,
         })
+    }
+
+    fn context(&self, call: u64, headers: &Headers<'_>, trace: Option<TraceContext>) -> HubContext {
+        let mut context = HubContext::new(self.handle.clone(), self.hub.clone(), call);
+        if !headers.is_empty() {
+            let owned = headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+            context = context.with_headers(owned.collect());
+        }
+        match trace {
+            Some(trace) => context.with_trace_context(trace),
+            None => context,
+        }
+    }
+
+    /// What the hub's code logs during a call of a trace is logged as a part of that.
+    fn span(&self, method: &str, trace: &TraceContext) -> Span {
+        let (hub, connection_id) = (self.engine.name(), self.handle.logged_id());
+        let (trace_id, parent_id) = (trace.trace_id(), trace.parent_id());
+        tracing::info_span!("hub_invocation", %hub, method, %connection_id, %trace_id, %parent_id)
     }
 
     fn fail_to_bind(
@@ -197,7 +219,11 @@ impl Dispatch<'_> {
 
     /// Runs a call that has its permit. What is ready at once is completed at once; anything else continues in a task
     /// of its own, which the end of the connection does not cancel.
-    pub(crate) fn run(&mut self, cx: &mut Context<'_>, mut bound: BoundCall) {
+    pub(crate) fn run(&mut self, cx: &mut Context<'_>, bound: BoundCall) {
+        bound.span.clone().in_scope(|| self.run_in_span(cx, bound));
+    }
+
+    fn run_in_span(&mut self, cx: &mut Context<'_>, mut bound: BoundCall) {
         if let Err(error) = self.check(&bound) {
             tracing::debug!(method = %bound.entry.name, error = %brief_display(&error), "A call was refused.");
             self.fail(bound.id.as_deref(), &error);
@@ -232,10 +258,11 @@ impl Dispatch<'_> {
                     self.calls.permits.hold(call);
                 }
                 let tasks = self.engine.context.tasks.clone();
-                tasks.spawn(async move {
+                let rest = async move {
                     let outcome = run.await;
                     responder.respond(outcome, holds_permit.then_some(call));
-                });
+                };
+                tasks.spawn(rest.instrument(bound.span));
             }
         }
     }
@@ -246,6 +273,15 @@ impl Dispatch<'_> {
             self.handle.mailbox.complete(Some(frame), None);
         }
     }
+}
+
+/// The trace that a call belongs to, by the headers that ASP.NET Core reads, too.
+fn trace_of(headers: &Headers<'_>) -> Option<TraceContext> {
+    let trace = TraceContext::parse(headers.get("traceparent")?)?;
+    Some(match headers.get("tracestate") {
+        Some(state) => trace.with_state(state),
+        None => trace,
+    })
 }
 
 #[cfg(test)]

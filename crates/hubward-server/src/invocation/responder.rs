@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use hubward_hub::{FrameStream, HubConnection, HubError, Outcome};
 use hubward_proto::{Frame, encode};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::failures::{self, HubPart};
 use super::{error_text, panics};
@@ -31,7 +32,7 @@ impl Responder {
         let frame = match outcome {
             Ok(Outcome::Stream(stream)) => {
                 let tasks = self.engine.context.tasks.clone();
-                tasks.spawn(self.stream(stream));
+                tasks.spawn(self.stream(stream).in_current_span());
                 return;
             }
             Ok(Outcome::Done(frame)) => frame,

@@ -234,7 +234,7 @@ async fn what_is_asked_again_of_a_node_that_is_back_waits_for_its_confirmation()
         context.tasks.spawn(async move {
             let hub: HubName = "hub".into();
             let body = |id| Body::Abort { id, hub: hub.clone(), connection: "c1".into() };
-            _ = request(&asking, &"other".into(), LEASE, body).await;
+            _ = request(&asking, &"other".into(), LEASE, None, body).await;
             confirmed.fetch_add(1, Ordering::SeqCst);
         });
     }

@@ -60,7 +60,8 @@ async fn published(engine: &Engine, (user, group, changed): &UnannouncedChange) 
     let (context, hub) = (&engine.context, engine.name());
     let Some(backplane) = context.other_nodes() else { return true };
     let topic = Topic::User(hub.clone(), user.clone());
-    context.publish(backplane, vec![topic], changed.body(UNCONFIRMED, hub, user, group)).await.is_ok()
+    let body = changed.body(UNCONFIRMED, hub, user, group);
+    context.publish(backplane, vec![topic], None, body).await.is_ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hubward_backplane::{Body, RequestFailure};
 use hubward_hub::GroupError;
-use hubward_types::{ConnectionId, GroupName};
+use hubward_types::{ConnectionId, GroupName, TraceContext};
 
 use super::rules::{check_name, check_rule};
 use super::{backplane_failed, changes, store_failed};
@@ -26,6 +26,7 @@ pub(crate) async fn change(
     connection: ConnectionId,
     group: GroupName,
     change: Change,
+    trace: Option<TraceContext>,
 ) -> Result<(), GroupError> {
     check_name(&engine, &group)?;
     if let Some(local) = engine.index.connection(&connection) {
@@ -38,7 +39,7 @@ pub(crate) async fn change(
     let found = context.owners.find(&context.store, hub, &connection).await.map_err(store_failed)?;
     let Some(node) = found.filter(|node| *node != context.id) else { return Ok(()) };
     let timeout = engine.definition.options.confirmation_timeout;
-    let requested = request(context, &node, timeout, |id| {
+    let requested = request(context, &node, timeout, trace.as_ref(), |id| {
         let (hub, connection, group) = (hub.clone(), connection.clone(), group.clone());
         match change {
             Change::Join => Body::JoinGroup { id, hub, connection, group },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hubward_backplane::UserChange;
 use hubward_hub::GroupError;
-use hubward_types::{GroupName, UserId, brief_causes};
+use hubward_types::{GroupName, TraceContext, UserId, brief_causes};
 use tokio::task::JoinError;
 
 use super::announcing::announce;
@@ -26,6 +26,7 @@ pub(crate) async fn add(
     user: UserId,
     group: GroupName,
     ttl: Option<Duration>,
+    trace: Option<TraceContext>,
 ) -> Result<(), GroupError> {
     check_name(&engine, &group)?;
     to_its_end(&engine.context.clone(), async move {
@@ -34,21 +35,30 @@ pub(crate) async fn add(
         let changed = engine.context.store.add_user(engine.name(), &group, &user, ttl).await;
         drop(recording);
         let changed = changed.map_err(|error| not_joined(error, &group))?;
-        apply_everywhere(&engine, &user, &group, Changed::Membership, changed).await
+        let change = (changed, Changed::Membership);
+        apply_everywhere(&engine, &user, &group, change, trace.as_ref()).await
     })
     .await
 }
 
 /// Removes a user from a group; returns when no node delivers any more. Where the store fails, delivery stops until it
 /// can be read whether the user is still a member.
-pub(crate) async fn remove(engine: Arc<Engine>, user: UserId, group: GroupName) -> Result<(), GroupError> {
+pub(crate) async fn remove(
+    engine: Arc<Engine>,
+    user: UserId,
+    group: GroupName,
+    trace: Option<TraceContext>,
+) -> Result<(), GroupError> {
     to_its_end(&engine.context.clone(), async move {
         let changing = engine.users.enter(&user);
         let recording = changing.recording().await;
         let changed = engine.context.store.remove_user(engine.name(), &group, &user).await;
         drop(recording);
         match changed {
-            Ok(changed) => apply_everywhere(&engine, &user, &group, Changed::Membership, changed).await,
+            Ok(changed) => {
+                let change = (changed, Changed::Membership);
+                apply_everywhere(&engine, &user, &group, change, trace.as_ref()).await
+            }
             Err(error) => {
                 announce(&engine, (user.clone(), group.clone(), Changed::Membership));
                 user::stop_until_read(&engine, &user, &group).await;
@@ -61,7 +71,12 @@ pub(crate) async fn remove(engine: Arc<Engine>, user: UserId, group: GroupName) 
 
 /// Bans a user from a group; returns when no node delivers any more, neither for the user nor for what its connections have
 /// joined themselves. Where the store fails, delivery on this node stops all the same.
-pub(crate) async fn ban(engine: Arc<Engine>, user: UserId, group: GroupName) -> Result<(), GroupError> {
+pub(crate) async fn ban(
+    engine: Arc<Engine>,
+    user: UserId,
+    group: GroupName,
+    trace: Option<TraceContext>,
+) -> Result<(), GroupError> {
     check_name(&engine, &group)?;
     to_its_end(&engine.context.clone(), async move {
         let changing = engine.users.enter(&user);
@@ -69,7 +84,10 @@ pub(crate) async fn ban(engine: Arc<Engine>, user: UserId, group: GroupName) -> 
         let banned = engine.context.store.ban_user(engine.name(), &group, &user).await;
         drop(recording);
         match banned {
-            Ok(changed) => apply_everywhere(&engine, &user, &group, Changed::Ban, changed).await,
+            Ok(changed) => {
+                let change = (changed, Changed::Ban);
+                apply_everywhere(&engine, &user, &group, change, trace.as_ref()).await
+            }
             Err(error) => {
                 announce(&engine, (user.clone(), group.clone(), Changed::Ban));
                 user::expel(&engine, &user, &group).await;
@@ -103,13 +121,14 @@ async fn apply_everywhere(
     engine: &Arc<Engine>,
     user: &UserId,
     group: &GroupName,
-    what: Changed,
-    changed: UserChange,
+    (changed, what): (UserChange, Changed),
+    trace: Option<&TraceContext>,
 ) -> Result<(), GroupError> {
     let context = &engine.context;
     let timeout = engine.definition.options.confirmation_timeout;
     let elsewhere = changed.nodes.iter().filter(|node| **node != context.id).map(async |node| {
-        let requested = request(context, node, timeout, |id| what.body(id, engine.name(), user, group)).await;
+        let body = |id| what.body(id, engine.name(), user, group);
+        let requested = request(context, node, timeout, trace, body).await;
         if matches!(requested, Err(RequestError::Backplane(_))) {
             announce(engine, (user.clone(), group.clone(), what));
         }

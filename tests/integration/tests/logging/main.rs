@@ -3,6 +3,7 @@
 //! All of it is captured at TRACE, dependencies included; each test of this binary finds its lines by its hub.
 
 mod brief;
+mod traces;
 
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};

@@ -125,9 +125,9 @@ async fn a_client_that_no_node_has_is_not_found() {
 async fn an_invocation_that_cannot_be_encoded_is_not_sent() {
     let Owner { caller, owner, connection } = start().await;
     let call = TestCall::failing_in(&[Protocol::Json]);
-    let here = invoke(&owner.engine, &connection.id, &call, None).await;
+    let here = invoke(&owner.engine, &connection.id, &call, None, None).await;
     assert!(matches!(here, Err(ClientResultError::Send(SendError::Encode { method, .. })) if method == "M"));
-    let elsewhere = invoke(&caller.engine, &connection.id, &call, None).await;
+    let elsewhere = invoke(&caller.engine, &connection.id, &call, None, None).await;
     assert!(
         matches!(elsewhere, Err(ClientResultError::Send(SendError::Encode { method, .. })) if method == "M")
     );
@@ -220,7 +220,7 @@ async fn a_result_in_a_protocol_that_is_not_known_counts_as_disconnected() {
     let outcome = ClientResultOutcome::Result { protocol: 9, bytes: "5".into() };
     // The number before the next one.
     let id = caller.engine.context.pending.client_results.expect(&"nobody".into()).id - 1;
-    let envelope = owner.engine.context.envelope(Body::ClientResult { id, outcome });
+    let envelope = owner.engine.context.envelope(None, Body::ClientResult { id, outcome });
     let backplane = owner.engine.context.backplane.as_ref().unwrap();
     backplane.publish(vec![Topic::Node(caller.node.id().clone())], envelope).await.unwrap();
     assert!(matches!(in_time(result).await, Err(ClientResultError::Disconnected(id)) if id == "c1"));

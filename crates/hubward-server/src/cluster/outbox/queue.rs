@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::{ready, try_join_all};
 use hubward_backplane::{Backplane, BackplaneError, BoxFuture, Frames, Topic};
 use hubward_hub::SendError;
-use hubward_types::{ConnectionId, brief_causes};
+use hubward_types::{ConnectionId, TraceContext, brief_causes};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -41,6 +41,7 @@ pub(crate) struct Parcel {
 pub(crate) struct Lookup {
     pub(crate) connections: Vec<ConnectionId>,
     pub(crate) frames: Frames,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// What becomes of a message.
@@ -225,7 +226,8 @@ impl Parcel {
 impl Lookup {
     pub(super) fn bytes(&self) -> usize {
         let frames = [&self.frames.json, &self.frames.messagepack].into_iter().flatten();
-        MESSAGE_BYTES + frames.map(Bytes::len).sum::<usize>() + self.connections.len() * NAME_BYTES
+        let state = self.trace.as_ref().and_then(TraceContext::state).map_or(0, str::len);
+        MESSAGE_BYTES + frames.map(Bytes::len).sum::<usize>() + self.connections.len() * NAME_BYTES + state
     }
 }
 

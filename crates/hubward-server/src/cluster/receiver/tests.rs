@@ -49,7 +49,8 @@ impl Setup {
 fn message_from(sender: &str) -> Bytes {
     let frame = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
     let frames = Frames { json: Some(frame.websocket().clone()), messagepack: None };
-    Envelope { sender: sender.into(), body: Body::Deliver { frames, except: Vec::new() } }.encode()
+    Envelope { sender: sender.into(), trace: None, body: Body::Deliver { frames, except: Vec::new() } }
+        .encode()
 }
 
 fn batch(topic: Topic) -> [ReceivedEnvelope; 1] {
@@ -120,7 +121,7 @@ fn an_envelope_to_the_node_itself_is_a_reply() {
     let setup = setup();
     let mut result = setup.context.pending.client_results.expect(&"node-2".into());
     let body = Body::ClientResult { id: result.id, outcome: ClientResultOutcome::Void };
-    let envelope = Envelope { sender: "node-2".into(), body }.encode();
+    let envelope = Envelope { sender: "node-2".into(), trace: None, body }.encode();
     setup.deliver(Topic::Node("node-1".into()), envelope);
     assert_eq!(result.wait().now_or_never(), Some(Settled::Reply(ClientResultOutcome::Void)));
 
@@ -156,11 +157,27 @@ async fn what_waits_for_a_client_does_not_hold_a_large_envelope_that_it_came_in(
     ];
     let setup = setup();
     for (delivered, body) in bodies.into_iter().enumerate() {
-        let envelope = Envelope { sender: "node-2".into(), body }.encode();
+        let envelope = Envelope { sender: "node-2".into(), trace: None, body }.encode();
         setup.deliver(all_of("one"), envelope.clone());
         while setup.one.mailbox.waiting() == delivered {
             tokio::task::yield_now().await;
         }
         assert!(envelope.is_unique(), "{delivered}");
+    }
+}
+
+#[test]
+fn a_message_with_a_poisoned_trace_context_is_delivered_without_one() {
+    let setup = setup();
+    for poison in
+        [&b"\xc0"[..], b"\xc4\x03abc", b"\xd9\x22in the place of a trace context: x", b"\x91\x91\x91\x01"]
+    {
+        let mut envelope = message_from("node-2").to_vec();
+        envelope[0] += 1;
+        envelope.extend(poison);
+        let log = CapturedLog::start();
+        setup.deliver(all_of("one"), envelope.into());
+        assert_eq!(setup.received(), (1, 0), "{poison:02x?}");
+        assert!(log.messages().is_empty(), "{:?}", log.messages());
     }
 }

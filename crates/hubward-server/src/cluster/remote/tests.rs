@@ -1,13 +1,17 @@
 //! Tests of what one node does for another.
 
+use std::time::Duration;
+
 use hubward_backplane::Frames;
 use hubward_hub::{GroupError, Hub};
 use hubward_types::ConnectionId;
+use tracing::Level;
 
 use super::*;
 use crate::connection::handle::ConnectionHandle;
 use crate::connection::mailbox::ControlMessage;
 use crate::testing::cluster::{TestNode, settle};
+use crate::testing::log::CapturedLog;
 use crate::testing::{handle, take_mail, user_handle};
 
 /// Two nodes; the second one has the open connection `c1` of alice.
@@ -28,7 +32,8 @@ fn was_aborted(connection: &ConnectionHandle) -> bool {
 
 /// Hands the node an envelope of another one.
 fn receive_on(node: &TestNode, body: Body) {
-    receive(&node.engine, "elsewhere".into(), body, 0);
+    let sender = "elsewhere".into();
+    receive(&node.engine, ReceivedRequest { sender, trace: None, body, envelope_bytes: 0 });
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,4 +179,59 @@ async fn what_is_no_request_changes_nothing() {
     settle().await;
     assert!(take_mail(&connection).0.is_empty());
     assert!(owner.backplane.take_calls().iter().all(|call| !call.starts_with("publish")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_belongs_to_a_trace_is_logged_with_it_where_it_arrives() {
+    let (node, owner, _connection) = start(|| Hub::new("hub")).await;
+    owner.join(&user_handle("c2", "alice"), "g").await;
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let hub = node.engine.handle();
+    let traced = hub.with_trace_context(TraceContext::parse(trace).unwrap());
+    for (hub, lines) in [(&hub, 0), (&traced, 1)] {
+        let log = CapturedLog::start();
+        let logged = |message: &str, what: &str| {
+            let fields = "trace_id=0af7651916cd43dd8448eb211c80319c parent_id=b7ad6b7169203331";
+            let found = log.lines(Level::TRACE);
+            let found: Vec<_> = found.iter().filter(|line| line.contains("trace_id")).collect();
+            assert_eq!(found.len(), lines, "{what}: {found:?}");
+            assert!(
+                found.iter().all(|line| line.starts_with(message) && line.ends_with(fields)),
+                "{found:?}"
+            );
+            CapturedLog::start();
+        };
+        const DELIVERED: &str = "A message of another node is delivered.";
+        for (what, recipients) in [
+            ("all", hub.all()),
+            ("a group", hub.group("g")),
+            ("a user", hub.user("alice")),
+            ("a connection", hub.connections(["c1"])),
+        ] {
+            recipients.send("M", ()).await.unwrap();
+            settle().await;
+            logged(DELIVERED, what);
+        }
+        const CARRIED_OUT: &str = "A request of another node is carried out.";
+        let groups = hub.groups();
+        let invocation = hub.connection("c1").invoke::<()>("M", ());
+        assert!(tokio::time::timeout(Duration::from_secs(1), invocation).await.is_err());
+        logged(CARRIED_OUT, "a client result");
+        groups.add_connection("c1", "h").await.unwrap();
+        logged(CARRIED_OUT, "a join");
+        groups.remove_connection("c1", "h").await.unwrap();
+        logged(CARRIED_OUT, "a leave");
+        groups.add_user("alice", "h", None).await.unwrap();
+        logged(CARRIED_OUT, "a user's join");
+        groups.remove_user("alice", "h").await.unwrap();
+        logged(CARRIED_OUT, "a user's leave");
+        groups.ban_user("alice", "i").await.unwrap();
+        logged(CARRIED_OUT, "a ban");
+        if lines > 0 {
+            hub.connection("c1").abort().await.unwrap();
+            logged(CARRIED_OUT, "an abort");
+            let _ = hub.users().disconnect("alice").await;
+            logged(CARRIED_OUT, "a disconnect");
+        }
+    }
 }

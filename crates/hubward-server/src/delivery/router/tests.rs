@@ -50,7 +50,7 @@ impl Cluster {
     /// Sends to a target. Checks who gets the message, each as often as named, and what is published.
     async fn check(&self, target: Target, here: &str, published: &str, there: &str) {
         let call = TestCall::default();
-        let sending = send(&self.node.engine, &target, &call);
+        let sending = send(&self.node.engine, &target, &call, None);
         assert_eq!(received(&self.here), here, "{target:?} reaches at once");
         sending.await.unwrap();
         let calls = self.node.backplane.take_calls().join(", ").replace("publish ", "");
@@ -123,7 +123,7 @@ async fn users_get_a_message_once_on_all_of_their_connections() {
 async fn a_broadcast_is_encoded_once_for_each_protocol() {
     let cluster = Cluster::start().await;
     let call = TestCall::default();
-    send(&cluster.node.engine, &Target::All, &call).await.unwrap();
+    send(&cluster.node.engine, &Target::All, &call, None).await.unwrap();
     let mut encoded = call.encoded();
     encoded.sort_by_key(|protocol| protocol.index());
     assert_eq!(encoded, Protocol::ALL);
@@ -134,7 +134,7 @@ async fn a_node_that_is_alone_publishes_nothing_and_encodes_only_what_its_client
     let Cluster { node, other, here, .. } = Cluster::start().await;
     other.node.shut_down().await;
     let call = TestCall::default();
-    send(&node.engine, &Target::Connections(ids("a1 b1 elsewhere")), &call).await.unwrap();
+    send(&node.engine, &Target::Connections(ids("a1 b1 elsewhere")), &call, None).await.unwrap();
     assert_eq!(received(&here), "a1 b1");
     assert_eq!(call.encoded(), [Protocol::Json]);
     assert!(node.backplane.take_calls().is_empty());
@@ -144,7 +144,7 @@ async fn a_node_that_is_alone_publishes_nothing_and_encodes_only_what_its_client
 async fn a_message_that_cannot_be_encoded_is_an_error_and_reaches_nobody_on_any_node() {
     let cluster = Cluster::start().await;
     let call = TestCall::failing_in(&Protocol::ALL);
-    let sent = send(&cluster.node.engine, &Target::All, &call).await;
+    let sent = send(&cluster.node.engine, &Target::All, &call, None).await;
     assert!(matches!(sent, Err(SendError::Encode { method, .. }) if method == "M"));
     assert_eq!((received(&cluster.here), received(&cluster.there)), (String::new(), String::new()));
     assert!(cluster.node.backplane.take_calls().is_empty());
@@ -155,7 +155,7 @@ async fn a_message_that_one_protocol_cannot_encode_is_not_published_for_the_othe
     let cluster = Cluster::start().await;
     let call = TestCall::failing_in(&[Protocol::Json]);
     // The recipient here speaks MessagePack; that JSON fails shows only when all is encoded for the other nodes.
-    let sent = send(&cluster.node.engine, &Target::Connections(ids("a2 b2")), &call).await;
+    let sent = send(&cluster.node.engine, &Target::Connections(ids("a2 b2")), &call, None).await;
     assert!(matches!(sent, Err(SendError::Encode { .. })));
     assert_eq!(received(&cluster.there), "");
 }
@@ -164,7 +164,7 @@ async fn a_message_that_one_protocol_cannot_encode_is_not_published_for_the_othe
 async fn a_backplane_that_fails_is_an_error_after_the_recipients_of_this_node_have_the_message() {
     let cluster = Cluster::start().await;
     cluster.node.backplane.publishing.set_failing(true);
-    let sent = send(&cluster.node.engine, &Target::All, &TestCall::default()).await;
+    let sent = send(&cluster.node.engine, &Target::All, &TestCall::default(), None).await;
     assert!(matches!(sent, Err(SendError::Backplane { .. })));
     assert_eq!(received(&cluster.here), "a1 a2 b1 c1");
 }
@@ -228,7 +228,7 @@ fn check_while_encoding(meanwhile: impl Fn(&Arc<Engine>) + Sync, expected: usize
                 encoding.send(()).unwrap();
                 drop(held.lock());
             });
-            threads.spawn(move || drop(send(engine, &target, &call)));
+            threads.spawn(move || drop(send(engine, &target, &call, None)));
             begun.recv_timeout(BOUND).unwrap();
             let (returned, has_returned) = std::sync::mpsc::channel();
             let meanwhile = &meanwhile;
@@ -271,7 +271,7 @@ fn whoever_joins_or_leaves_does_not_wait_for_a_message_that_is_being_encoded() {
 #[test]
 fn others_send_to_a_group_while_a_message_to_it_is_being_encoded() {
     let target = || Target::Group("ward".into());
-    check_while_encoding(|engine| drop(send(engine, &target(), &TestCall::default())), 2);
+    check_while_encoding(|engine| drop(send(engine, &target(), &TestCall::default(), None)), 2);
 }
 
 #[test]
@@ -284,11 +284,11 @@ fn what_is_encoded_may_send_join_and_leave_itself() {
         let call = ActingCall(|| {
             engine.index.add(&joins);
             engine.index.join(&"ward".into(), &joins);
-            drop(send(&engine, &target, &TestCall::default()));
+            drop(send(&engine, &target, &TestCall::default(), None));
             engine.index.leave(&"ward".into(), &joins);
             engine.index.remove(&joins);
         });
-        drop(send(&engine, &target, &call));
+        drop(send(&engine, &target, &call, None));
         // It was no member when the message was sent, and is none any more.
         assert_eq!((take_frames(&member).len(), take_frames(&joins).len()), (2, 1), "{target:?}");
     }
@@ -302,10 +302,11 @@ fn a_panic_of_what_is_encoded_leaves_nothing_locked() {
     engine.index.join(&"ward".into(), &member);
     let call = ActingCall(|| panic!("Serialize"));
     let target = Target::Group("ward".into());
-    let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(send(&engine, &target, &call))));
+    let sent =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(send(&engine, &target, &call, None))));
     assert!(sent.is_err());
     assert!(engine.index.leave(&"ward".into(), &member));
     assert!(engine.index.join(&"ward".into(), &member));
-    drop(send(&engine, &target, &TestCall::default()));
+    drop(send(&engine, &target, &TestCall::default(), None));
     assert_eq!(take_frames(&member).len(), 1);
 }

@@ -54,15 +54,18 @@ impl Caller {
             call.stream_ids,
         );
         let frame = frame.unwrap();
-        let limits = Limits::default();
-        let (record, _) = split(protocol, frame.message(), &limits).unwrap().unwrap();
-        let Some(Message::Invocation(invocation)) = decode(protocol, record, &limits).unwrap() else {
-            panic!()
-        };
+        let (record, _) = split(protocol, frame.message(), &Limits::default()).unwrap().unwrap();
+        self.invoke_record(record, call.streaming)
+    }
+
+    /// Makes a call of a message without its separator or length; true where it waits for a permit.
+    fn invoke_record(&mut self, record: &[u8], streaming: bool) -> bool {
+        let decoded = decode(self.handle.protocol, record, &Limits::default());
+        let Some(Message::Invocation(invocation)) = decoded.unwrap() else { panic!() };
         let (engine, hub, handle) = (&self.engine, &self.hub, &self.handle);
         let mut dispatch = Dispatch { engine, hub, handle, calls: &mut self.calls };
         let mut cx = Context::from_waker(Waker::noop());
-        dispatch.invoke(&mut cx, invocation, call.streaming).is_some()
+        dispatch.invoke(&mut cx, invocation, streaming).is_some()
     }
 
     /// Takes the completions that wait for the client: ids and results.
@@ -288,4 +291,48 @@ async fn only_a_call_that_neither_streams_nor_uploads_waits_for_a_permit() {
     // What the method is decides, not what the client sent with it.
     assert!(caller.invoke(&Call { stream_ids: &["b"], ..call("Add", json!([1, 2])) }));
     assert!(!caller.invoke(&stream_call("Count", json!([3]))));
+}
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// A call of `Trace` with these headers, in each protocol.
+fn with_headers(headers: &[(&str, &str)]) -> [(Protocol, Vec<u8>); 2] {
+    let fields: serde_json::Map<_, _> =
+        headers.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
+    let call =
+        json!({ "type": 1, "invocationId": "1", "target": "Trace", "arguments": [], "headers": fields });
+    let text = |text: &str| [&[0xda][..], &(text.len() as u16).to_be_bytes(), text.as_bytes()].concat();
+    let mut array = vec![0x96, 1, 0x80 | headers.len() as u8];
+    headers.iter().for_each(|(name, value)| array.extend([text(name), text(value)].concat()));
+    array.extend(b"\xa11\xa5Trace\x90\x90");
+    [(Protocol::Json, call.to_string().into_bytes()), (Protocol::MessagePack, array)]
+}
+
+#[test]
+fn a_call_belongs_to_the_trace_that_its_headers_name_in_both_protocols() {
+    async fn trace(cx: HubContext) -> Vec<Option<String>> {
+        let trace = cx.trace_context();
+        vec![trace.map(ToString::to_string), trace.and_then(|trace| trace.state().map(str::to_owned))]
+    }
+    let check = |headers: &[(&str, &str)], expected: Value| {
+        for (protocol, record) in with_headers(headers) {
+            let mut caller = Caller::new(Hub::new("hub").method("Trace", trace), protocol);
+            assert!(!caller.invoke_record(&record, false));
+            assert_eq!(caller.completions(), [("1".to_owned(), Ok(expected.clone()))], "{headers:?}");
+        }
+    };
+    let (state, long) = ("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "x".repeat(5000));
+    check(&[], json!([null, null]));
+    check(&[("traceparent", TRACEPARENT)], json!([TRACEPARENT, null]));
+    check(
+        &[("other", "x"), ("tracestate", state), ("traceparent", TRACEPARENT)],
+        json!([TRACEPARENT, state]),
+    );
+    // What is malformed is no context, and never an error.
+    check(&[("tracestate", state)], json!([null, null]));
+    check(&[("traceparent", "-")], json!([null, null]));
+    check(&[("traceparent", &long), ("tracestate", state)], json!([null, null]));
+    check(&[("traceparent", &TRACEPARENT.to_uppercase())], json!([null, null]));
+    check(&[("traceparent", TRACEPARENT), ("tracestate", &long)], json!([TRACEPARENT, null]));
+    check(&[("traceparent", TRACEPARENT), ("tracestate", "a=\u{1b}[2J")], json!([TRACEPARENT, null]));
 }

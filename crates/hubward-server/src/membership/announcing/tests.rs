@@ -29,7 +29,7 @@ async fn a_ban_in_an_outage_fails_at_once_and_every_node_obeys_it_when_the_link_
     let (node, other) = start().await;
     interrupt(&node);
     let begun = Instant::now();
-    let banned = user_changes::ban(node.engine.clone(), "alice".into(), "g".into()).await;
+    let banned = user_changes::ban(node.engine.clone(), "alice".into(), "g".into(), None).await;
     assert!(matches!(banned, Err(GroupError::Backplane { .. })), "{banned:?}");
     assert_eq!(begun.elapsed(), Duration::ZERO);
     for _ in 0..3 {
@@ -49,7 +49,7 @@ async fn a_removal_whose_reply_was_lost_with_the_link_is_obeyed_when_it_is_whole
     node.engine.handle().groups().remove_connection("c1", "g").await.unwrap();
     interrupt(&node);
     node.store.changing.set_losing_replies(true);
-    let removed = user_changes::remove(node.engine.clone(), "alice".into(), "g".into()).await;
+    let removed = user_changes::remove(node.engine.clone(), "alice".into(), "g".into(), None).await;
     assert!(matches!(removed, Err(GroupError::Store { .. })), "{removed:?}");
     settle().await;
     assert_eq!(other.delivered_to("g"), ["c1"]);
@@ -67,7 +67,7 @@ async fn a_removal_whose_reply_was_lost_with_the_link_is_obeyed_when_it_is_whole
 async fn a_dropped_node_is_freed_though_changes_wait() {
     let (node, _other) = start().await;
     interrupt(&node);
-    let _ = user_changes::remove(node.engine.clone(), "alice".into(), "g".into()).await;
+    let _ = user_changes::remove(node.engine.clone(), "alice".into(), "g".into(), None).await;
     settle().await;
     let engine = Arc::downgrade(&node.engine);
     drop(node);

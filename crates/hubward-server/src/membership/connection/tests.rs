@@ -223,18 +223,20 @@ async fn a_group_name_is_refused_only_over_the_limit() {
     join(&node, &connection, &"abc".into()).await.unwrap();
     let refused = |changed| matches!(changed, Err(GroupError::NameTooLong { length: 4, limit: 3 }));
     assert!(refused(join(&node, &connection, &"abcd".into()).await));
-    assert!(refused(change(node.engine.clone(), "elsewhere".into(), "abcd".into(), Change::Join).await));
+    assert!(refused(
+        change(node.engine.clone(), "elsewhere".into(), "abcd".into(), Change::Join, None).await
+    ));
     assert_eq!(node.recorded_in("abcd").await, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_of_no_node_is_skipped() {
     let (alone, connection) = start(Hub::new("hub")).await;
-    change(alone.engine.clone(), connection.id.clone(), "g".into(), Change::Join).await.unwrap();
-    change(alone.engine.clone(), "gone".into(), "g".into(), Change::Join).await.unwrap();
+    change(alone.engine.clone(), connection.id.clone(), "g".into(), Change::Join, None).await.unwrap();
+    change(alone.engine.clone(), "gone".into(), "g".into(), Change::Join, None).await.unwrap();
     assert_eq!(alone.recorded_in("g").await, 1);
     let (node, _other) = TestNode::start_two(|| Hub::new("hub")).await;
-    change(node.engine.clone(), "gone".into(), "g".into(), Change::Join).await.unwrap();
+    change(node.engine.clone(), "gone".into(), "g".into(), Change::Join, None).await.unwrap();
     assert_eq!(node.recorded_in("g").await, 0);
 }
 
@@ -244,13 +246,13 @@ async fn a_node_that_does_not_confirm_in_time_is_an_error() {
     other.open(&handle("c1")).await;
     node.network.hold(other.node.id());
     let start = Instant::now();
-    let changed = change(node.engine.clone(), "c1".into(), "g".into(), Change::Join).await;
+    let changed = change(node.engine.clone(), "c1".into(), "g".into(), Change::Join, None).await;
     assert!(matches!(changed, Err(GroupError::NoConfirmation)));
     assert_eq!(start.elapsed().as_secs(), HubOptions::default().confirmation_timeout.as_secs());
     // The confirmation that comes too late finds nobody, and disturbs nobody.
     node.network.release(other.node.id());
     tokio::time::sleep(Duration::from_millis(1)).await;
-    change(node.engine.clone(), "c1".into(), "g".into(), Change::Leave).await.unwrap();
+    change(node.engine.clone(), "c1".into(), "g".into(), Change::Leave, None).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,6 +260,6 @@ async fn a_backplane_that_cannot_reach_the_other_node_is_an_error() {
     let (node, other) = TestNode::start_two(|| Hub::new("hub")).await;
     other.open(&handle("c1")).await;
     node.backplane.publishing.set_failing(true);
-    let changed = change(node.engine.clone(), "c1".into(), "g".into(), Change::Join).await;
+    let changed = change(node.engine.clone(), "c1".into(), "g".into(), Change::Join, None).await;
     assert!(matches!(changed, Err(GroupError::Backplane { .. })));
 }

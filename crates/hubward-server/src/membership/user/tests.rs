@@ -18,11 +18,11 @@ async fn start(hub: Hub) -> (TestNode, Arc<ConnectionHandle>) {
 
 async fn add_alice(node: &TestNode, ttl_secs: Option<u64>) {
     let ttl = ttl_secs.map(Duration::from_secs);
-    add(node.engine.clone(), "alice".into(), "g".into(), ttl).await.unwrap();
+    add(node.engine.clone(), "alice".into(), "g".into(), ttl, None).await.unwrap();
 }
 
 async fn remove_alice(node: &TestNode) -> Result<(), GroupError> {
-    remove(node.engine.clone(), "alice".into(), "g".into()).await
+    remove(node.engine.clone(), "alice".into(), "g".into(), None).await
 }
 
 async fn after_secs(secs: u64) {
@@ -123,7 +123,7 @@ async fn a_connection_that_joined_by_itself_stays_when_its_user_leaves_or_expire
 async fn a_membership_that_the_store_cannot_record_is_not_delivered_for() {
     let (node, _connection) = start(Hub::new("hub")).await;
     node.store.changing.set_failing(true);
-    let added = add(node.engine.clone(), "alice".into(), "g".into(), None).await;
+    let added = add(node.engine.clone(), "alice".into(), "g".into(), None, None).await;
     assert!(matches!(added, Err(GroupError::Store { .. })));
     assert!(node.delivered_to("g").is_empty());
 }
@@ -192,7 +192,7 @@ async fn the_log_has_the_beginning_of_a_users_long_name() {
     let user = "u".repeat(30_000);
     node.open(&user_handle("c1", &user)).await;
     let log = CapturedLog::start();
-    add(node.engine.clone(), user.into(), "g".into(), None).await.unwrap();
+    add(node.engine.clone(), user.into(), "g".into(), None, None).await.unwrap();
     let lines = log.lines(tracing::Level::WARN);
     assert!(lines.len() == 1 && lines[0].len() < 300, "{lines:.500?}");
 }
@@ -202,7 +202,7 @@ async fn a_connection_that_closes_while_its_users_group_is_subscribed_to_leaves_
     let (node, connection) = start(Hub::new("hub")).await;
     node.backplane.subscribing.hold();
     let (engine, tasks) = (node.engine.clone(), node.engine.context.tasks.clone());
-    let adding = tasks.spawn(add(engine, "alice".into(), "g".into(), None));
+    let adding = tasks.spawn(add(engine, "alice".into(), "g".into(), None, None));
     settle().await;
     let mut closing = Box::pin(node.close(&connection));
     assert!((&mut closing).now_or_never().is_none(), "it waits for its turn");
@@ -220,7 +220,7 @@ async fn a_connection_that_closes_before_its_turn_comes_leaves_nothing() {
     node.open(&second).await;
     node.backplane.subscribing.hold();
     let (engine, tasks) = (node.engine.clone(), node.engine.context.tasks.clone());
-    let adding = tasks.spawn(add(engine, "alice".into(), "g".into(), None));
+    let adding = tasks.spawn(add(engine, "alice".into(), "g".into(), None, None));
     settle().await;
     // The first one is being subscribed for, and the second one has not been looked at yet.
     let mut closing = Box::pin(node.close(&second));
@@ -254,7 +254,7 @@ async fn a_time_that_is_no_whole_number_of_milliseconds_expires_on_every_node() 
     let (node, other) = TestNode::start_two(|| Hub::new("hub")).await;
     other.open(&user_handle("c1", "alice")).await;
     let ttl = Some(Duration::from_micros(10_500));
-    add(node.engine.clone(), "alice".into(), "g".into(), ttl).await.unwrap();
+    add(node.engine.clone(), "alice".into(), "g".into(), ttl, None).await.unwrap();
     settle().await;
     assert_eq!(other.delivered_to("g"), ["c1"]);
     after_secs(1).await;
@@ -382,7 +382,7 @@ async fn a_group_that_cannot_be_subscribed_to_is_tried_ever_more_rarely_and_logg
     let (node, _connection) = start(Hub::new("hub")).await;
     node.backplane.subscribing.set_failing(true);
     let log = CapturedLog::start();
-    assert!(add(node.engine.clone(), "alice".into(), "g".into(), None).await.is_err());
+    assert!(add(node.engine.clone(), "alice".into(), "g".into(), None, None).await.is_err());
     after_secs(600).await;
     let tried = node.backplane.take_calls().iter().filter(|call| *call == "subscribe group g").count();
     assert!((10..40).contains(&tried), "{tried} times in ten minutes");

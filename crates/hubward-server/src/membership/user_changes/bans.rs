@@ -26,7 +26,7 @@ async fn start() -> [(TestNode, Arc<ConnectionHandle>); 2] {
 }
 
 fn banning(node: &TestNode) -> impl Future<Output = Result<(), GroupError>> + Send + Unpin + use<> {
-    Box::pin(ban(node.engine.clone(), "alice".into(), "g".into()))
+    Box::pin(ban(node.engine.clone(), "alice".into(), "g".into(), None))
 }
 
 fn unbanning(node: &TestNode) -> impl Future<Output = Result<(), GroupError>> + Send + Unpin + use<> {
@@ -36,7 +36,7 @@ fn unbanning(node: &TestNode) -> impl Future<Output = Result<(), GroupError>> + 
 fn joining(
     (node, connection): &(TestNode, Arc<ConnectionHandle>),
 ) -> impl Future<Output = Result<(), GroupError>> + Send + Unpin + use<> {
-    Box::pin(change(node.engine.clone(), connection.id.clone(), "g".into(), Change::Join))
+    Box::pin(change(node.engine.clone(), connection.id.clone(), "g".into(), Change::Join, None))
 }
 
 /// Neither node delivers the group to alice, and she is no member.
@@ -90,14 +90,14 @@ async fn adding_both(nodes: &[(TestNode, Arc<ConnectionHandle>); 2]) {
         joining(node).await.unwrap();
         assert_eq!(node.0.delivered_to("g"), [node.1.id.to_string()]);
     }
-    add(nodes[0].0.engine.clone(), "alice".into(), "g".into(), None).await.unwrap();
+    add(nodes[0].0.engine.clone(), "alice".into(), "g".into(), None, None).await.unwrap();
     assert_eq!(nodes[0].0.recorded_in("g").await, 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_is_too_long_is_not_banned_from() {
     let nodes = start().await;
-    let refused = ban(nodes[0].0.engine.clone(), "alice".into(), "g".repeat(1000).into()).await;
+    let refused = ban(nodes[0].0.engine.clone(), "alice".into(), "g".repeat(1000).into(), None).await;
     assert!(matches!(refused, Err(GroupError::NameTooLong { .. })), "{refused:?}");
 }
 

@@ -23,11 +23,11 @@ async fn start() -> [(TestNode, Arc<ConnectionHandle>); 2] {
 }
 
 fn adding(node: &TestNode, ttl: Option<u64>) -> impl Future<Output = Result<(), GroupError>> + Send + use<> {
-    Box::pin(add(node.engine.clone(), "alice".into(), "g".into(), ttl.map(Duration::from_secs)))
+    Box::pin(add(node.engine.clone(), "alice".into(), "g".into(), ttl.map(Duration::from_secs), None))
 }
 
 fn removing(node: &TestNode) -> impl Future<Output = Result<(), GroupError>> + Send + use<> {
-    Box::pin(remove(node.engine.clone(), "alice".into(), "g".into()))
+    Box::pin(remove(node.engine.clone(), "alice".into(), "g".into(), None))
 }
 
 /// Whether alice is a member: for both nodes and the store alike.

@@ -40,7 +40,7 @@ fn unsent(node: &TestNode) -> Vec<UnsentEnvelope> {
         (other.clone(), to_client),
         (other, Body::ConfirmLink { id: 1 }),
     ];
-    let unsent = |(topic, body)| UnsentEnvelope { topic, envelope: node.engine.context.envelope(body) };
+    let unsent = |(topic, body)| UnsentEnvelope { topic, envelope: node.engine.context.envelope(None, body) };
     bodies.into_iter().map(unsent).collect()
 }
 
