@@ -1,7 +1,7 @@
 //! This node's link to the others: whether it is whole, and what was lost for its interruptions. What is held meanwhile is in
 //! the outboxes of the hubs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -23,20 +23,15 @@ pub(crate) struct NodeLink {
     discarded: AtomicU64,
     /// How many of the discarded messages were in a log line.
     reported: AtomicU64,
-}
-
-/// An interruption that has ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct LinkGap {
-    pub(crate) duration: Duration,
-    /// How many messages of this node were held and discarded.
-    pub(crate) discarded: u64,
+    /// Whether the log says last that the link is interrupted.
+    logged: AtomicBool,
 }
 
 impl Default for NodeLink {
     fn default() -> Self {
         let [gaps, discarded, reported] = std::array::from_fn(|_| AtomicU64::new(0));
-        Self { state: watch::Sender::new(NodeLinkState::Whole), gaps, discarded, reported }
+        let state = watch::Sender::new(NodeLinkState::Whole);
+        Self { state, gaps, discarded, reported, logged: AtomicBool::new(false) }
     }
 }
 
@@ -55,8 +50,8 @@ impl NodeLink {
         before
     }
 
-    /// Notes that the link is whole again; `None` where it was not interrupted.
-    pub(crate) fn resume(&self) -> Option<LinkGap> {
+    /// Notes that the link is whole again; returns how long it was interrupted, if it was.
+    pub(crate) fn resume(&self) -> Option<Duration> {
         let mut gap = None;
         self.state.send_if_modified(|state| {
             if let NodeLinkState::Interrupted { since } = *state {
@@ -65,11 +60,20 @@ impl NodeLink {
             }
             gap.is_some()
         });
-        let duration = gap?;
-        self.count_gap();
+        gap.is_some().then(|| self.count_gap());
+        gap
+    }
+
+    /// Notes whether the log says that the link is interrupted; returns whether it did. Called before the state is looked at,
+    /// and after it was changed, so that what the log says last is how the link is.
+    pub(crate) fn set_logged(&self, logged: bool) -> bool {
+        self.logged.swap(logged, Ordering::SeqCst)
+    }
+
+    /// Returns how many messages were discarded since that was logged last.
+    pub(crate) fn take_unreported(&self) -> u64 {
         let discarded = self.discarded.load(Ordering::Relaxed);
-        let reported = self.reported.swap(discarded, Ordering::Relaxed);
-        Some(LinkGap { duration, discarded: discarded.saturating_sub(reported) })
+        discarded.saturating_sub(self.reported.swap(discarded, Ordering::Relaxed))
     }
 
     /// Notes that nothing is held any more; false where the link has been interrupted again.
@@ -129,8 +133,8 @@ mod tests {
             assert!(matches!(link.interrupt(), NodeLinkState::Interrupted { .. }) && link.is_interrupted());
             pass(Duration::from_secs(round)).await;
             link.count_discarded(3);
-            let gap = LinkGap { duration: Duration::from_secs(round), discarded: 3 };
-            assert_eq!((link.resume(), link.resume()), (Some(gap), None));
+            assert_eq!((link.resume(), link.resume()), (Some(Duration::from_secs(round)), None));
+            assert_eq!((link.take_unreported(), link.take_unreported()), (3, 0));
             assert_eq!((link.gaps(), link.discarded()), (round, 3 * round));
             assert!(link.has_returned());
         }

@@ -10,7 +10,7 @@ use hubward_transport::{Lines, LogLimit};
 use hubward_types::{HubName, NodeId, brief_display, brief_name};
 
 use crate::cluster::held::{ReceivedFor, ReceivedMessage};
-use crate::cluster::link::{LinkGap, NodeLinkState};
+use crate::cluster::link::NodeLinkState;
 use crate::cluster::outbox::Parcel;
 use crate::cluster::remote::ReceivedRequest;
 use crate::cluster::{holding, outage, remote};
@@ -27,6 +27,8 @@ pub(crate) struct EnvelopeReceiver {
     hubs: HashMap<HubName, Weak<Engine>>,
     /// Envelopes that cannot be decoded: whoever can publish could fill the log.
     undecodable: LogLimit<()>,
+    /// Interruptions of the link: a network that flaps could fill it, too.
+    interruptions: LogLimit<()>,
 }
 
 impl EnvelopeReceiver {
@@ -36,8 +38,33 @@ impl EnvelopeReceiver {
     ) -> Self {
         let weak = |engine: &Arc<Engine>| (engine.name().clone(), Arc::downgrade(engine));
         let hubs = hubs.into_iter().map(weak).collect();
-        let undecodable = LogLimit::new(context.tasks.clone(), context.shutdown.clone());
-        Self { context: Arc::downgrade(context), hubs, undecodable }
+        let limit = || LogLimit::new(context.tasks.clone(), context.shutdown.clone());
+        Self { context: Arc::downgrade(context), hubs, undecodable: limit(), interruptions: limit() }
+    }
+
+    /// Logs an interruption, or counts it for a line that says how many there were, and how the link is then.
+    fn log_interruption(&self, context: &NodeContext, reason: &str) {
+        let weak = self.context.clone();
+        context.link.set_logged(false);
+        let is_logged = self.interruptions.allows((), Lines::One, move |number| {
+            let Some(context) = weak.upgrade() else { return };
+            context.link.set_logged(true);
+            let interrupted = context.link.is_interrupted();
+            let discarded = context.link.take_unreported();
+            tracing::warn!(
+                number,
+                interrupted,
+                discarded,
+                "The link to the other nodes was interrupted again and again; messages from other nodes may be lost."
+            );
+        });
+        if is_logged {
+            context.link.set_logged(true);
+            tracing::warn!(
+                reason,
+                "The link to the other nodes is interrupted; messages from other nodes are missed."
+            );
+        }
     }
 
     fn engines(&self) -> impl Iterator<Item = Arc<Engine>> {
@@ -137,10 +164,7 @@ impl Subscriber for EnvelopeReceiver {
         if matches!(before, NodeLinkState::Interrupted { .. }) {
             return;
         }
-        tracing::warn!(
-            reason,
-            "The link to the other nodes is interrupted; messages from other nodes are missed."
-        );
+        self.log_interruption(&context, reason);
         self.engines().for_each(|engine| engine.outbox.hold());
         // One that has not come to its end goes on.
         if before == NodeLinkState::Whole {
@@ -160,7 +184,8 @@ impl Subscriber for EnvelopeReceiver {
         let Some(context) = self.context.upgrade() else { return };
         // First, so that whoever asks for it because of what is published next is not ignored.
         let gap = context.link.resume();
-        if let Some(LinkGap { duration, discarded }) = gap {
+        if let Some(duration) = gap.filter(|_| context.link.set_logged(false)) {
+            let discarded = context.link.take_unreported();
             tracing::warn!(
                 ?duration,
                 discarded,

@@ -1,11 +1,14 @@
 //! Tests of what a node does with an envelope.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hubward_backplane::{Body, ClientResultOutcome, Frames};
 use hubward_hub::Hub;
 use hubward_proto::{Frame, Protocol, encode};
 use hubward_types::ConnectionId;
+use tracing::Level;
 
 use super::*;
 use crate::cluster::pending::Settled;
@@ -180,4 +183,39 @@ fn a_message_with_a_poisoned_trace_context_is_delivered_without_one() {
         assert_eq!(setup.received(), (1, 0), "{poison:02x?}");
         assert!(log.messages().is_empty(), "{:?}", log.messages());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_flaps_is_logged_once_each_way_and_then_counted() {
+    const INTERRUPTED: &str = "The link to the other nodes is interrupted;";
+    const WHOLE: &str = "The link to the other nodes is whole again;";
+    const MORE: &str = "The link to the other nodes was interrupted again and again;";
+    let setup = setup();
+    let check = async |log: CapturedLog, expected: &[&str]| {
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        let lines = log.lines(Level::WARN);
+        let begins = lines.iter().zip(expected).all(|(line, expected)| line.starts_with(expected));
+        assert!(begins && lines.len() == expected.len(), "{lines:#?}");
+        lines
+    };
+    let log = CapturedLog::start();
+    for _ in 0..100 {
+        setup.receiver.interrupted("a cable is loose");
+        setup.context.link.count_discarded(1);
+        setup.receiver.resumed();
+    }
+    let lines = check(log, &[INTERRUPTED, WHOLE, MORE]).await;
+    assert!(lines[1].ends_with("discarded=1"), "{lines:#?}");
+    assert!(lines[2].ends_with("number=99 interrupted=false discarded=99"), "{lines:#?}");
+
+    // How the link is in the end can be read, whatever is left out.
+    let log = CapturedLog::start();
+    setup.receiver.interrupted("a cable is loose");
+    setup.receiver.resumed();
+    setup.receiver.interrupted("a cable is cut");
+    let lines = check(log, &[INTERRUPTED, WHOLE, MORE]).await;
+    assert!(lines[2].ends_with("number=1 interrupted=true discarded=0"), "{lines:#?}");
+    let log = CapturedLog::start();
+    setup.receiver.resumed();
+    check(log, &[WHOLE]).await;
 }
