@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -59,8 +60,13 @@ pub enum RedisConfigError {
         given: String,
     },
     /// A duration is zero.
-    #[error("{0}")]
-    ZeroDuration(&'static str),
+    #[error("{option} is zero; raise it, or leave it out for {default:?}")]
+    ZeroDuration {
+        /// Which one.
+        option: &'static str,
+        /// What it is where it is not set.
+        default: Duration,
+    },
     /// A certificate or key cannot be read, or TLS is set for an URL without it.
     #[error("TLS to Redis cannot be set up: {reason}")]
     Tls {

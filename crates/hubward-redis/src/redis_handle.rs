@@ -196,8 +196,14 @@ impl RedisBuilder {
         if self.prefix.is_empty() || self.prefix.len() > 64 || !self.prefix.chars().all(plain) {
             return Err(RedisConfigError::Prefix { given: self.prefix });
         }
-        if let Some(mistake) = hubward_types::zero_duration!(self, lease, connect_timeout, response_timeout) {
-            return Err(RedisConfigError::ZeroDuration(mistake));
+        for (option, duration, default) in [
+            ("lease", self.lease, LEASE),
+            ("connect_timeout", self.connect_timeout, CONNECT_TIMEOUT),
+            ("response_timeout", self.response_timeout, RESPONSE_TIMEOUT),
+        ] {
+            if duration.is_zero() {
+                return Err(RedisConfigError::ZeroDuration { option, default });
+            }
         }
         self.servers.check(self.database)?;
         let connector = Connector {
@@ -243,7 +249,9 @@ mod tests {
         for (builder, part) in [
             (url("redis://h").prefix("a{b}"), "'a{b}' cannot be a prefix"),
             (url("redis://h").prefix(""), "cannot be a prefix"),
-            (url("redis://h").lease(Duration::ZERO), "lease is zero"),
+            (url("redis://h").lease(Duration::ZERO), "lease is zero; raise it, or leave it out for 15s"),
+            (url("redis://h").connect_timeout(Duration::ZERO), "connect_timeout is zero"),
+            (url("redis://h").response_timeout(Duration::ZERO), "response_timeout is zero"),
             (url("redis-cluster://h").database(1), "has only database 0"),
             (Redis::cluster(vec![]), "no Redis server is given"),
             (Redis::sentinel(vec![], "main"), "no Redis server is given"),

@@ -70,12 +70,15 @@ pub struct TransportOptions {
 impl TransportOptions {
     /// Returns what no connection could be served with, and what to do about it; `None` where there is nothing.
     pub fn mistake(&self) -> Option<&'static str> {
-        let zero = zero_duration!(self, connect_timeout, disconnect_timeout, poll_timeout, send_timeout);
+        let zero = zero_duration!(self, disconnect_timeout, poll_timeout, send_timeout);
         let posts = self.server_sent_events || self.long_polling;
         if !self.web_sockets && !posts {
             Some("no transport is offered: set web_sockets, server_sent_events or long_polling")
         } else if self.allow_stateful_reconnects && !self.web_sockets {
             Some("allow_stateful_reconnects needs web_sockets: no other transport can be resumed")
+        } else if self.connect_timeout.is_zero() {
+            // Not without limit either: what was used is remembered for as long.
+            Some("connect_timeout is zero, so that no negotiated connection could be opened: raise it")
         } else if zero.is_some() {
             zero
         } else if posts && self.post_body_bytes == 0 {
@@ -154,7 +157,9 @@ mod tests {
                 .starts_with("allow_stateful_reconnects")
         );
         assert!(
-            refused(|options| options.connect_timeout = Duration::ZERO).starts_with("connect_timeout is")
+            refused(|options| options.connect_timeout = Duration::ZERO)
+                .ends_with("could be opened: raise it"),
+            "there is no advice to have no limit, which it cannot have"
         );
         assert!(
             refused(|options| options.disconnect_timeout = Duration::ZERO)
