@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+/// How long a node waits for any call.
+pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(5);
+
 /// A mistake in how Redis is configured. None prints a password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -66,6 +69,14 @@ pub enum RedisConfigError {
         option: &'static str,
         /// What it is where it is not set.
         default: Duration,
+    },
+    /// Redis may take longer to respond than anybody waits.
+    #[error(
+        "response_timeout is {given:?}, but a call fails after {LONGEST_CALL:?} anyway, and then without Redis's own reason; lower it"
+    )]
+    ResponseTimeout {
+        /// What was given.
+        given: Duration,
     },
     /// A certificate or key cannot be read, or TLS is set for an URL without it.
     #[error("TLS to Redis cannot be set up: {reason}")]

@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::backplane::RedisBackplane;
 use crate::checks::{self, CheckReport};
 use crate::connector::{AddressMap, Connector, Credentials};
-use crate::error::RedisConfigError;
+use crate::error::{LONGEST_CALL, RedisConfigError};
 use crate::key_space::KeySpace;
 use crate::shared::Shared;
 use crate::store::RedisStore;
@@ -20,7 +20,7 @@ use crate::url;
 const LEASE: Duration = Duration::from_secs(15);
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long Redis may take to respond: less than the five seconds that the server gives a call, so that the reason is known.
+/// How long Redis may take to respond: less than [`LONGEST_CALL`], so that the reason is known.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A Redis. Cheap to clone; what is made from one works with the same servers and the same prefix.
@@ -174,7 +174,8 @@ impl RedisBuilder {
         self
     }
 
-    /// Sets how long Redis may take to respond (4 s by default). One that takes longer counts as away.
+    /// Sets how long Redis may take to respond (4 s by default). One that takes longer counts as away. It is less than five
+    /// seconds, after which a node gives up each call, and the reason would not be known.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
@@ -204,6 +205,9 @@ impl RedisBuilder {
             if duration.is_zero() {
                 return Err(RedisConfigError::ZeroDuration { option, default });
             }
+        }
+        if self.response_timeout >= LONGEST_CALL {
+            return Err(RedisConfigError::ResponseTimeout { given: self.response_timeout });
         }
         self.servers.check(self.database)?;
         let connector = Connector {
@@ -252,6 +256,11 @@ mod tests {
             (url("redis://h").lease(Duration::ZERO), "lease is zero; raise it, or leave it out for 15s"),
             (url("redis://h").connect_timeout(Duration::ZERO), "connect_timeout is zero"),
             (url("redis://h").response_timeout(Duration::ZERO), "response_timeout is zero"),
+            (
+                url("redis://h").response_timeout(LONGEST_CALL),
+                "response_timeout is 5s, but a call fails after 5s anyway",
+            ),
+            (url("redis://h").response_timeout(Duration::MAX), "lower it"),
             (url("redis-cluster://h").database(1), "has only database 0"),
             (Redis::cluster(vec![]), "no Redis server is given"),
             (Redis::sentinel(vec![], "main"), "no Redis server is given"),

@@ -71,6 +71,7 @@ fn fields_of(error: &RedisConfigError) -> &'static [&'static str] {
         RedisConfigError::ClusterDatabase | RedisConfigError::Database { .. } => &["redis.database"],
         RedisConfigError::SentinelName => &["redis.primary"],
         RedisConfigError::NoServers | RedisConfigError::Address { .. } => &["redis.addresses"],
+        RedisConfigError::ResponseTimeout { .. } => &["redis.response_timeout"],
         RedisConfigError::Tls { .. } => {
             &["redis.tls.ca_file", "redis.tls.certificate_file", "redis.tls.key_file"]
         }

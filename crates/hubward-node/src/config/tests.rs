@@ -176,6 +176,20 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn a_timeout_that_nobody_waits_for_is_refused() {
+    let url = ("url", "redis://h");
+    check(
+        &[url, ("response_timeout", "5s")],
+        &[
+            "redis.response_timeout (in HUBWARD_REDIS__RESPONSE_TIMEOUT)",
+            "a call fails after 5s anyway",
+            "lower it",
+        ],
+    );
+    check(&[url, ("response_timeout", "4999ms")], &["h:6379"]);
+}
+
+#[test]
 fn all_that_is_wrong_is_said_at_once() {
     let found = load(&[("url", "http://h"), ("lease", "soon"), ("connect_timeout", "0s"), ("prefix", "a b")]);
     for field in ["redis.url", "redis.lease", "redis.connect_timeout", "redis.prefix"] {
