@@ -131,7 +131,7 @@ impl Connector {
         match tokio::time::timeout(self.connect_timeout, opening).await {
             Ok(opened) => Ok(opened?),
             Err(_) => {
-                Err(RedisFailure::said(format!("no connection was opened within {:?}", self.connect_timeout)))
+                Err(RedisFailure::late(format!("no connection was opened within {:?}", self.connect_timeout)))
             }
         }
     }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use deadpool_redis::{PoolError, TimeoutType};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// How long a node waits for any call.
@@ -106,6 +107,11 @@ impl RedisFailure {
         Self { advice: None, cause: Cause::Said(what.into()) }
     }
 
+    /// Redis did not do something in time.
+    pub(crate) fn late(what: impl Into<String>) -> Self {
+        Self { advice: Some(ADVICE_IF_LATE), cause: Cause::Said(what.into()) }
+    }
+
     /// Redis holds something that this version cannot read.
     pub(crate) fn unreadable(what: String) -> Self {
         Self { advice: None, cause: Cause::Unreadable(what) }
@@ -153,6 +159,20 @@ impl From<RedisError> for RedisFailure {
     }
 }
 
+impl From<PoolError> for RedisFailure {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => error.into(),
+            PoolError::Timeout(TimeoutType::Wait) => Self {
+                advice: Some("Redis is slow, or much is asked for at once; ask again later"),
+                cause: Cause::Said("no connection for queries was free in time".to_owned()),
+            },
+            PoolError::Timeout(_) => Self::late("no connection for queries was opened in time"),
+            error => Self::said(error.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for RedisFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
@@ -168,15 +188,16 @@ impl fmt::Display for RedisFailure {
 
 impl Error for RedisFailure {}
 
+/// What an operator can do where Redis is late.
+const ADVICE_IF_LATE: &str = "check that Redis runs, is not overloaded, and can be reached from here";
+
 /// What an operator can do about an error of Redis.
 fn advice(error: &RedisError) -> Option<&'static str> {
     advice_of_reply(error.code().unwrap_or_default(), error.detail().unwrap_or_default()).or_else(|| {
         match error.kind() {
             ErrorKind::AuthenticationFailed => Some("check the user name and the password for Redis"),
             ErrorKind::RESP3NotSupported => Some("Hubward needs Redis 7.0 or newer"),
-            _ if error.is_timeout() => {
-                Some("check that Redis runs, is not overloaded, and can be reached from here")
-            }
+            _ if error.is_timeout() => Some(ADVICE_IF_LATE),
             _ if error.is_connection_refusal() => Some("check that Redis runs and that its address is right"),
             _ => None,
         }
@@ -215,4 +236,25 @@ pub(crate) fn advice_of_reply(code: &str, detail: &str) -> Option<&'static str> 
         _ => return None,
     };
     Some(advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_too_late_says_what_to_look_at() {
+        let timed_out = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        for failure in [
+            RedisFailure::from(timed_out()),
+            PoolError::Backend(timed_out()).into(),
+            PoolError::Timeout(TimeoutType::Create).into(),
+            PoolError::Timeout(TimeoutType::Recycle).into(),
+            RedisFailure::late("no connection was opened within 3s"),
+        ] {
+            assert!(failure.to_string().ends_with(&format!(" ({ADVICE_IF_LATE})")), "{failure}");
+        }
+        let waited = RedisFailure::from(PoolError::Timeout(TimeoutType::Wait)).to_string();
+        assert!(waited.contains("ask again later"), "{waited}");
+    }
 }

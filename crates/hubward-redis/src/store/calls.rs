@@ -120,8 +120,7 @@ async fn send(way: Way, up: &mut Up, command: &Cmd) -> Result<ScriptReply, Redis
     let value = match way {
         Way::InOrder => up.connection.req_packed_command(command).await?,
         Way::Pooled => {
-            let pooled = up.pool.get().await;
-            let mut connection = pooled.map_err(|error| RedisFailure::said(error.to_string()))?;
+            let mut connection = up.pool.get().await?;
             connection.req_packed_command(command).await?
         }
     };
