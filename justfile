@@ -32,6 +32,11 @@ check:
 bench:
     cargo bench -p hubward-proto -p hubward-backplane
 
+# What Redis costs between nodes, and what grows with what; on a machine that does nothing else (loadtest/README.md).
+bench-redis:
+    cargo bench -p hubward-conformance-server --bench redis
+    cargo bench -p hubward-redis --bench growth
+
 # Fuzzes each decoder and the session for a minute
 fuzz:
     cargo +nightly fuzz run --fuzz-dir crates/hubward-proto/fuzz handshake -- -max_total_time=60
