@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use hubward::auth::{KeyRing, SealingKey};
 use hubward::redis::Redis;
 use hubward::{Hub, Hubward};
@@ -177,7 +177,8 @@ impl Received {
         match self {
             Self::AtClient(client) => {
                 client.receive().await;
-                1 + client.take_received().len()
+                // All that has come, as the control connection's reads take it: what is sent next leaves together, too.
+                1 + std::iter::from_fn(|| client.next().now_or_never()).map(Result::unwrap).count()
             }
             Self::AtControl(control) => within("a message", control.read(&mut [0; 1024])).await.unwrap(),
         }
