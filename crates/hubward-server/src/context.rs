@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hubward_backplane::{
-    Backplane, Body, BoxFuture, Envelope, GroupStore, InMemoryStore, NodeInfo, NodeLoad, NodeRegistry, Owner,
-    Topic,
+    Backplane, Body, BoxFuture, Envelope, Epoch, GroupStore, InMemoryStore, NodeInfo, NodeLoad, NodeRegistry,
+    Owner, Topic,
 };
 use hubward_hub::{SendError, Sending};
 use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
@@ -121,6 +121,11 @@ impl NodeContext {
     /// Returns the node in its present life, for what it records.
     pub(crate) fn owner(&self) -> Owner {
         self.owner.borrow().clone()
+    }
+
+    /// Whether the node has been announced to the others, where it has to be.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.registry.is_none() || self.owner.borrow().epoch != Epoch::ALONE
     }
 
     /// Notes that the node has begun another life.

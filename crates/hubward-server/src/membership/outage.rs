@@ -50,6 +50,10 @@ pub(crate) fn begins(engine: &Engine, failed: &Failed) {
     }
     let hub = engine.name();
     let accepted = engine.definition.options.accept_during_outage;
+    if !engine.context.is_announced() {
+        tracing::warn!(%hub, accepted, "The node has not been started, so that other nodes do not know its connections: call Hubward::start.");
+        return;
+    }
     tracing::warn!(%hub, error = %brief_causes(failed), accepted, "Connections that open cannot be made known to other nodes.");
 }
 

@@ -6,12 +6,14 @@ use futures_util::FutureExt;
 use hubward_backplane::{Backplane, InMemoryNetwork, InMemoryStore, NodeRegistry};
 use hubward_hub::Hub;
 use serde_json::json;
+use tracing::Level;
 
 use super::*;
 use crate::testing::client::{Next, TestClient};
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::faults::FaultyBackplane;
 use crate::testing::faulty_store::FaultyStore;
+use crate::testing::log::CapturedLog;
 use crate::testing::{engine, engine_with};
 
 /// A node with one hub that was not started.
@@ -157,4 +159,17 @@ async fn a_node_is_alive_for_the_others_until_its_shutdown_has_ended() {
     };
     tokio::join!(node.node.shut_down(), watching);
     assert_eq!(node.registry.list().await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_of_a_cluster_that_was_not_started_says_what_to_call() {
+    let node = TestNode::new(InMemoryNetwork::new(), "node-1", FaultyStore::new(), Hub::new("hub"));
+    let log = CapturedLog::start();
+    let _client = TestClient::connect_user(&node.engine, "c1", "alice").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let lines = log.lines(Level::WARN);
+    assert!(matches!(&lines[..], [only] if only.contains("call Hubward::start")), "{lines:#?}");
+    node.node.start().await.unwrap();
+    settle().await;
+    assert_eq!(log.lines(Level::WARN).len(), 1);
 }
