@@ -267,6 +267,9 @@ impl Hub {
     /// [`HubBuildError`], which says what to change.
     pub fn build(self) -> Result<HubDefinition, HubBuildError> {
         let hub = self.name.to_string();
+        if hub.trim().is_empty() {
+            return Err(HubBuildError::NoName);
+        }
         if let Some(mistake) = self.options.mistake() {
             return Err(HubBuildError::Options { hub, mistake });
         }
@@ -322,6 +325,13 @@ mod tests {
         }
         assert!(hub.method("Sent").is_none());
         assert_eq!(hub.methods().count(), 2);
+    }
+
+    #[test]
+    fn a_hub_without_a_name_is_refused() {
+        for name in ["", " \t"] {
+            assert_eq!(build_error(Hub::new(name)), HubBuildError::NoName);
+        }
     }
 
     #[test]

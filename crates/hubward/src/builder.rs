@@ -1,18 +1,17 @@
 //! The builder: from hubs, authentication, backplane and transports to an axum router.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, GroupStore, LiveNode, NodeRegistry, RegistryError};
-use hubward_hub::{Hub, HubBuildError, HubHandle};
-use hubward_server::{
-    Engine, HubAcceptor, HubClaims, Node, NodeContext, NodeStores, RawClaims, StartError, UnknownPolicy,
-};
+use hubward_hub::{Hub, HubHandle};
+use hubward_server::{Engine, HubAcceptor, HubClaims, Node, NodeContext, NodeStores, RawClaims, StartError};
 use hubward_transport::{Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
+use crate::build_error::BuildError;
+use crate::paths::HubPath;
 use crate::raw_endpoint::RawEndpoint;
 use crate::{node_id, paths};
 
@@ -42,6 +41,7 @@ impl Hubward {
     pub fn builder() -> Builder {
         Builder {
             node: None,
+            is_nameless: false,
             address: None,
             authenticator: Authenticator::none(),
             policies: Policies::new(),
@@ -121,12 +121,11 @@ impl Hubward {
     }
 }
 
-/// A path that a hub or a raw handler is mounted at, such as `/hubs/chat`.
-pub type HubPath = String;
-
 /// Builds a node. Made by [`Hubward::builder`].
 pub struct Builder {
     node: Option<NodeId>,
+    /// Whether the name that was given is empty.
+    is_nameless: bool,
     address: Option<String>,
     authenticator: Authenticator,
     policies: Policies,
@@ -141,72 +140,19 @@ pub struct Builder {
     raw: Vec<(HubPath, RawEndpoint)>,
 }
 
-/// A mistake in how a node is built. Its `Debug` form is its message, too, because that is what a `main` prints which
-/// returns it.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A hub cannot be built.
-    #[error(transparent)]
-    Hub(#[from] HubBuildError),
-    /// A hub or a raw handler names a policy that is not defined.
-    #[error(transparent)]
-    Policy(#[from] UnknownPolicy),
-    /// Two policies have the same name, whatever the case of its letters: one of them would allow what the other forbids.
-    #[error("two policies are named '{0}' (case does not matter); rename one")]
-    DuplicatePolicy(String),
-    /// Two hubs have the same name.
-    #[error("two hubs are named '{0}'; names keep the hubs of a cluster apart, so each needs its own")]
-    DuplicateHub(HubName),
-    /// A path does not begin with a slash, ends with one, or cannot be routed.
-    #[error(
-        "'{0}' cannot be a hub's path: it must begin with '/' and not end with one, have no '?', '#' or space, no part of it may \
-         begin with ':' or '*', and braces stand only around a whole part"
-    )]
-    Path(HubPath),
-    /// Two hubs or raw handlers have the same path but for the case of letters, or one has that of another's negotiation.
-    #[error(
-        "the path '{0}' is another hub's already, by itself or with '/negotiate', whatever the case of its letters; choose \
-         another one"
-    )]
-    DuplicatePath(HubPath),
-    /// The options of a path could not work.
-    #[error("the options of '{path}' cannot work: {mistake}")]
-    Options {
-        /// The path.
-        path: HubPath,
-        /// What could not, and what to do about it.
-        mistake: &'static str,
-    },
-    /// There is a backplane or a node registry, but no group store: the nodes would disagree about groups.
-    #[error(
-        "a backplane or a node registry needs a group store that all nodes share; add Builder::group_store"
-    )]
-    NoGroupStore,
-    /// There is a group store, but no node registry: nobody would remove what a dead node left in it.
-    #[error(
-        "a group store needs the node registry that it shares its record with; add Builder::node_registry"
-    )]
-    NoNodeRegistry,
-}
-
-impl fmt::Debug for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Builder {
     /// Names the node, such as after its pod. Its id is the name with a random suffix, so that a node which is started again
     /// is not taken for its predecessor; [`Hubward::node`] returns it. Default: a random id.
     pub fn node(self, name: impl Into<NodeId>) -> Self {
-        self.node_id(node_id::of_this_start(&name.into()))
+        self.named(&name.into()).0
     }
 
-    /// Sets the node's whole id.
-    pub(crate) fn node_id(mut self, id: NodeId) -> Self {
-        self.node = Some(id);
-        self
+    /// Names the node, and returns the id that it has by that.
+    pub(crate) fn named(mut self, name: &NodeId) -> (Self, NodeId) {
+        let id = node_id::of_this_start(name);
+        self.is_nameless = name.as_str().trim().is_empty();
+        self.node = Some(id.clone());
+        (self, id)
     }
 
     /// Sets how tokens become principals. Default: every caller is anonymous.
@@ -302,14 +248,20 @@ impl Builder {
         self.raw(path, endpoint.into().options(options))
     }
 
+    /// Checks the names that the node and its policies were given.
+    fn check_names(&self) -> Result<(), BuildError> {
+        if self.is_nameless {
+            return Err(BuildError::NodeName);
+        }
+        self.duplicate_policy.clone().map_or(Ok(()), |name| Err(BuildError::DuplicatePolicy(name)))
+    }
+
     /// Builds the node.
     ///
     /// # Errors
     /// [`BuildError`], with what to change.
     pub fn build(self) -> Result<Hubward, BuildError> {
-        if let Some(name) = self.duplicate_policy {
-            return Err(BuildError::DuplicatePolicy(name));
-        }
+        self.check_names()?;
         let stores = shared_stores(self.backplane.is_some(), self.store, self.registry)?;
         let id = self.node.unwrap_or_else(|| hubward_auth::random_id().into());
         let keys = self.keys.unwrap_or_else(KeyRing::random);

@@ -7,7 +7,6 @@ use hubward_backplane::{InMemoryNetwork, InMemoryStore};
 use hubward_types::NodeId;
 
 use crate::builder::Builder;
-use crate::node_id;
 
 /// A cluster of nodes in one process. They share the backplane, the record of groups and nodes, and the keys of connection tokens.
 ///
@@ -38,10 +37,9 @@ impl Builder {
     /// Makes the node part of a cluster in this process, under a [name](Builder::node). Join it with
     /// [`Hubward::start`](crate::Hubward::start).
     pub fn join(self, cluster: &Cluster, name: impl Into<NodeId>) -> Self {
-        let id = node_id::of_this_start(&name.into());
-        let backplane = Arc::new(cluster.network.backplane(id.clone()));
-        self.node_id(id)
-            .backplane(backplane)
+        let (builder, id) = self.named(&name.into());
+        builder
+            .backplane(Arc::new(cluster.network.backplane(id)))
             .group_store(Arc::new(cluster.store.clone()))
             .node_registry(Arc::new(cluster.store.clone()))
             .connection_token_keys(cluster.keys.clone())

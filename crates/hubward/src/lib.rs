@@ -18,6 +18,7 @@
 //!
 //! The guide for hub authors is in the repository, under `docs/guide`.
 
+mod build_error;
 mod builder;
 mod cluster;
 mod node_id;
@@ -26,7 +27,8 @@ mod raw_endpoint;
 #[cfg(feature = "redis")]
 mod redis_cluster;
 
-pub use builder::{BuildError, Builder, HubPath, Hubward};
+pub use build_error::BuildError;
+pub use builder::{Builder, Hubward};
 pub use cluster::Cluster;
 pub use hubward_auth as auth;
 pub use hubward_backplane as backplane;
@@ -47,6 +49,7 @@ pub use hubward_types::{
     AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, SpanId, Target,
     TraceContext, TraceId, UserId,
 };
+pub use paths::HubPath;
 pub use raw_endpoint::RawEndpoint;
 pub use tokio_util::sync::CancellationToken;
 

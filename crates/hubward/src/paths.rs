@@ -9,6 +9,9 @@ use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 use axum::middleware::map_request_with_state;
 
+/// A path that a hub or a raw handler is mounted at, such as `/hubs/chat`.
+pub type HubPath = String;
+
 /// What may come after a hub's path.
 const SUFFIXES: [&str; 4] = ["", "/", "/negotiate", "/negotiate/"];
 

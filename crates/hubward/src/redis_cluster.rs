@@ -7,7 +7,6 @@ use hubward_redis::Redis;
 use hubward_types::NodeId;
 
 use crate::builder::Builder;
-use crate::node_id;
 
 impl Builder {
     /// Makes the node part of the cluster of all nodes with the same servers and the same prefix, under a
@@ -27,7 +26,7 @@ impl Builder {
     /// ```
     pub fn redis(self, redis: &Redis, name: impl Into<NodeId>, keys: KeyRing) -> Self {
         let store = Arc::new(redis.store());
-        self.node_id(node_id::of_this_start(&name.into()))
+        self.node(name)
             .backplane(Arc::new(redis.backplane()))
             .group_store(Arc::clone(&store) as Arc<_>)
             .node_registry(store)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hubward::auth::{JwtKey, Policy};
 use hubward::backplane::InMemoryStore;
-use hubward::{BuildError, Hub, Hubward};
+use hubward::{BuildError, Cluster, Hub, Hubward};
 
 /// Builds a node with a hub at each of these paths.
 fn at(paths: &[&str]) -> Result<Hubward, BuildError> {
@@ -47,6 +47,17 @@ fn paths_that_would_be_routed_alike_are_an_error_that_names_the_second() {
             "{first} {second}"
         );
     }
+}
+
+#[test]
+fn an_empty_name_of_a_node_is_an_error_however_it_is_given() {
+    for name in ["", " "] {
+        assert!(matches!(Hubward::builder().node(name).build(), Err(BuildError::NodeName)));
+        let joined = Hubward::builder().join(&Cluster::in_memory(), name).build();
+        assert!(matches!(joined, Err(BuildError::NodeName)));
+    }
+    let unnamed = Hubward::builder().hub("/hub", Hub::new("")).build();
+    assert!(unnamed.err().unwrap().to_string().contains("empty name"));
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub struct MethodEntry {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HubBuildError {
+    /// Its name is empty, or blank.
+    #[error("a hub has an empty name; give Hub::new the name that it has on every node")]
+    NoName,
     /// Two methods differ at most in the case of their names. SignalR has no overloads.
     #[error("hub '{hub}' has two methods named '{method}' (case does not matter); rename one")]
     DuplicateMethod {
