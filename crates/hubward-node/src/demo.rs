@@ -22,6 +22,7 @@ use hubward::{Hubward, ServeOptions, TransportOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::command::DemoOptions;
 use crate::demo::demo_node::{DemoNode, NodeInfo};
@@ -50,6 +51,16 @@ pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
 
 fn log_filter(wanted: &str) -> Result<EnvFilter, Failure> {
     let directives = if wanted.trim().is_empty() { "info" } else { wanted };
+    // The library takes any word for a crate, of which it then logs everything.
+    let is_word = |part: &&str| !part.is_empty() && !part.contains(['=', '[', ']']);
+    let mut words = directives.split(',').map(str::trim).filter(is_word);
+    if let Some(word) = words.find(|word| word.parse::<LevelFilter>().is_err()) {
+        return Err(format!(
+            "HUBWARD_LOG: '{word}' is no level; there are error, warn, info, debug, trace and off, and of one crate \
+             {word}=debug"
+        )
+        .into());
+    }
     EnvFilter::try_new(directives).map_err(|error| {
         format!("HUBWARD_LOG: {error}; it takes `debug`, or `warn,hubward_server=debug`").into()
     })
@@ -178,6 +189,18 @@ mod tests {
     fn a_log_filter_that_cannot_be_read_is_refused_with_what_it_takes() {
         let error = log_filter("warn,hubward_server=loud").unwrap_err().to_string();
         assert!(error.starts_with("HUBWARD_LOG: ") && error.contains("warn,hubward_server=debug"), "{error}");
+        for (wanted, word) in
+            [("dbug", "dbug"), ("info,hubward_server", "hubward_server"), (" debug , lod", "lod")]
+        {
+            let error = log_filter(wanted).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("HUBWARD_LOG: '{word}' is no level; there are error, warn,")),
+                "{error}"
+            );
+        }
+        for good in ["DEBUG", "off", "[span]=debug", "warn,hubward_server[x{a=1}]=debug"] {
+            log_filter(good).unwrap();
+        }
         assert_eq!(log_filter("").unwrap().to_string(), "info");
         assert_eq!(log_filter("debug").unwrap().to_string(), "debug");
     }
