@@ -27,7 +27,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::command::DemoOptions;
 use crate::demo::demo_node::{DemoNode, NodeInfo};
 use crate::demo::joined::Joined;
-use crate::demo::shared::{READY, port_of, shutdown_signal, signing_key};
+use crate::demo::shared::{READY, parent_ended, port_of, shutdown_signal, signing_key};
 use crate::failure::Failure;
 use crate::token;
 
@@ -92,7 +92,13 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         Some(_) => writeln!(std::io::stdout(), "{}", READY)?,
         None => announce(&infos)?,
     }
-    shutdown_signal().await?;
+    match options.only {
+        Some(_) => tokio::select! {
+            signalled = shutdown_signal() => signalled?,
+            () = parent_ended() => {}
+        },
+        None => shutdown_signal().await?,
+    }
     shut_down(&running).await
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::{join_all, select_all};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::demo_node::NodeInfo;
 use super::joined::TOKEN_KEY_VARIABLE;
@@ -26,6 +26,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(8);
 struct NodeProcess {
     info: NodeInfo,
     child: Child,
+    /// Open for as long as this process lives; when it is closed, the node ends.
+    _stdin: Option<ChildStdin>,
 }
 
 /// Starts the nodes, and waits until they have ended or this process is to end.
@@ -37,11 +39,12 @@ pub(super) async fn run(options: &DemoOptions) -> Result<(), Failure> {
         let port = port_of(first_port, number).ok_or("the last port is 65535: choose a smaller --port")?;
         let address = SocketAddr::new(options.address, port);
         let info = NodeInfo { name: format!("node-{}", number + 1), url: format!("http://{address}") };
-        let child = command(options, first_port, number)?
+        let mut child = command(options, first_port, number)?
             .env(KEY_VARIABLE, &key)
             .env(TOKEN_KEY_VARIABLE, &token_key)
             .spawn()?;
-        nodes.push(NodeProcess { info, child });
+        let _stdin = child.stdin.take();
+        nodes.push(NodeProcess { info, child, _stdin });
     }
     for node in &mut nodes {
         node.await_ready().await?;
@@ -68,7 +71,7 @@ fn command(options: &DemoOptions, first_port: u16, number: u16) -> Result<Comman
         .args(["--only", &number.to_string(), "--nodes", &options.nodes.to_string()])
         .args(["--port", &first_port.to_string(), "--address", &options.address.to_string()])
         .args(options.hosts.iter().flat_map(|host| ["--host", host]))
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
     Ok(command)

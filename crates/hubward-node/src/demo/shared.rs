@@ -32,6 +32,17 @@ pub(super) async fn shutdown_signal() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
+/// Waits until the process that started this one has ended, however it did: it holds the other end of the standard input.
+pub(super) async fn parent_ended() {
+    let (ended, wait) = tokio::sync::oneshot::channel::<()>();
+    // A thread, since the runtime would wait for its own that read.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(ended);
+    });
+    let _ = wait.await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

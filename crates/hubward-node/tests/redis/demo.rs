@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use hubward_testing::redis::{RedisOptions, RedisServer};
-use hubward_testing::within;
+use hubward_testing::{eventually, within};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
@@ -55,4 +55,16 @@ async fn the_demo_takes_its_redis_from_the_file_and_passes_it_to_its_nodes() {
     assert_eq!(announced, Ok(()));
     assert_eq!(nodes.as_deref(), Ok("2"));
     assert!(ended.success(), "{ended}");
+}
+
+#[tokio::test]
+async fn its_nodes_end_when_it_is_killed() {
+    let server = RedisServer::start(RedisOptions::default()).await;
+    let mut demo = hubward(&["demo", "--nodes", "2", "--port", "0", "--redis", &server.url()]);
+    let mut demo = demo.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    within("the demo", announced(&mut demo)).await.unwrap();
+    let alive = async || server.try_cli(&["HLEN", "{hubward-demo}:1:alive"]).await.unwrap();
+    assert_eq!(alive().await, "2");
+    demo.kill().await.unwrap();
+    eventually("its nodes withdraw", async || alive().await == "0").await;
 }
