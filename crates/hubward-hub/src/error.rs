@@ -293,18 +293,32 @@ pub enum UserError {
         /// The store's error.
         reason: String,
     },
+    /// It is not known which other nodes hold connections of the user. They are asked to end them where they can be reached,
+    /// and none confirms it.
+    #[error(
+        "connections of the user on other nodes may go on, since the group store could not say where there are any; disconnect \
+         the user again: {reason}"
+    )]
+    NodesUnknown {
+        /// The store's error.
+        reason: String,
+    },
     /// Other nodes that hold connections of the user could not be reached.
-    #[error("the other nodes could not be reached: {reason}")]
+    #[error(
+        "connections of the user on other nodes may go on, since these could not be reached; disconnect the user again: {reason}"
+    )]
     Backplane {
         /// The backplane's error.
         reason: String,
     },
     /// Connections of the user did not end in time
     /// ([`confirmation_timeout`](crate::HubOptions::confirmation_timeout)), or their node did not confirm it.
-    #[error("it was not confirmed in time that the user's connections have ended")]
+    #[error("it was not confirmed in time that the user's connections have ended; disconnect the user again")]
     NoConfirmation,
     /// A node that holds connections of the user failed.
-    #[error("a node that holds connections of the user failed: {reason}")]
+    #[error(
+        "a node that holds connections of the user failed, so that they may go on; disconnect the user again: {reason}"
+    )]
     Owner {
         /// That node's error.
         reason: String,

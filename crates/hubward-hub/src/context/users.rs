@@ -75,8 +75,8 @@ impl Users {
     /// the caller's own user does not stop the method that is running.
     ///
     /// # Errors
-    /// [`UserError`]: connections of other nodes may go on. Those of this node have ended, unless it is
-    /// [`NoConfirmation`](UserError::NoConfirmation).
+    /// [`UserError`]: connections of other nodes may go on, such as in an outage, and nothing ends them later: call it again,
+    /// which does no harm. Those of this node have ended, unless it is [`NoConfirmation`](UserError::NoConfirmation).
     pub async fn disconnect(&self, user: impl Into<UserId>) -> Result<(), UserError> {
         self.engine.disconnect_user(&user.into()).await
     }

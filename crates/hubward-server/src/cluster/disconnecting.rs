@@ -90,7 +90,7 @@ async fn disconnect_elsewhere(
             let topic = Topic::User(hub.clone(), user.clone());
             let body = Body::DisconnectUser { id: UNCONFIRMED, hub: hub.clone(), user: user.clone() };
             drop(context.publish(backplane, vec![topic], trace, body));
-            Err(UserError::Store { reason: brief_causes(&error).to_string() })
+            Err(UserError::NodesUnknown { reason: brief_causes(&error).to_string() })
         }
     }
 }

@@ -150,7 +150,8 @@ async fn where_the_store_fails_every_node_is_notified_and_it_is_an_error() {
     ];
     first.store.querying.set_failing(true);
     let disconnected = first.engine.handle().users().disconnect("alice").await;
-    assert!(matches!(disconnected, Err(UserError::Store { .. })), "{disconnected:?}");
+    assert!(matches!(disconnected, Err(UserError::NodesUnknown { .. })), "{disconnected:?}");
+    assert!(disconnected.unwrap_err().to_string().contains("disconnect the user again: "));
     for client in &mut clients {
         client.expect_close(closed()).await;
     }
