@@ -4,6 +4,10 @@ use crate::address::Address;
 use crate::error::RedisFailure;
 use crate::key_space::SLOTS;
 
+/// The most primaries that are connected to: as many as Redis's documentation says that a Cluster can have. A node has two
+/// connections to each.
+const MAX_PRIMARIES: usize = 1_000;
+
 /// The primaries, as they are at present.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Primaries {
@@ -26,11 +30,17 @@ impl Primaries {
             if first != next || last < first || last >= SLOTS {
                 break;
             }
-            let place = primaries.addresses.iter().position(|known| *known == address);
-            let place = place.unwrap_or_else(|| {
+            let known = primaries.addresses.iter().position(|known| *known == address);
+            let place = known.unwrap_or(primaries.addresses.len());
+            if known.is_none() {
+                if place == MAX_PRIMARIES {
+                    return Err(RedisFailure::said(format!(
+                        "the Redis Cluster has more than {MAX_PRIMARIES} primaries; check that the address is that of a \
+                         Redis that can be trusted"
+                    )));
+                }
                 primaries.addresses.push(address);
-                primaries.addresses.len() - 1
-            });
+            }
             primaries.ranges.push((first, place));
             next = last + 1;
         }
@@ -73,6 +83,17 @@ mod tests {
         for (slot, port) in [(0, 1), (99, 1), (100, 2), (7_999, 2), (8_000, 2), (16_383, 2)] {
             assert_eq!(primaries.address_of(slot), Some(&address(port)), "{slot}");
         }
+    }
+
+    #[test]
+    fn a_cluster_has_a_thousand_primaries_at_most() {
+        let ranges = |servers: u16| -> Vec<_> {
+            let last = |number| if number == servers { 16_383 } else { number - 1 };
+            (1..=servers).map(|number| (number - 1, last(number), address(number))).collect()
+        };
+        assert_eq!(Primaries::of_ranges(ranges(1_000)).unwrap().addresses().len(), 1_000);
+        let refused = Primaries::of_ranges(ranges(1_001)).unwrap_err().to_string();
+        assert!(refused.contains("more than 1000 primaries"), "{refused}");
     }
 
     #[test]
