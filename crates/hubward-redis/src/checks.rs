@@ -7,9 +7,9 @@ mod server;
 mod settings;
 
 use futures_util::future::join_all;
-use redis::aio::MultiplexedConnection;
 
 pub use self::report::{CheckOutcome, CheckReport, Finding};
+use crate::connection::RedisConnection;
 use crate::shared::Shared;
 
 /// Looks at every primary.
@@ -29,7 +29,7 @@ pub(crate) async fn check(redis: &Shared) -> CheckReport {
 }
 
 /// Logs what is wrong with the settings of a server, if they can be read.
-pub(crate) async fn log_mistakes(connection: &MultiplexedConnection, server: &str) {
+pub(crate) async fn log_mistakes(connection: &RedisConnection, server: &str) {
     match settings::of(connection).await {
         Ok(mistakes) => mistakes.iter().for_each(|mistake| tracing::warn!(server, "{mistake}")),
         Err(error) => tracing::debug!(%error, server, "The settings of Redis cannot be read."),

@@ -4,18 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, TlsCertificates,
-};
-
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, RedisError};
+use tokio_rustls::TlsConnector;
 
 use crate::address::Address;
-use crate::error::{RedisConfigError, RedisFailure};
-use crate::tls::RedisTls;
+use crate::connection::{RedisConnection, RedisPush, socket};
+use crate::error::RedisFailure;
 
 pub(crate) type AddressMap = Arc<dyn Fn(&Address) -> Address + Send + Sync>;
 
@@ -25,7 +19,7 @@ const WAITING_REQUESTS: usize = 1_024;
 pub(crate) struct Connector {
     pub(crate) credentials: Credentials,
     pub(crate) sentinel_credentials: Credentials,
-    pub(crate) tls: Option<TlsCertificates>,
+    pub(crate) tls: Option<TlsConnector>,
     pub(crate) database: u32,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
@@ -75,61 +69,34 @@ impl fmt::Debug for Credentials {
 }
 
 impl Connector {
-    /// Reads certificates and keys, so that a mistake in them shows before anything connects.
-    pub(crate) fn read_tls(tls: &RedisTls) -> Result<TlsCertificates, RedisConfigError> {
-        let certificates = tls.certificates();
-        let lists =
-            certificates.root_cert.iter().chain(certificates.client_tls.iter().map(|tls| &tls.client_cert));
-        // The library takes a file without any for an empty list, which no server could satisfy.
-        if lists.into_iter().any(|pem| CertificateDer::pem_slice_iter(pem).next().is_none()) {
-            let reason = "a file has no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned();
-            return Err(RedisConfigError::Tls { reason });
-        }
-        tls.check_client().map_err(|reason| RedisConfigError::Tls { reason })?;
-        let addr = ConnectionAddr::TcpTls { host: String::new(), port: 0, insecure: false, tls_params: None };
-        let refused = |reason: String| RedisConfigError::Tls { reason };
-        let info = addr.into_connection_info().map_err(|error| refused(error.to_string()))?;
-        Client::build_with_tls(info, certificates.clone()).map_err(|error| refused(error.to_string()))?;
-        Ok(certificates)
-    }
-
-    /// Opens a connection to a server that has data. `pushes` takes the messages of its subscriptions, and notice of its
-    /// end.
+    /// Opens a connection to a server that has data. `take` is called with what comes unasked, such as its end.
     pub(crate) async fn connect(
         &self,
         address: &Address,
-        pushes: impl AsyncPushSender,
-    ) -> Result<MultiplexedConnection, RedisFailure> {
-        let config = self.config().set_push_sender(pushes);
-        self.open(self.info(address, &self.credentials, self.database)?, &config).await
+        take: impl Fn(RedisPush) + Send + Sync + 'static,
+    ) -> Result<RedisConnection, RedisFailure> {
+        self.open(address, self.settings(&self.credentials, self.database), take).await
     }
 
     /// Opens a connection to a Sentinel.
-    pub(crate) async fn connect_sentinel(
-        &self,
-        address: &Address,
-    ) -> Result<MultiplexedConnection, RedisFailure> {
-        self.open(self.info(address, &self.sentinel_credentials, 0)?, &self.config()).await
-    }
-
-    /// How to connect to a server that has data, for a pool.
-    pub(crate) fn for_pool(
-        &self,
-        address: &Address,
-    ) -> Result<(ConnectionInfo, AsyncConnectionConfig), RedisFailure> {
-        Ok((self.info(address, &self.credentials, self.database)?, self.config()))
+    pub(crate) async fn connect_sentinel(&self, address: &Address) -> Result<RedisConnection, RedisFailure> {
+        self.open(address, self.settings(&self.sentinel_credentials, 0), |_| ()).await
     }
 
     async fn open(
         &self,
-        info: ConnectionInfo,
-        config: &AsyncConnectionConfig,
-    ) -> Result<MultiplexedConnection, RedisFailure> {
-        let client = Client::open(info)?;
-        let opening = client.get_multiplexed_async_connection_with_config(config);
-        // The library's own limit leaves out parts of opening one.
+        address: &Address,
+        settings: RedisConnectionInfo,
+        take: impl Fn(RedisPush) + Send + Sync + 'static,
+    ) -> Result<RedisConnection, RedisFailure> {
+        let mapped = self.address_map.as_ref().map(|map| map(address));
+        let opening = async {
+            let socket = socket::connect(mapped.as_ref().unwrap_or(address), self.tls.as_ref());
+            let socket = socket.await.map_err(RedisError::from)?;
+            RedisConnection::open(socket, &settings, self.config(), take).await
+        };
         match tokio::time::timeout(self.connect_timeout, opening).await {
-            Ok(opened) => Ok(opened?),
+            Ok(opened) => opened,
             Err(_) => {
                 Err(RedisFailure::late(format!("no connection was opened within {:?}", self.connect_timeout)))
             }
@@ -138,32 +105,16 @@ impl Connector {
 
     fn config(&self) -> AsyncConnectionConfig {
         AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(Some(self.response_timeout))
             .set_pipeline_buffer_size(WAITING_REQUESTS)
     }
 
-    fn info(
-        &self,
-        address: &Address,
-        credentials: &Credentials,
-        database: u32,
-    ) -> Result<ConnectionInfo, RedisFailure> {
-        let mapped = self.address_map.as_ref().map(|map| map(address));
-        let Address { host, port } = mapped.as_ref().unwrap_or(address);
-        let (host, port) = (host.to_string(), *port);
-        let settings = RedisConnectionInfo::default()
-            .set_protocol(ProtocolVersion::RESP3)
-            .set_db(i64::from(database))
-            .set_lib_name("hubward", env!("CARGO_PKG_VERSION"));
-        let addr = match &self.tls {
-            None => ConnectionAddr::Tcp(host, port),
-            Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
-        };
-        let info = addr.into_connection_info()?.set_redis_settings(credentials.apply(settings));
-        match &self.tls {
-            None => Ok(info),
-            Some(tls) => Ok(Client::build_with_tls(info, tls.clone())?.get_connection_info().clone()),
-        }
+    fn settings(&self, credentials: &Credentials, database: u32) -> RedisConnectionInfo {
+        credentials.apply(
+            RedisConnectionInfo::default()
+                .set_protocol(ProtocolVersion::RESP3)
+                .set_db(i64::from(database))
+                .set_lib_name("hubward", env!("CARGO_PKG_VERSION")),
+        )
     }
 }

@@ -28,6 +28,7 @@ mod address;
 mod backoff;
 mod backplane;
 mod checks;
+mod connection;
 mod connector;
 mod error;
 mod key_space;

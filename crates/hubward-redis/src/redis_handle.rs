@@ -210,10 +210,12 @@ impl RedisBuilder {
             return Err(RedisConfigError::ResponseTimeout { given: self.response_timeout });
         }
         self.servers.check(self.database)?;
+        let tls = self.tls.as_ref().map(RedisTls::connector).transpose();
+        let tls = tls.map_err(|reason| RedisConfigError::Tls { reason })?;
         let connector = Connector {
             credentials: self.credentials,
             sentinel_credentials: self.sentinel_credentials,
-            tls: self.tls.as_ref().map(Connector::read_tls).transpose()?,
+            tls,
             database: self.database,
             connect_timeout: self.connect_timeout,
             response_timeout: self.response_timeout,

@@ -8,6 +8,7 @@ mod node_info;
 mod node_watch;
 mod nodes;
 mod queries;
+mod query_pool;
 mod reply;
 mod scripts;
 

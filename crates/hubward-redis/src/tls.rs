@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redis::{ClientTlsConfig, TlsCertificates};
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
 
 /// How connections to Redis are encrypted. Without a certificate authority of its own, the public ones are trusted.
 /// Certificates and keys are PEM.
@@ -34,31 +35,53 @@ impl RedisTls {
         self
     }
 
-    /// Checks that the client certificate and its key belong together, which the library of Redis does only when it connects.
-    pub(crate) fn check_client(&self) -> Result<(), String> {
-        let Some((certificate, key)) = &self.client else { return Ok(()) };
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
-        let chain = chain.map_err(|error| format!("the client certificate cannot be read: {error}"))?;
-        let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| format!("the key of the client certificate cannot be read: {error}"))?;
+    /// Reads certificates and keys, and checks that the client certificate and its key belong together.
+    pub(crate) fn connector(&self) -> Result<TlsConnector, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        ClientConfig::builder_with_provider(provider)
+        let unusable =
+            |error: rustls::Error| format!("the client certificate and its key cannot be used: {error}");
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map(|builder| builder.with_root_certificates(RootCertStore::empty()))
-            .and_then(|builder| builder.with_client_auth_cert(chain, key))
-            .map(|_| ())
-            .map_err(|error| format!("the client certificate and its key cannot be used: {error}"))
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(self.roots()?);
+        let mut config = match &self.client {
+            None => builder.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = read_certificates(certificate, "the client certificate")?;
+                let key = PrivateKeyDer::from_pem_slice(key)
+                    .map_err(|error| format!("the key of the client certificate cannot be read: {error}"))?;
+                builder.with_client_auth_cert(chain, key).map_err(unusable)?
+            }
+        };
+        // Each connection looks at the server's certificate anew.
+        config.resumption = Resumption::disabled();
+        Ok(TlsConnector::from(Arc::new(config)))
     }
 
-    pub(crate) fn certificates(&self) -> TlsCertificates {
-        TlsCertificates {
-            client_tls: self.client.as_ref().map(|(certificate, key)| ClientTlsConfig {
-                client_cert: certificate.clone(),
-                client_key: key.clone(),
-            }),
-            root_cert: self.authority.clone(),
+    fn roots(&self) -> Result<RootCertStore, String> {
+        let Some(authority) = &self.authority else {
+            return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in read_certificates(authority, "the certificate authority")? {
+            roots
+                .add(certificate)
+                .map_err(|error| format!("the certificate authority cannot be used: {error}"))?;
         }
+        Ok(roots)
     }
+}
+
+/// Reads certificates in PEM form, at least one.
+fn read_certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|error| format!("{what} cannot be read: {error}"))?;
+    if certificates.is_empty() {
+        return Err(format!(
+            "the file of {what} has no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+        ));
+    }
+    Ok(certificates)
 }
 
 impl fmt::Debug for RedisTls {

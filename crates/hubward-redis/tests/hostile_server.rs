@@ -48,6 +48,20 @@ async fn a_server_that_closes_each_connection_is_not_asked_for_many() {
 }
 
 #[tokio::test]
+async fn queries_go_on_where_a_server_closes_each_connection_after_a_reply() {
+    let server = FakeRedis::start(|command| match &*name(command) {
+        "evalsha" => Answer::Close(b"*2\r\n$2\r\nOK\r\n:7\r\n".to_vec()),
+        _ => usual(command),
+    })
+    .await;
+    let store = store(&server);
+    for number in 0..50 {
+        let found = store.count(&"hub".into(), &"group".into()).await;
+        assert!(matches!(found, Ok(7)), "query {number}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_closes_each_subscription_is_not_asked_for_many() {
     let server = FakeRedis::start(|command| match (&*name(command), usual(command)) {
         ("subscribe", Answer::Reply(reply)) => Answer::Close(reply),

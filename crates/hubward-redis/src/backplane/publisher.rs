@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::ConnectionLike as _;
 use redis::{Cmd, Pipeline, Value};
 
 use super::bus::Bus;
 use super::outgoing::Publication;
 use super::session::RedisSession;
+use crate::connection::RedisConnection;
 use crate::error::RedisFailure;
 
 /// How long a connection may be idle before it is asked whether it still works.
@@ -106,8 +107,8 @@ impl Drop for UnderWay<'_> {
 }
 
 /// Asks connections whether they still work.
-pub(super) async fn ping_all(connections: &[MultiplexedConnection]) -> Result<(), RedisFailure> {
-    let ping = |connection: &MultiplexedConnection| {
+pub(super) async fn ping_all(connections: &[RedisConnection]) -> Result<(), RedisFailure> {
+    let ping = |connection: &RedisConnection| {
         let mut connection = connection.clone();
         async move { connection.req_packed_command(&redis::cmd("PING")).await }
     };

@@ -5,14 +5,14 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::{join_all, try_join_all};
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, Value};
+use redis::{PushKind, Value};
 use tokio::sync::Notify;
 
 use super::bus::Bus;
 use super::incoming::Incoming;
 use crate::address::Address;
 use crate::checks;
+use crate::connection::{RedisConnection, RedisPush};
 use crate::error::RedisFailure;
 use crate::key_space::slot;
 use crate::topology::Primaries;
@@ -21,8 +21,8 @@ pub(super) struct RedisSession {
     primaries: Primaries,
     /// Whether topics are spread over the servers of a Cluster.
     pub(super) is_sharded: bool,
-    pub(super) publishing: Vec<MultiplexedConnection>,
-    pub(super) subscribing: Vec<MultiplexedConnection>,
+    pub(super) publishing: Vec<RedisConnection>,
+    pub(super) subscribing: Vec<RedisConnection>,
     pub(super) incoming: Arc<Incoming>,
     pub(super) end: Arc<SessionEnd>,
 }
@@ -99,13 +99,12 @@ async fn publishing(
     bus: &Arc<Bus>,
     address: &Address,
     end: &Arc<SessionEnd>,
-) -> Result<MultiplexedConnection, RedisFailure> {
+) -> Result<RedisConnection, RedisFailure> {
     let end = Arc::downgrade(end);
-    let pushes = move |push: PushInfo| {
-        if push.kind == PushKind::Disconnection {
-            end_by_redis(&end);
+    let pushes = move |push: RedisPush| {
+        if let RedisPush::Ended(reason) = push {
+            end_session(&end, reason);
         }
-        Ok::<(), ()>(())
     };
     bus.redis.topology.connector.connect(address, pushes).await
 }
@@ -115,17 +114,18 @@ async fn subscribing(
     address: &Address,
     incoming: &Arc<Incoming>,
     end: &Arc<SessionEnd>,
-) -> Result<MultiplexedConnection, RedisFailure> {
+) -> Result<RedisConnection, RedisFailure> {
     let (bus_of, incoming, end) = (Arc::downgrade(bus), Arc::downgrade(incoming), Arc::downgrade(end));
-    let pushes = move |push: PushInfo| {
-        take(&bus_of, &incoming, &end, push);
-        Ok::<(), ()>(())
-    };
+    let pushes = move |push: RedisPush| take(&bus_of, &incoming, &end, push);
     bus.redis.topology.connector.connect(address, pushes).await
 }
 
 /// Takes what comes over a subscribing connection. It is called by the connection's own task, as it reads.
-fn take(bus: &Weak<Bus>, incoming: &Weak<Incoming>, end: &Weak<SessionEnd>, push: PushInfo) {
+fn take(bus: &Weak<Bus>, incoming: &Weak<Incoming>, end: &Weak<SessionEnd>, push: RedisPush) {
+    let push = match push {
+        RedisPush::Sent(push) => push,
+        RedisPush::Ended(reason) => return end_session(end, reason),
+    };
     match push.kind {
         PushKind::Message | PushKind::SMessage => {
             let mut data = push.data.into_iter();
@@ -148,13 +148,12 @@ fn take(bus: &Weak<Bus>, incoming: &Weak<Incoming>, end: &Weak<SessionEnd>, push
                 end.end(|| RedisFailure::said("a slot of the Redis Cluster has moved to another server"));
             }
         }
-        PushKind::Disconnection => end_by_redis(end),
         _ => {}
     }
 }
 
-fn end_by_redis(end: &Weak<SessionEnd>) {
+fn end_session(end: &Weak<SessionEnd>, reason: RedisFailure) {
     if let Some(end) = end.upgrade() {
-        end.end(|| RedisFailure::said("the connection to Redis has ended"));
+        end.end(|| reason);
     }
 }

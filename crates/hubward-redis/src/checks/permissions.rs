@@ -51,7 +51,7 @@ pub(super) fn permissions(redis: &Shared, primaries: &Primaries, address: &Addre
             subject: "using connections again",
             // What the pool sends before it lends a connection again.
             commands: vec![cmd("UNWATCH"), cmd("PING")],
-            without: Some("Without it, each query opens a connection of its own"),
+            without: Some("Without it, a query that follows a pause opens another connection"),
         });
         permissions.push(NeededPermission {
             subject: "knowing whether Redis has restarted",

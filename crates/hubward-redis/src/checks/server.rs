@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use redis::Value;
-use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::aio::ConnectionLike as _;
 
 use super::permissions::{NeededPermission, permissions, refused_commands};
 use super::report::{CheckOutcome, Finding};
 use super::settings;
 use crate::address::Address;
+use crate::connection::RedisConnection;
 use crate::error::RedisFailure;
 use crate::shared::Shared;
 use crate::topology::Primaries;
@@ -21,7 +22,7 @@ pub(super) async fn check(redis: &Shared, primaries: &Primaries, address: &Addre
     let mut note = |subject, outcome| {
         findings.push(Finding { server: address.to_string(), subject, outcome });
     };
-    match redis.topology.connector.connect(address, |_| Ok::<(), ()>(())).await {
+    match redis.topology.connector.connect(address, |_| ()).await {
         Ok(mut connection) => {
             note("reachable", CheckOutcome::Passed(String::new()));
             let permissions = permissions(redis, primaries, address);
@@ -38,7 +39,7 @@ pub(super) async fn check(redis: &Shared, primaries: &Primaries, address: &Addre
 
 /// Asks for everything. Fails where the server does not respond, or with nothing that can be read.
 async fn ask_all(
-    connection: &mut MultiplexedConnection,
+    connection: &mut RedisConnection,
     is_cluster: bool,
     permissions: Vec<NeededPermission>,
     note: &mut impl FnMut(&'static str, CheckOutcome),
@@ -65,7 +66,7 @@ async fn ask_all(
 }
 
 /// Asks for what the server is. Every user may do this, but not `INFO`.
-async fn hello(connection: &mut MultiplexedConnection) -> Result<HashMap<String, String>, RedisFailure> {
+async fn hello(connection: &mut RedisConnection) -> Result<HashMap<String, String>, RedisFailure> {
     let reply = connection.req_packed_command(&redis::cmd("HELLO")).await?;
     let Value::Map(fields) = reply else {
         return Err(RedisFailure::said("its reply to HELLO cannot be read"));
@@ -103,7 +104,7 @@ fn kind(greeting: &HashMap<String, String>, is_cluster: bool) -> CheckOutcome {
 
 /// Does what a node needs the permission for. Fails where the server does not respond.
 async fn ask(
-    connection: &mut MultiplexedConnection,
+    connection: &mut RedisConnection,
     permission: &NeededPermission,
 ) -> Result<CheckOutcome, RedisFailure> {
     for command in &permission.commands {

@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 
 use hubward_backplane::MAX_ENVELOPE_BYTES;
-use redis::aio::MultiplexedConnection;
 
+use crate::connection::RedisConnection;
 use crate::error::RedisFailure;
 
 /// The settings that are read.
 const SETTINGS: [&str; 3] = ["client-output-buffer-limit", "maxmemory", "maxmemory-policy"];
 
 /// Reads what is wrong with the settings of a server. Fails where they cannot be read.
-pub(super) async fn of(connection: &MultiplexedConnection) -> Result<Vec<String>, RedisFailure> {
+pub(super) async fn of(connection: &RedisConnection) -> Result<Vec<String>, RedisFailure> {
     let mut connection = connection.clone();
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg(&SETTINGS);

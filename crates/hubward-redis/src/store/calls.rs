@@ -9,6 +9,7 @@ use redis::{Cmd, Pipeline, Value};
 use tokio::task::JoinSet;
 
 use super::link::{RedisLink, Up};
+use super::query_pool;
 use super::reply::ScriptReply;
 use super::scripts::{Script, Scripts};
 use crate::error::RedisFailure;
@@ -119,10 +120,7 @@ async fn send_with_script(up: &mut Up, script: &Script, command: &Cmd) -> Result
 async fn send(way: Way, up: &mut Up, command: &Cmd) -> Result<ScriptReply, RedisFailure> {
     let value = match way {
         Way::InOrder => up.connection.req_packed_command(command).await?,
-        Way::Pooled => {
-            let mut connection = up.pool.get().await?;
-            connection.req_packed_command(command).await?
-        }
+        Way::Pooled => query_pool::query(&up.pool, command).await?,
     };
     read(value)
 }

@@ -4,23 +4,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use deadpool_redis::{Manager, Pool, Runtime, Timeouts};
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Pipeline, PushKind, cmd};
+use redis::aio::ConnectionLike as _;
+use redis::{Pipeline, cmd};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::query_pool::{self, QueryPool};
 use super::scripts::Scripts;
 use crate::address::Address;
 use crate::backoff::Backoff;
+use crate::connection::{RedisConnection, RedisPush};
 use crate::error::RedisFailure;
 use crate::key_space::slot;
 use crate::shared::Shared;
 
-/// How many connections there are for queries, at most.
-const POOL_SIZE: usize = 4;
-/// How long a query waits for one of them.
-const POOL_WAIT: Duration = Duration::from_secs(2);
 /// How long the next connection waits at most: calls that are repeated while servers fail over wait for it.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
@@ -30,8 +27,8 @@ pub(super) struct Up {
     generation: u64,
     /// Which start of which server it is to.
     pub(super) server: Arc<str>,
-    pub(super) connection: MultiplexedConnection,
-    pub(super) pool: Pool,
+    pub(super) connection: RedisConnection,
+    pub(super) pool: QueryPool,
 }
 
 /// How the link stands.
@@ -138,12 +135,8 @@ impl RedisLink {
         let address = primaries.address_of(slot(self.redis.keys.keys().as_bytes()));
         let address = address.ok_or_else(|| RedisFailure::said("no server has the keys"))?;
         let link = Arc::downgrade(self);
-        let mut connection = connector
-            .connect(address, move |push: redis::PushInfo| {
-                notice_end(&link, generation, &push.kind);
-                Ok::<(), ()>(())
-            })
-            .await?;
+        let mut connection =
+            connector.connect(address, move |push| notice_end(&link, generation, push)).await?;
         // It stays the one before until this one works.
         if let Some(previous) = previous.as_ref().filter(|previous| previous.server == *address) {
             let mut kill = cmd("CLIENT");
@@ -156,25 +149,14 @@ impl RedisLink {
         let server = start_of_server(&mut connection).await?;
         // Where it cannot be known, it may be another one each time.
         let server = server.unwrap_or_else(|| generation.to_string()).into();
-        let (info, config) = connector.for_pool(address)?;
-        let timeouts = Timeouts {
-            wait: Some(POOL_WAIT),
-            create: Some(connector.connect_timeout),
-            recycle: Some(connector.response_timeout),
-        };
-        let pool = Pool::builder(Manager::new_with_config(info, config)?)
-            .max_size(POOL_SIZE)
-            .timeouts(timeouts)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| RedisFailure::said(error.to_string()))?;
+        let pool = query_pool::new(&self.redis, address)?;
         Ok(Up { generation, server, connection, pool })
     }
 }
 
 /// Asks what a connection is to its server; `None` where that is not allowed.
 async fn this_connection(
-    connection: &mut MultiplexedConnection,
+    connection: &mut RedisConnection,
     server: &Address,
 ) -> Result<Option<Previous>, RedisFailure> {
     let mut info = cmd("CLIENT");
@@ -188,7 +170,7 @@ async fn this_connection(
 }
 
 /// Asks for what no other start of a server has; `None` where that is not allowed.
-async fn start_of_server(connection: &mut MultiplexedConnection) -> Result<Option<String>, RedisFailure> {
+async fn start_of_server(connection: &mut RedisConnection) -> Result<Option<String>, RedisFailure> {
     let mut info = cmd("INFO");
     info.arg("server");
     let info = connection.req_packed_command(&info).await?;
@@ -197,7 +179,7 @@ async fn start_of_server(connection: &mut MultiplexedConnection) -> Result<Optio
 }
 
 /// Loads all scripts, so that they can be named by their hashes.
-async fn load_scripts(scripts: &Scripts, connection: &mut MultiplexedConnection) -> Result<(), RedisFailure> {
+async fn load_scripts(scripts: &Scripts, connection: &mut RedisConnection) -> Result<(), RedisFailure> {
     let mut pipeline = Pipeline::new();
     for script in scripts.iter() {
         pipeline.add_command(script.load());
@@ -214,8 +196,8 @@ async fn load_scripts(scripts: &Scripts, connection: &mut MultiplexedConnection)
     Ok(())
 }
 
-fn notice_end(link: &Weak<RedisLink>, generation: u64, push: &PushKind) {
-    if let (PushKind::Disconnection, Some(link)) = (push, link.upgrade()) {
-        link.break_up(generation, &RedisFailure::said("the connection to Redis has ended"));
+fn notice_end(link: &Weak<RedisLink>, generation: u64, push: RedisPush) {
+    if let (RedisPush::Ended(failure), Some(link)) = (push, link.upgrade()) {
+        link.break_up(generation, &failure);
     }
 }

@@ -8,14 +8,15 @@ use futures_util::stream;
 use hubward_backplane::{Epoch, LiveNode, NodeEvent, NodeEvents, NodeLoad, Owner};
 use hubward_types::NodeId;
 use parking_lot::Mutex;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{PushInfo, PushKind, Value};
+use redis::aio::ConnectionLike as _;
+use redis::{PushKind, Value};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::node_info::unpack;
 use crate::backoff::Backoff;
+use crate::connection::{RedisConnection, RedisPush};
 use crate::error::RedisFailure;
 use crate::key_space::slot;
 use crate::limited_count::LimitedCount;
@@ -101,20 +102,15 @@ impl Watching {
         }
     }
 
-    async fn open(self: &Arc<Self>, ended: &Arc<Notify>) -> Result<MultiplexedConnection, RedisFailure> {
+    async fn open(self: &Arc<Self>, ended: &Arc<Notify>) -> Result<RedisConnection, RedisFailure> {
         let topology = &self.redis.topology;
         let primaries = topology.primaries().await?;
         let channel = self.redis.keys.events();
         let address = primaries.address_of(slot(channel.as_bytes()));
         let address = address.ok_or_else(|| RedisFailure::said("no server has the keys"))?;
         let (watching, at_end) = (Arc::downgrade(self), Arc::clone(ended));
-        let mut connection = topology
-            .connector
-            .connect(address, move |push: PushInfo| {
-                take(&watching, &at_end, push);
-                Ok::<(), ()>(())
-            })
-            .await?;
+        let mut connection =
+            topology.connector.connect(address, move |push| take(&watching, &at_end, push)).await?;
         let mut command = redis::cmd(if topology.is_cluster() { "SSUBSCRIBE" } else { "SUBSCRIBE" });
         command.arg(channel);
         match connection.req_packed_command(&command).await? {
@@ -125,7 +121,7 @@ impl Watching {
 }
 
 /// Waits until the connection has ended, or does not respond any more.
-async fn until_broken(mut connection: MultiplexedConnection, ended: &Notify) {
+async fn until_broken(mut connection: RedisConnection, ended: &Notify) {
     while tokio::time::timeout(IDLE, ended.notified()).await.is_err() {
         if connection.req_packed_command(&redis::cmd("PING")).await.is_err() {
             return;
@@ -134,7 +130,14 @@ async fn until_broken(mut connection: MultiplexedConnection, ended: &Notify) {
 }
 
 /// Takes what comes over the connection. It is called by the connection's own task.
-fn take(watching: &Weak<Watching>, ended: &Notify, push: PushInfo) {
+fn take(watching: &Weak<Watching>, ended: &Notify, push: RedisPush) {
+    let push = match push {
+        RedisPush::Sent(push) => push,
+        RedisPush::Ended(failure) => {
+            tracing::debug!(error = %failure, "Nodes that come and go are not watched any more; it is tried again.");
+            return ended.notify_one();
+        }
+    };
     match (push.kind, &push.data[..]) {
         (PushKind::Message | PushKind::SMessage, [_, Value::BulkString(event)]) => {
             let Some(watching) = watching.upgrade() else { return };
@@ -150,8 +153,8 @@ fn take(watching: &Weak<Watching>, ended: &Notify, push: PushInfo) {
             });
             let _ = watching.events.send(event);
         }
-        // The slot has moved to another server, or the connection has ended.
-        (PushKind::Disconnection | PushKind::SUnsubscribe | PushKind::Unsubscribe, _) => ended.notify_one(),
+        // The slot has moved to another server.
+        (PushKind::SUnsubscribe | PushKind::Unsubscribe, _) => ended.notify_one(),
         _ => {}
     }
 }

@@ -12,7 +12,7 @@ const MAX_RANGES: usize = crate::key_space::SLOTS as usize;
 
 /// Asks a server for the primaries of its cluster.
 pub(super) async fn primaries(connector: &Connector, server: &Address) -> Result<Primaries, RedisFailure> {
-    let mut connection = connector.connect(server, |_| Ok::<(), ()>(())).await?;
+    let mut connection = connector.connect(server, |_| ()).await?;
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
     let ranges: Vec<(u16, u16, Value)> = read_ranges(command.query_async(&mut connection).await?)?;

@@ -29,7 +29,7 @@ pub(super) async fn primary(
 
 /// A Sentinel that is cut off names a primary that is none any more. On such a server, messages reach nobody.
 async fn check_role(connector: &Connector, address: &Address) -> Result<(), RedisFailure> {
-    let mut connection = connector.connect(address, |_| Ok::<(), ()>(())).await?;
+    let mut connection = connector.connect(address, |_| ()).await?;
     let Value::Array(role) = connection.req_packed_command(&redis::cmd("ROLE")).await? else {
         // Its user may not ask.
         return Ok(());
