@@ -1,8 +1,15 @@
-//! A connection to one server: the library's, over a socket of our own.
+//! A connection to one server, of which no reply and no message makes this node allocate without bound. The library that speaks
+//! Redis's protocol has no limits of its own: it reads what is [bounded] before.
 
+mod bounded;
+mod commands;
+mod header;
+mod limits;
+mod refused;
+mod replies;
 pub(crate) mod socket;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
@@ -10,6 +17,10 @@ use redis::{
 };
 use tokio::task::JoinSet;
 
+use self::bounded::BoundedStream;
+use self::limits::ReplyLimits;
+use self::refused::ReplyRefused;
+use self::replies::ReplyScanner;
 use self::socket::RedisSocket;
 use crate::error::RedisFailure;
 
@@ -30,23 +41,30 @@ pub(crate) enum RedisPush {
 }
 
 impl RedisConnection {
-    /// Begins to speak Redis's protocol over a socket. `take` is called by the connection's own task with what comes unasked.
+    /// Begins to speak Redis's protocol over a socket. `take` is called by the connection's own task with what comes
+    /// unasked, messages of at most so many bytes included; what is larger comes as an empty message.
     pub(crate) async fn open(
         socket: Box<dyn RedisSocket>,
         settings: &RedisConnectionInfo,
         config: AsyncConnectionConfig,
+        max_message_bytes: Option<usize>,
         take: impl Fn(RedisPush) + Send + Sync + 'static,
     ) -> Result<Self, RedisFailure> {
+        let limits = ReplyLimits::new(max_message_bytes);
+        let stream = BoundedStream::new(socket, ReplyScanner::new(limits));
+        let (refused, at_end) = (stream.refused(), stream.refused());
         let config = config.set_push_sender(move |push: PushInfo| {
             take(match push.kind {
-                PushKind::Disconnection => {
-                    RedisPush::Ended(RedisFailure::said("the connection to Redis has ended"))
-                }
+                PushKind::Disconnection => RedisPush::Ended(end(&at_end)),
                 _ => RedisPush::Sent(push),
             });
             Ok::<(), ()>(())
         });
-        let (multiplexed, driver) = MultiplexedConnection::new_with_config(settings, socket, config).await?;
+        let opened = MultiplexedConnection::new_with_config(settings, stream, config).await;
+        let (multiplexed, driver) = opened.map_err(|error| match refused.get() {
+            Some(refused) => RedisFailure::said(refused.to_string()),
+            None => error.into(),
+        })?;
         let mut task = JoinSet::new();
         task.spawn(driver);
         Ok(Self { multiplexed, _task: Arc::new(task) })
@@ -55,6 +73,14 @@ impl RedisConnection {
     /// The connection, for a library that has no other name for it.
     pub(crate) fn multiplexed(&mut self) -> &mut MultiplexedConnection {
         &mut self.multiplexed
+    }
+}
+
+/// Why a connection has ended.
+fn end(refused: &OnceLock<ReplyRefused>) -> RedisFailure {
+    match refused.get() {
+        Some(refused) => RedisFailure::said(refused.to_string()),
+        None => RedisFailure::said("the connection to Redis has ended"),
     }
 }
 

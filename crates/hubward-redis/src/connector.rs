@@ -75,25 +75,37 @@ impl Connector {
         address: &Address,
         take: impl Fn(RedisPush) + Send + Sync + 'static,
     ) -> Result<RedisConnection, RedisFailure> {
-        self.open(address, self.settings(&self.credentials, self.database), take).await
+        self.open(address, self.settings(&self.credentials, self.database), None, take).await
+    }
+
+    /// Opens a connection to subscribe to messages over. One that has more bytes comes as an empty one.
+    pub(crate) async fn connect_subscriber(
+        &self,
+        address: &Address,
+        max_message_bytes: usize,
+        take: impl Fn(RedisPush) + Send + Sync + 'static,
+    ) -> Result<RedisConnection, RedisFailure> {
+        let settings = self.settings(&self.credentials, self.database);
+        self.open(address, settings, Some(max_message_bytes), take).await
     }
 
     /// Opens a connection to a Sentinel.
     pub(crate) async fn connect_sentinel(&self, address: &Address) -> Result<RedisConnection, RedisFailure> {
-        self.open(address, self.settings(&self.sentinel_credentials, 0), |_| ()).await
+        self.open(address, self.settings(&self.sentinel_credentials, 0), None, |_| ()).await
     }
 
     async fn open(
         &self,
         address: &Address,
         settings: RedisConnectionInfo,
+        max_message_bytes: Option<usize>,
         take: impl Fn(RedisPush) + Send + Sync + 'static,
     ) -> Result<RedisConnection, RedisFailure> {
         let mapped = self.address_map.as_ref().map(|map| map(address));
         let opening = async {
             let socket = socket::connect(mapped.as_ref().unwrap_or(address), self.tls.as_ref());
             let socket = socket.await.map_err(RedisError::from)?;
-            RedisConnection::open(socket, &settings, self.config(), take).await
+            RedisConnection::open(socket, &settings, self.config(), max_message_bytes, take).await
         };
         match tokio::time::timeout(self.connect_timeout, opening).await {
             Ok(opened) => opened,

@@ -229,6 +229,8 @@ pub(crate) fn advice_of_reply(code: &str, detail: &str) -> Option<&'static str> 
         "WRONGTYPE" => {
             "another program has written a key under this prefix; delete that key, or choose another prefix"
         }
+        // What a reply that has too many values is replaced by.
+        "TOOLARGE" => "look for a user or a connection with very many groups",
         "NOREPLICAS" => "Redis has fewer replicas than min-replicas-to-write",
         _ if detail.contains("cluster support disabled") => {
             "this Redis is no Cluster; if the URL begins with redis-cluster://, begin it with redis://"

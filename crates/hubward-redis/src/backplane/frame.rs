@@ -11,6 +11,8 @@ const BEGIN: [u8; 4] = [0x93, 0x01, 0xc4, 0x08];
 /// Bytes of four bytes' length.
 const ENVELOPE: u8 = 0xc6;
 const HEADER_BYTES: usize = BEGIN.len() + size_of::<SenderId>() + 1 + size_of::<u32>();
+/// The most that a message has.
+pub(super) const MAX_MESSAGE_BYTES: usize = HEADER_BYTES + MAX_ENVELOPE_BYTES;
 
 /// Encodes a message.
 pub(super) fn encode(sender: SenderId, envelope: &[u8]) -> Bytes {

@@ -9,6 +9,7 @@ use redis::{PushKind, Value};
 use tokio::sync::Notify;
 
 use super::bus::Bus;
+use super::frame::MAX_MESSAGE_BYTES;
 use super::incoming::Incoming;
 use crate::address::Address;
 use crate::checks;
@@ -117,7 +118,8 @@ async fn subscribing(
 ) -> Result<RedisConnection, RedisFailure> {
     let (bus_of, incoming, end) = (Arc::downgrade(bus), Arc::downgrade(incoming), Arc::downgrade(end));
     let pushes = move |push: RedisPush| take(&bus_of, &incoming, &end, push);
-    bus.redis.topology.connector.connect(address, pushes).await
+    let connector = &bus.redis.topology.connector;
+    connector.connect_subscriber(address, MAX_MESSAGE_BYTES, pushes).await
 }
 
 /// Takes what comes over a subscribing connection. It is called by the connection's own task, as it reads.

@@ -1,4 +1,4 @@
-//! The pool of connections for queries. It is deadpool-redis's, but for how a connection is opened, and
+//! The pool of connections for queries. It is deadpool-redis's, but for how a connection is opened, which is bounded here, and
 //! that one which has just worked is not asked whether it does.
 
 use std::sync::Arc;
