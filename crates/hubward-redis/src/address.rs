@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::RedisConfigError;
+use crate::error::{RedisConfigError, RedisFailure};
+
+/// The longest name of a host that DNS has.
+const MAX_HOST_BYTES: usize = 255;
 
 /// A host, by name or IP address, and a port.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -18,6 +21,17 @@ impl Address {
     /// Makes an address.
     pub fn new(host: impl Into<Box<str>>, port: u16) -> Self {
         Self { host: host.into(), port }
+    }
+
+    /// Makes one of what a server has named, which may be anything.
+    pub(crate) fn named_by_server(host: String, port: u16) -> Result<Self, RedisFailure> {
+        if host.len() > MAX_HOST_BYTES {
+            return Err(RedisFailure::said(format!(
+                "a server has named another whose host has more than {MAX_HOST_BYTES} bytes; check that the address is \
+                 that of a Redis that can be trusted"
+            )));
+        }
+        Ok(Self::new(host, port))
     }
 
     /// Reads `host:port` or `host`, which then has the default port; an IPv6 address stands in brackets.
@@ -79,6 +93,13 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), shown);
         }
+    }
+
+    #[test]
+    fn a_server_names_no_host_that_is_longer_than_a_name_may_be() {
+        assert!(Address::named_by_server("h".repeat(255), 1).is_ok());
+        let refused = Address::named_by_server("h".repeat(256), 1).unwrap_err().to_string();
+        assert!(refused.contains("more than 255 bytes") && refused.len() < 200, "{refused}");
     }
 
     #[test]

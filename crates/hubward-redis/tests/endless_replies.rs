@@ -280,6 +280,28 @@ async fn a_cluster_of_more_primaries_than_there_can_be_is_not_connected_to() {
 }
 
 #[tokio::test]
+async fn a_host_with_a_name_of_megabytes_is_not_connected_to_and_not_named() {
+    for asked in [Sentinel, Cluster] {
+        let server = FakeRedis::start(move |command| {
+            let host = format!("${}\r\n{}\r\n", 4_000_000, "h".repeat(4_000_000));
+            match &*name(command) {
+                "sentinel get-master-addr-by-name" => {
+                    Answer::Reply(format!("*2\r\n{host}$4\r\n6379\r\n").into_bytes())
+                }
+                "cluster slots" => {
+                    Answer::Reply(format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n{host}:6379\r\n").into_bytes())
+                }
+                _ => usual(command),
+            }
+        })
+        .await;
+        let failure = asked.failure(&server).await;
+        assert!(failure.contains("whose host has more than 255 bytes"), "{asked:?}");
+        assert!(failure.len() < 1_000, "{asked:?}: {} bytes", failure.len());
+    }
+}
+
+#[tokio::test]
 async fn a_message_of_hundreds_of_megabytes_is_skipped_as_it_is_read() {
     const BYTES: usize = 400_000_000;
     let first = b">3\r\n$9\r\nsubscribe\r\n$15\r\nhubward:1:nodes\r\n:1\r\n\

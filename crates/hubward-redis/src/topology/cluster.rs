@@ -47,6 +47,8 @@ fn address(server: &Value, asked: &Address) -> Result<Address, RedisFailure> {
     let [host, port, ..] = &parts[..] else { return Err(unreadable()) };
     let host: Option<String> = redis::from_redis_value_ref(host).map_err(|_| unreadable())?;
     let port: u16 = redis::from_redis_value_ref(port).map_err(|_| unreadable())?;
-    let host = host.filter(|host| !host.is_empty() && host != "?");
-    Ok(Address::new(host.map_or_else(|| asked.host.clone(), String::into_boxed_str), port))
+    match host.filter(|host| !host.is_empty() && host != "?") {
+        Some(host) => Address::named_by_server(host, port),
+        None => Ok(Address::new(asked.host.clone(), port)),
+    }
 }

@@ -22,7 +22,7 @@ pub(super) async fn primary(
             "the Sentinel {sentinel} watches no primary named '{name}'; check the name"
         ))
     })?;
-    let address = Address::new(host, port);
+    let address = Address::named_by_server(host, port)?;
     check_role(connector, &address).await?;
     Ok(address)
 }
