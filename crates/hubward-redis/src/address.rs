@@ -39,7 +39,7 @@ impl Address {
     /// # Errors
     /// [`RedisConfigError::Address`] where it is neither.
     pub fn parse(text: &str, default_port: u16) -> Result<Self, RedisConfigError> {
-        let invalid = || RedisConfigError::Address { given: text.to_owned() };
+        let invalid = || RedisConfigError::Address { given: shown(text) };
         let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),
             Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(invalid)?)),
@@ -79,6 +79,15 @@ impl fmt::Display for Address {
     }
 }
 
+/// What an error shows of a text that is no address. Where a URL lacks its `@host`, what stands behind the colon is a password.
+fn shown(text: &str) -> String {
+    let Some((host, port)) = text.split_once(':') else { return text.to_owned() };
+    let is_port = !host.is_empty() && port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_ip =
+        text.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.[]".contains(&byte)) && port.contains(':');
+    if is_port || is_ip { text.to_owned() } else { format!("{host}:…") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +116,21 @@ mod tests {
         for text in ["", ":6379", "a b", "redis:", "redis:0", "redis:65536", "::1", "[::1]x", "[::1", "a/b"] {
             let refused = text.parse::<Address>();
             assert!(matches!(refused, Err(RedisConfigError::Address { .. })), "{text}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_shown() {
+        for (text, shown) in [
+            ("redis:65536", "'redis:65536'"),
+            ("::1", "'::1'"),
+            ("a b", "'a b'"),
+            ("alice:topsecret", "'alice:…'"),
+            ("alice:123456", "'alice:…'"),
+            (":12345", "':…'"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.starts_with(shown) && error.contains("1 to 65535"), "{error}");
         }
     }
 }

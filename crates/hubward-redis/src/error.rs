@@ -17,16 +17,20 @@ pub enum RedisConfigError {
     /// The URL has a scheme that is not Redis's.
     #[error(
         "a Redis URL begins with redis://, rediss:// (TLS), redis-sentinel://, rediss-sentinel://, redis-cluster:// or \
-         rediss-cluster://, not with '{given}'"
+         rediss-cluster://{}",
+        not_with(given)
     )]
     Scheme {
-        /// What it begins with.
+        /// What it begins with; nothing where there is no `://`.
         given: String,
     },
     /// An address is not one.
-    #[error("'{given}' is no address of a Redis server; write host:port, and an IPv6 address in brackets")]
+    #[error(
+        "'{given}' is no address of a Redis server; write host:port, with a port from 1 to 65535 and an IPv6 address in brackets; \
+         in a URL, a user and a password stand before an '@'"
+    )]
     Address {
-        /// The text.
+        /// The text, without what may be a password.
         given: String,
     },
     /// The user name or the password of the URL cannot be decoded.
@@ -52,9 +56,12 @@ pub enum RedisConfigError {
     #[error("no Redis server is given; give at least one address")]
     NoServers,
     /// The URL has a part that is not known.
-    #[error("the Redis URL has '{given}', which is not known; set options by the builder")]
+    #[error(
+        "the Redis URL has '{given}', and may end only with the number of a database; TLS is rediss://, and what else there is \
+         is set beside the URL"
+    )]
     Unknown {
-        /// The part.
+        /// The part, without its value.
         given: String,
     },
     /// The prefix is not one.
@@ -85,6 +92,13 @@ pub enum RedisConfigError {
         /// Why not.
         reason: String,
     },
+}
+
+fn not_with(given: &str) -> String {
+    match given {
+        "" => ", such as redis://host:6379; this one has no '://'".to_owned(),
+        given => format!(", not with '{given}'"),
+    }
 }
 
 /// Why a call to Redis failed, with what to do about it. It is the cause in errors of the backplane and the store.

@@ -30,8 +30,7 @@ pub(crate) fn parse(url: &str) -> Result<ParsedUrl, RedisConfigError> {
         _ => return Err(RedisConfigError::Scheme { given: scheme.to_owned() }),
     };
     if let Some(at) = rest.find(['?', '#']) {
-        let given = rest.get(at..).unwrap_or_default().to_owned();
-        return Err(RedisConfigError::Unknown { given });
+        return Err(unknown(rest.get(at..).unwrap_or_default()));
     }
     // A password may have an '@', so the last one counts.
     let (userinfo, rest) = rest.rsplit_once('@').map_or((None, rest), |(info, rest)| (Some(info), rest));
@@ -64,6 +63,16 @@ fn servers(kind: Kind, hosts: &str, path: &str) -> Result<(Servers, u32), RedisC
         }
         Kind::Cluster => Ok((Servers::Cluster(addresses(REDIS_PORT)?), database(path)?)),
     }
+}
+
+/// What is wrong with a `?` or `#` and what follows. It may be a part of a password, and a value may be one.
+fn unknown(rest: &str) -> RedisConfigError {
+    if rest.contains('@') {
+        return RedisConfigError::Credentials;
+    }
+    let name = rest.split_once('=').map_or("", |(name, _)| name);
+    let given = if name.is_empty() { rest.chars().take(1).collect() } else { name.to_owned() };
+    RedisConfigError::Unknown { given }
 }
 
 fn database(text: &str) -> Result<u32, RedisConfigError> {
@@ -118,12 +127,17 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_url_is_said_without_its_password() {
         for (url, part) in [
-            ("localhost:6379", "begins with redis://"),
+            ("localhost:6379", "this one has no '://'"),
             ("http://h", "not with 'http'"),
             ("redis://", "no address"),
             ("redis://:topsecret@", "no address"),
             ("redis://:topsecret@h/x", "'x' is no Redis database"),
-            ("redis://:topsecret@h?a=b", "'?a=b'"),
+            ("redis://:topsecret@h?a=topsecret", "'?a', and"),
+            ("redis://:topsecret@h#topsecret", "'#', and"),
+            ("redis://:a?topsecret@h", "percent-encode"),
+            ("redis://:a#topsecret@h", "percent-encode"),
+            ("redis://alice:topsecret", "before an '@'"),
+            ("redis://:topsecret", "before an '@'"),
             ("redis://:topsecret%ff@h", "percent-encode"),
             ("redis-sentinel://:topsecret@h", "the name of the primary"),
             ("redis-cluster://:topsecret@a,,b", "no address"),
