@@ -7,6 +7,8 @@ use std::time::Duration;
 use deadpool_redis::{PoolError, TimeoutType};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::connection_advice;
+
 /// How long a node waits for any call.
 pub(crate) const LONGEST_CALL: Duration = Duration::from_secs(5);
 
@@ -213,7 +215,7 @@ fn advice(error: &RedisError) -> Option<&'static str> {
             ErrorKind::RESP3NotSupported => Some("Hubward needs Redis 7.0 or newer"),
             _ if error.is_timeout() => Some(ADVICE_IF_LATE),
             _ if error.is_connection_refusal() => Some("check that Redis runs and that its address is right"),
-            _ => None,
+            _ => connection_advice::of(error),
         }
     })
 }
@@ -249,6 +251,16 @@ pub(crate) fn advice_of_reply(code: &str, detail: &str) -> Option<&'static str> 
         _ if detail.contains("cluster support disabled") => {
             "this Redis is no Cluster; if the URL begins with redis-cluster://, begin it with redis://"
         }
+        _ if detail.contains("DB index is out of range") => {
+            "Redis has fewer databases; choose a smaller number, or another prefix to keep two uses of it apart"
+        }
+        _ if detail.starts_with("unknown command 'SENTINEL'") => {
+            "this is no Sentinel; give the addresses of the Sentinels, whose port is usually 26379"
+        }
+        _ if detail.starts_with("unknown command") => {
+            "this server lacks the command or has renamed it; Hubward needs Redis 7.0 or newer, or Valkey"
+        }
+        _ if detail.contains("max number of clients") => "Redis is at its maxclients; raise it",
         _ => return None,
     };
     Some(advice)

@@ -29,6 +29,7 @@ mod backoff;
 mod backplane;
 mod checks;
 mod connection;
+mod connection_advice;
 mod connector;
 mod error;
 mod key_space;

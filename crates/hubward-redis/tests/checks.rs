@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use hubward_backplane::{Backplane, GroupStore, ReceivedEnvelope, Subscriber, Topic};
-use hubward_redis::{CheckOutcome, CheckReport, Redis};
-use hubward_testing::redis::{RedisOptions, RedisServer};
+use hubward_redis::{CheckOutcome, CheckReport, Redis, RedisTls};
+use hubward_testing::redis::{RedisOptions, RedisServer, Tls};
 
 use crate::support::{Servers, acl};
 
@@ -222,6 +222,27 @@ async fn a_redis_that_is_away_is_unreachable() {
     let report = Redis::url(&server.url()).unwrap().build().unwrap().check().await;
     let found = problems(&report).join("");
     assert!(!report.has_passed() && found.contains("check that Redis runs"), "{found}");
+}
+
+#[tokio::test]
+async fn each_mistake_with_tls_says_what_to_change() {
+    let options = RedisOptions { tls: Tls::WithClientCertificates, ..RedisOptions::default() };
+    let server = RedisServer::start(options).await;
+    let (secured, address) = (server.url(), server.address());
+    let authority = std::fs::read(&server.certificates().unwrap().authority).unwrap();
+    let known = RedisTls::new().certificate_authority(authority);
+    let plain = RedisServer::start(RedisOptions::default()).await;
+    for (builder, advice) in [
+        (Redis::url(&secured), "name its authority by redis.tls.ca_file"),
+        (Redis::url(&secured).map(|builder| builder.tls(known)), "set redis.tls.certificate_file"),
+        (Redis::url(&format!("redis://{address}")), "whether it expects TLS: rediss://"),
+        (Redis::url(&format!("{}/99", plain.url())), "choose a smaller number"),
+        (Redis::url(&format!("redis-sentinel://{}/clinic", plain.address())), "this is no Sentinel"),
+    ] {
+        let report = builder.unwrap().build().unwrap().check().await;
+        let found = problems(&report).join("");
+        assert!(!report.has_passed() && found.contains(advice), "{found}");
+    }
 }
 
 #[tokio::test]

@@ -47,6 +47,10 @@ async fn ask_all(
     let greeting = hello(connection).await?;
     note("version", version(&greeting));
     note("kind of server", kind(&greeting, is_cluster));
+    if is_sentinel(&greeting) {
+        // It has neither keys nor messages of others, so that all the rest would fail, too.
+        return Ok(());
+    }
     match settings::of(connection).await {
         Ok(mistakes) if mistakes.is_empty() => note("settings", CheckOutcome::Passed(String::new())),
         Ok(mistakes) => {
@@ -88,8 +92,17 @@ fn version(greeting: &HashMap<String, String>) -> CheckOutcome {
     }
 }
 
+fn is_sentinel(greeting: &HashMap<String, String>) -> bool {
+    greeting.get("mode").is_some_and(|mode| mode == "sentinel")
+}
+
 fn kind(greeting: &HashMap<String, String>, is_cluster: bool) -> CheckOutcome {
     let is = |name: &str, value: &str| greeting.get(name).is_some_and(|found| found == value);
+    if is_sentinel(greeting) {
+        let advice = "it is a Sentinel; begin the URL with redis-sentinel:// and end it with the name of the primary, or set the \
+                      mode to sentinel";
+        return CheckOutcome::Failed(advice.to_owned());
+    }
     if is("role", "replica") || is("role", "slave") {
         let advice = "it is a replica; connect to its primary, or through Sentinel";
         return CheckOutcome::Failed(advice.to_owned());
@@ -139,8 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_and_a_server_of_a_cluster_are_not_taken_for_a_standalone_redis() {
+    fn a_replica_a_sentinel_and_a_server_of_a_cluster_are_not_taken_for_a_standalone_redis() {
         let of = |role, mode, is_cluster| kind(&greeting(&[("role", role), ("mode", mode)]), is_cluster);
+        assert!(
+            matches!(of("master", "sentinel", false), CheckOutcome::Failed(text) if text.contains("redis-sentinel://"))
+        );
         assert!(matches!(of("master", "standalone", false), CheckOutcome::Passed(_)));
         assert!(matches!(of("master", "cluster", true), CheckOutcome::Passed(_)));
         assert!(
