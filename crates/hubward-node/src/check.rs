@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::command::CheckOptions;
+use crate::command::{CheckOptions, REDIS_VARIABLE};
 use crate::config::{Config, Sources};
 use crate::failure::Failure;
 
@@ -10,12 +10,13 @@ pub(crate) fn run(options: CheckOptions) -> Result<(), Failure> {
     let config = Config::load(Sources {
         file: options.config.as_deref(),
         environment: std::env::vars_os().collect(),
-        redis_url: None,
+        redis_url: options.redis.as_ref(),
         other_defaults: &[],
     })?;
     let mut out = std::io::stdout().lock();
     let Some(redis) = config.redis else {
         writeln!(out, "The configuration is valid. It names no Redis: this node is alone.")?;
+        writeln!(out, "Name one by --redis, by {REDIS_VARIABLE}__URL, or in a file: --config.")?;
         return Ok(());
     };
     writeln!(out, "The configuration is valid.")?;

@@ -62,6 +62,9 @@ pub(crate) struct DemoOptions {
 
 #[derive(Args)]
 pub(crate) struct CheckOptions {
+    /// The Redis to check, before what the configuration says: redis://host:6379, redis-sentinel://… or redis-cluster://…
+    #[arg(long, value_name = "URL", env = REDIS_VARIABLE, hide_env_values = true)]
+    pub(crate) redis: Option<RedisUrl>,
     /// The configuration file: TOML or, where its name ends in .json, JSON. Variables such as HUBWARD_REDIS__URL come before
     /// what it says.
     #[arg(long, value_name = "FILE")]

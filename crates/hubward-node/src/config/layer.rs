@@ -8,6 +8,7 @@ use figment::{Metadata, Profile, Provider};
 
 use super::mounted_file;
 use super::problem::{ConfigError, Problem};
+use super::raw::FIELDS;
 
 /// What the names of environment variables begin with.
 const PREFIX: &str = "HUBWARD_";
@@ -44,10 +45,20 @@ impl Layer {
         let mut layers = Vec::new();
         for (name, value) in variables {
             let Some(name) = name.to_str() else { continue };
-            let Some(field) = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__")) else { continue };
-            let field = field.to_ascii_lowercase().replace("__", ".");
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             let problem =
                 |text: &str| ConfigError::from(Problem::of_source(name.to_owned(), text.to_owned()));
+            if !rest.contains("__") {
+                // Kubernetes sets HUBWARD_REDIS_PORT and others by itself, so that only what is a field is a mistake.
+                if let Some(meant) =
+                    FIELDS.iter().find(|field| field.replace('.', "_").eq_ignore_ascii_case(rest))
+                {
+                    let meant = meant.to_ascii_uppercase().replace('.', "__");
+                    return Err(problem(&format!("write it with two underscores, {PREFIX}{meant}")));
+                }
+                continue;
+            }
+            let field = rest.to_ascii_lowercase().replace("__", ".");
             if field.matches('.').count() > DEEPEST {
                 return Err(problem("there is no such field"));
             }

@@ -38,11 +38,12 @@ impl Problem {
                 if path.last() != Some(&name) {
                     path.push(name);
                 }
-                format!("there is no such field; there are {}", known.join(", "))
+                let verb = if known.len() == 1 { "is" } else { "are" };
+                format!("there is no such field; there {verb} {}", known.join(", "))
             }
-            Kind::UnknownVariant(_, known) => format!("it is one of {}", known.join(", ")),
+            Kind::UnknownVariant(_, known) => format!("it must be one of {}", known.join(", ")),
             Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-                format!("it is to be {}", expectation(&expected))
+                format!("it must be {}", expectation(&expected))
             }
             _ => "it cannot be read; compare it with the guide's page 'Several nodes'".to_owned(),
         };

@@ -6,6 +6,30 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
+/// All fields, as one writes them. A test compares them with the types.
+pub(super) const FIELDS: [&str; 20] = [
+    "redis.url",
+    "redis.url_file",
+    "redis.mode",
+    "redis.addresses",
+    "redis.primary",
+    "redis.username",
+    "redis.password",
+    "redis.password_file",
+    "redis.sentinel_username",
+    "redis.sentinel_password",
+    "redis.sentinel_password_file",
+    "redis.database",
+    "redis.prefix",
+    "redis.lease",
+    "redis.connect_timeout",
+    "redis.response_timeout",
+    "redis.tls.enabled",
+    "redis.tls.ca_file",
+    "redis.tls.certificate_file",
+    "redis.tls.key_file",
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {

@@ -58,7 +58,13 @@ impl TryFrom<RawRedis> for Redis {
         match builder.build() {
             Ok(redis) if problems.is_empty() => return Ok(redis),
             Ok(_) => {}
-            Err(error) => problems.push(Problem::new(fields_of(&error), error.to_string())),
+            Err(error) => {
+                let fields = match (&error, &url) {
+                    (RedisConfigError::ClusterDatabase, Some(url)) => &[url.field],
+                    _ => fields_of(&error),
+                };
+                problems.push(Problem::new(fields, error.to_string()));
+            }
         }
         Err(problems)
     }
@@ -119,15 +125,24 @@ fn scheme(url: &Url) -> &str {
 }
 
 fn from_url(problems: &mut Problems, url: &Url, raw: &RawRedis) -> Option<RedisBuilder> {
-    for (field, is_set) in [
-        ("redis.mode", raw.mode.is_some()),
-        ("redis.addresses", raw.addresses.is_some()),
-        ("redis.primary", raw.primary.is_some()),
-        ("redis.database", raw.database.is_some()),
-        ("redis.tls.enabled", raw.tls.enabled.is_some()),
+    let says_already = "the URL says this already; remove one of the two";
+    for (field, is_set, text) in [
+        ("redis.mode", raw.mode.is_some(), says_already),
+        ("redis.addresses", raw.addresses.is_some(), says_already),
+        ("redis.primary", raw.primary.is_some(), says_already),
+        (
+            "redis.database",
+            raw.database.is_some(),
+            "a URL ends with the database, such as redis://host:6379/3; write it there, and remove the field",
+        ),
+        (
+            "redis.tls.enabled",
+            raw.tls.enabled.is_some(),
+            "a URL says by rediss:// that there is TLS; write it so, and remove the field",
+        ),
     ] {
         if is_set {
-            problems.note(&[url.field, field], "the URL says this already; remove one of the two");
+            problems.note(&[url.field, field], text);
         }
     }
     problems.some(url.field, Redis::url(url.url.expose()).map_err(|error| error.to_string()))

@@ -97,6 +97,25 @@ fn variables_come_before_a_file_and_a_file_before_defaults() {
 }
 
 #[test]
+fn a_variable_with_one_underscore_for_two_is_refused() {
+    for (name, meant) in [
+        ("HUBWARD_REDIS_URL", "HUBWARD_REDIS__URL"),
+        ("HUBWARD_REDIS_PASSWORD_FILE", "HUBWARD_REDIS__PASSWORD_FILE"),
+        ("HUBWARD_REDIS_TLS_CA_FILE", "HUBWARD_REDIS__TLS__CA_FILE"),
+    ] {
+        let found = shown(load_from(None, &[(name, "topsecret")]));
+        assert!(found.contains(&format!("{name}: write it with two underscores, {meant}")), "{found}");
+    }
+}
+
+#[test]
+fn what_a_url_has_in_itself_is_refused_beside_it() {
+    check(&[("url", "redis://h"), ("database", "3")], &["redis.database (in", "redis://host:6379/3"]);
+    check(&[("url", "redis://h"), ("tls.enabled", "true")], &["redis.tls.enabled (in", "by rediss://"]);
+    check(&[("url", "redis-cluster://h/3")], &["redis.url (in", "only database 0"]);
+}
+
+#[test]
 fn the_command_line_comes_first_and_is_named_as_a_source() {
     let url: RedisUrl = "redis://cli".parse().unwrap();
     let load = |variables: &[(&str, &str)]| {
@@ -267,4 +286,5 @@ fn the_guides_table_has_every_field_with_its_variable_and_its_default() {
         (field, (variable, default))
     });
     assert_eq!(documented, expected.collect());
+    assert_eq!(fields("redis"), raw::FIELDS);
 }

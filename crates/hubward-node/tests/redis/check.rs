@@ -92,11 +92,21 @@ async fn what_is_wrong_with_redis_is_printed_and_the_exit_code_is_1() {
 }
 
 #[tokio::test]
+async fn the_redis_of_the_command_line_is_checked_as_the_demo_takes_it() {
+    let server = RedisServer::start(RedisOptions::default()).await;
+    let away = [("HUBWARD_REDIS__URL", "redis://127.0.0.1:1")];
+    let (is_fine, printed) = check(&["--redis", &server.url()], &away).await;
+    assert!(is_fine && printed.contains(&format!("{}  reachable", server.address())), "{printed}");
+    let (is_fine, printed) = check(&[], &[("HUBWARD_REDIS", &server.url())]).await;
+    assert!(is_fine && printed.contains(&format!("{}  reachable", server.address())), "{printed}");
+}
+
+#[tokio::test]
 async fn a_configuration_that_is_not_valid_is_refused_before_anything_connects() {
     let (is_fine, printed) = check(&[], &[("HUBWARD_REDIS__URL", "http://:topsecret@h")]).await;
     assert!(!is_fine && printed.contains("redis.url (in HUBWARD_REDIS__URL)"), "{printed}");
     let (is_fine, printed) = check(&["--config", "/nowhere.toml"], &[]).await;
     assert!(!is_fine && printed.contains("/nowhere.toml: it cannot be opened"), "{printed}");
     let (is_fine, printed) = check(&[], &[]).await;
-    assert!(is_fine && printed.contains("It names no Redis"), "{printed}");
+    assert!(is_fine && printed.contains("It names no Redis") && printed.contains("--redis"), "{printed}");
 }
