@@ -5,6 +5,7 @@ mod chat;
 mod clock;
 mod demo_node;
 mod joined;
+mod named_lines;
 mod page;
 mod processes;
 mod shared;
@@ -27,7 +28,8 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::command::DemoOptions;
 use crate::demo::demo_node::{DemoNode, NodeInfo};
 use crate::demo::joined::Joined;
-use crate::demo::shared::{READY, parent_ended, port_of, shutdown_signal, signing_key};
+use crate::demo::named_lines::NamedLines;
+use crate::demo::shared::{READY, node_name, parent_ended, port_of, shutdown_signal, signing_key};
 use crate::failure::Failure;
 use crate::token;
 
@@ -38,7 +40,9 @@ pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
     let filter = log_filter(&std::env::var("HUBWARD_LOG").unwrap_or_default())?;
     // A file that the log goes to is read without a terminal's colours.
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    let name = options.only.map(node_name);
+    let lines = move || NamedLines::new(name.clone(), std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(lines).init();
     // A mistake in the configuration is this process's to report, not each node's.
     let has_redis = joined::redis(&options)?.is_some();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
@@ -119,7 +123,7 @@ async fn listen(options: &DemoOptions) -> Result<Vec<(NodeInfo, Option<TcpListen
     for number in 0..options.nodes {
         let port = port_of(options.port, number).ok_or("the last port is 65535: choose a smaller --port")?;
         let address = SocketAddr::new(options.address, port);
-        let name = format!("node-{}", number + 1);
+        let name = node_name(number);
         if options.only.is_some_and(|only| only != number) {
             nodes.push((NodeInfo { name, url: format!("http://{address}") }, None));
             continue;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_redis::{PoolError, TimeoutType};
+use deadpool::managed::{PoolError, TimeoutType};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::connection_advice;
@@ -175,10 +175,10 @@ impl From<RedisError> for RedisFailure {
     }
 }
 
-impl From<PoolError> for RedisFailure {
-    fn from(error: PoolError) -> Self {
+impl From<PoolError<Self>> for RedisFailure {
+    fn from(error: PoolError<Self>) -> Self {
         match error {
-            PoolError::Backend(error) => error.into(),
+            PoolError::Backend(failure) => failure,
             PoolError::Timeout(TimeoutType::Wait) => Self {
                 advice: Some("Redis is slow, or much is asked for at once; ask again later"),
                 cause: Cause::Said("no connection for queries was free in time".to_owned()),
@@ -275,9 +275,8 @@ mod tests {
         let timed_out = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         for failure in [
             RedisFailure::from(timed_out()),
-            PoolError::Backend(timed_out()).into(),
-            PoolError::Timeout(TimeoutType::Create).into(),
-            PoolError::Timeout(TimeoutType::Recycle).into(),
+            RedisFailure::from(PoolError::Timeout(TimeoutType::Create)),
+            RedisFailure::from(PoolError::Timeout(TimeoutType::Recycle)),
             RedisFailure::late("no connection was opened within 3s"),
         ] {
             assert!(failure.to_string().ends_with(&format!(" ({ADVICE_IF_LATE})")), "{failure}");

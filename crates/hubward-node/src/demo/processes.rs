@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::demo_node::NodeInfo;
 use super::joined::TOKEN_KEY_VARIABLE;
-use super::shared::{READY, port_of, shutdown_signal, signing_key};
+use super::shared::{READY, node_name, port_of, shutdown_signal, signing_key};
 use crate::command::{DemoOptions, KEY_VARIABLE, REDIS_VARIABLE};
 use crate::failure::Failure;
 
@@ -38,7 +38,7 @@ pub(super) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     for number in 0..options.nodes {
         let port = port_of(first_port, number).ok_or("the last port is 65535: choose a smaller --port")?;
         let address = SocketAddr::new(options.address, port);
-        let info = NodeInfo { name: format!("node-{}", number + 1), url: format!("http://{address}") };
+        let info = NodeInfo { name: node_name(number), url: format!("http://{address}") };
         let mut child = command(options, first_port, number)?
             .env(KEY_VARIABLE, &key)
             .env(TOKEN_KEY_VARIABLE, &token_key)

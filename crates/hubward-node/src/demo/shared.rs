@@ -13,6 +13,10 @@ pub(super) fn signing_key(options: &DemoOptions) -> String {
     }
 }
 
+pub(super) fn node_name(number: u16) -> String {
+    format!("node-{}", number + 1)
+}
+
 /// Ports are consecutive, but 0 is whichever is free, for every node.
 pub(super) fn port_of(first: u16, number: u16) -> Option<u16> {
     if first == 0 { Some(0) } else { first.checked_add(number) }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool::managed::{self, PoolError, RecycleError, RecycleResult};
+use deadpool::managed::{self, RecycleError, RecycleResult};
 use deadpool_redis::{Metrics, Runtime, Timeouts};
 use redis::aio::ConnectionLike as _;
 use redis::{Cmd, RedisError, Value};
@@ -69,10 +69,7 @@ pub(super) async fn query(pool: &QueryPool, command: &Cmd) -> Result<Value, Redi
 }
 
 async fn get(pool: &QueryPool) -> Result<managed::Object<QueryConnections>, RedisFailure> {
-    pool.get().await.map_err(|error| match error {
-        PoolError::Backend(failure) => failure,
-        error => RedisFailure::said(error.to_string()),
-    })
+    Ok(pool.get().await?)
 }
 
 impl QueryConnection {
