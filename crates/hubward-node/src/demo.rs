@@ -80,15 +80,13 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
     for (info, listener) in nodes {
         // A node of another process.
         let Some(listener) = listener else { continue };
-        let is_first = infos.first().is_some_and(|first| first.name == info.name);
         let node = Arc::new(DemoNode { info, nodes: infos.clone(), issuer: token::issuer(&key)? });
         let hubs = hubs(&node, &joined)?;
         hubs.start().await?;
         let app = hubs.mount(page::router(node));
         tasks.spawn(hubward::serve(listener, app, serve_options(&options)));
-        // The messages reach the other nodes over the backplane, so one node is enough to send them.
-        if let Some(wards) = hubs.hub("ward").filter(|_| is_first) {
-            tasks.spawn(ward::send_vitals(wards));
+        if let Some(wards) = hubs.hub("ward") {
+            tasks.spawn(ward::send_vitals(wards, hubs.node().clone()));
         }
         running.push(hubs);
     }

@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use futures_util::{Stream, StreamExt};
-use hubward::{HandlerExt, Hub, HubContext, HubError, HubHandle};
+use hubward::{HandlerExt, Hub, HubContext, HubError, HubHandle, NodeId};
 use serde::Serialize;
 
 use super::vitals::{self, Vitals};
@@ -19,9 +19,7 @@ pub(super) fn hub() -> Hub {
     Hub::new("ward")
         .authorize("ClinicalStaff")
         .method("SubscribeToWard", subscribe)
-        .method("UnsubscribeFromWard", async |cx: HubContext, ward: String| {
-            cx.groups().remove(group(&ward)).await
-        })
+        .method("UnsubscribeFromWard", unsubscribe)
         .method("OrderMedication", order_medication.authorize("DoctorsOnly"))
         .stream("WatchVitals", watch_vitals)
 }
@@ -29,6 +27,12 @@ pub(super) fn hub() -> Hub {
 /// Returns the group of those who watch a ward.
 fn group(ward: &str) -> String {
     format!("ward:{ward}")
+}
+
+/// Returns the group of those who watch a ward on one node. Each node sends the readings to its own, so that they go on
+/// whichever other node ends.
+fn group_of_node(ward: &str, node: &NodeId) -> String {
+    format!("ward:{ward}@{node}")
 }
 
 fn check_ward(cx: &HubContext, ward: &str) -> Result<(), HubError> {
@@ -40,7 +44,13 @@ fn check_ward(cx: &HubContext, ward: &str) -> Result<(), HubError> {
 
 async fn subscribe(cx: HubContext, ward: String) -> Result<(), HubError> {
     check_ward(&cx, &ward)?;
-    Ok(cx.groups().add(group(&ward)).await?)
+    cx.groups().add(group(&ward)).await?;
+    Ok(cx.groups().add(group_of_node(&ward, cx.node())).await?)
+}
+
+async fn unsubscribe(cx: HubContext, ward: String) -> Result<(), HubError> {
+    cx.groups().remove(group_of_node(&ward, cx.node())).await?;
+    Ok(cx.groups().remove(group(&ward)).await?)
 }
 
 async fn order_medication(cx: HubContext, patient: String, drug: String) -> Result<String, HubError> {
@@ -64,14 +74,15 @@ async fn watch_vitals(cx: HubContext, ward: String) -> Result<impl Stream<Item =
     Ok(vitals::seconds().flat_map(readings))
 }
 
-/// Sends the readings of each ward to those who watch it, without end.
-pub(super) async fn send_vitals(hub: HubHandle) -> std::io::Result<()> {
+/// Sends the readings of each ward to those who watch it on this node, without end.
+pub(super) async fn send_vitals(hub: HubHandle, node: NodeId) -> std::io::Result<()> {
     let mut seconds = pin!(vitals::seconds());
     while let Some(second) = seconds.next().await {
         for ward in vitals::WARDS {
             for vitals in vitals::of_ward(ward, second) {
-                if let Err(error) = hub.group(group(ward)).send("Vitals", (vitals,)).await {
-                    tracing::warn!(%error, "Vitals could not be sent to the other nodes.");
+                // Where it cannot be published, those whom it is for have it all the same.
+                if let Err(error) = hub.group(group_of_node(ward, &node)).send("Vitals", (vitals,)).await {
+                    tracing::debug!(%error, "Vitals could not be published.");
                 }
             }
         }

@@ -11,12 +11,12 @@ use tokio::process::Child;
 use crate::hubward;
 
 /// Reads what it prints until it serves; what it printed instead, where it ends before.
-async fn announced(demo: &mut Child) -> Result<(), String> {
+pub(crate) async fn announced(demo: &mut Child) -> Result<String, String> {
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     let mut printed = String::new();
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.contains("Stop with Ctrl-C") {
-            return Ok(());
+            return Ok(printed);
         }
         printed += &line;
     }
@@ -52,7 +52,7 @@ async fn the_demo_takes_its_redis_from_the_file_and_passes_it_to_its_nodes() {
     let id = demo.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).unwrap();
     kill_process(id, Signal::TERM).unwrap();
     let ended = within("the demo's end", demo.wait()).await.unwrap();
-    assert_eq!(announced, Ok(()));
+    assert!(announced.is_ok(), "{announced:?}");
     assert_eq!(nodes.as_deref(), Ok("2"));
     assert!(ended.success(), "{ended}");
 }
