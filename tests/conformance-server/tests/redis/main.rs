@@ -21,3 +21,4 @@ mod outages;
 mod racing;
 mod refusals;
 mod sending;
+mod traces;

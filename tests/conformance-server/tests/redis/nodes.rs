@@ -41,7 +41,12 @@ impl Nodes {
 
     /// The same with all arguments but the address.
     pub(crate) async fn start_with(number: usize, arguments: &[&str]) -> Self {
-        let nodes: Vec<Node> = (0..number).map(|_| Node::spawn(arguments)).collect();
+        Self::start_logging("warn", number, arguments).await
+    }
+
+    /// The same with a filter of the log.
+    pub(crate) async fn start_logging(filter: &str, number: usize, arguments: &[&str]) -> Self {
+        let nodes: Vec<Node> = (0..number).map(|_| Node::spawn(filter, arguments)).collect();
         for node in &nodes {
             node.listening().await;
         }
@@ -50,7 +55,7 @@ impl Nodes {
 
     /// Starts a node that is to end before it listens, and returns what it says.
     pub(crate) async fn refused(arguments: &[&str]) -> String {
-        let node = Node::spawn(arguments);
+        let node = Node::spawn("warn", arguments);
         // It is written in parts, and ends with the line.
         let is_over = async || node.process.log().contains("Error:") && node.process.log().ends_with('\n');
         eventually("the node to end", is_over).await;
@@ -97,10 +102,11 @@ impl Nodes {
 }
 
 impl Node {
-    fn spawn(arguments: &[&str]) -> Self {
+    fn spawn(filter: &str, arguments: &[&str]) -> Self {
         let port = Port::reserve();
         let address = port.address().to_string();
-        let program = ["env", "HUBWARD_LOG=warn", "NO_COLOR=1", env!("CARGO_BIN_EXE_conformance-server")];
+        let filter = format!("HUBWARD_LOG={filter}");
+        let program = ["env", &filter, "NO_COLOR=1", env!("CARGO_BIN_EXE_conformance-server")];
         let command = [&program[..], &["--listen", &address], arguments].concat();
         let mut process = KeptProcess::new(folder_of(&port), &command);
         process.start();
