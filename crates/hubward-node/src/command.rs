@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Check the configuration and the Redis that it names, and say what to do about what is wrong.
     Check(CheckOptions),
-    /// Mint a development token.
+    /// Mint a development token, for `hubward demo` or for a program of yours.
     Token(TokenOptions),
 }
 
@@ -28,6 +28,10 @@ pub(crate) const KEY_VARIABLE: &str = "HUBWARD_DEVELOPMENT_KEY";
 
 /// The environment variable that may hold the URL of Redis, whose password a command line would show.
 pub(crate) const REDIS_VARIABLE: &str = "HUBWARD_REDIS";
+
+/// The issuer and the audience of development tokens where no others are given.
+pub(crate) const DEVELOPMENT_ISSUER: &str = "https://hubward.invalid/development";
+pub(crate) const DEVELOPMENT_AUDIENCE: &str = "hubward-development";
 
 #[derive(Args)]
 pub(crate) struct DemoOptions {
@@ -85,6 +89,12 @@ pub(crate) struct TokenOptions {
     /// A claim, as name=value; may be given several times.
     #[arg(long = "claim", value_parser = claim)]
     pub(crate) claims: Vec<(String, String)>,
+    /// The issuer. Default: that of `hubward demo`.
+    #[arg(long, default_value = DEVELOPMENT_ISSUER, hide_default_value = true)]
+    pub(crate) issuer: String,
+    /// The audience. Default: that of `hubward demo`.
+    #[arg(long, default_value = DEVELOPMENT_AUDIENCE, hide_default_value = true)]
+    pub(crate) audience: String,
     /// Seconds until the token expires.
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub(crate) lifetime: u64,
