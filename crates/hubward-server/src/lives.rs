@@ -130,7 +130,9 @@ async fn begin_anew(context: &NodeContext, interval: Duration, hubs: &WeakHubs) 
     let announced = tokio::time::timeout(interval, announce(context, &names)).await;
     announced.unwrap_or(Err(RegistryError::Unavailable(None)))?;
     context.link.count_gap();
-    tracing::warn!("The node was taken for dead; it has announced itself anew and restores its connections.");
+    tracing::warn!(
+        "The node was taken for dead, or its record was lost; it has announced itself anew and restores its connections."
+    );
     hubs.iter().filter_map(|(_, engine)| engine.upgrade()).for_each(|engine| recording::restore(&engine));
     Ok(())
 }

@@ -21,8 +21,9 @@ impl Peers {
         }
     }
 
-    pub(crate) fn gone(&self, node: &NodeId) {
-        self.0.lock().remove(node);
+    /// Removes one; returns whether it was there.
+    pub(crate) fn gone(&self, node: &NodeId) -> bool {
+        self.0.lock().remove(node)
     }
 
     /// Replaces them by those that were listed.

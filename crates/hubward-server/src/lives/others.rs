@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hubward_backplane::{LiveNode, NodeEvent, NodeEvents, NodeRegistry, Owner, RegistryError, Sweep};
-use hubward_types::{HubName, NodeId, brief_causes};
+use hubward_types::{HubName, NodeId, brief_causes, brief_name};
 use tokio::time::Instant;
 
 use super::listing::{Listing, apart};
@@ -107,7 +107,10 @@ fn is_known(context: &NodeContext, hubs: &WeakHubs, node: &NodeId) -> bool {
 async fn learn(context: &Weak<NodeContext>, interval: Duration) -> Result<(), RegistryError> {
     let Some(context) = context.upgrade() else { return Ok(()) };
     let Some(registry) = &context.registry else { return Ok(()) };
-    note_peers(&context, &list(registry, interval).await?);
+    let live = list(registry, interval).await?;
+    note_peers(&context, &live);
+    let others = live.iter().filter(|node| node.info.id != context.id).count();
+    tracing::info!(node = %context.id, others, "The node has joined the cluster.");
     Ok(())
 }
 
@@ -133,7 +136,10 @@ pub(super) async fn ended(
         if listed.as_ref().is_ok_and(|live| live.iter().any(|node| ended(&node.info.id))) {
             return context.pending.node_interrupted(&owner.node);
         }
-        context.peers.gone(&owner.node);
+        if context.peers.gone(&owner.node) && listed.is_ok() {
+            let node = brief_name(owner.node.as_str());
+            tracing::info!(%node, "Another node has left the cluster or died; what it held is removed.");
+        }
         context.pending.nodes_gone(asked, ended);
         // What was asked meanwhile was asked of the life that has ended, or of one that began meanwhile.
         if listed.is_err() || !context.pending.nodes().contains(&owner.node) {

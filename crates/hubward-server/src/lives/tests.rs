@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hubward_backplane::{Body, GroupStore, InMemoryNetwork, NodeInfo, NodeRegistry};
 use hubward_hub::{ClientResultError, Hub, HubContext, HubOptions};
 use serde_json::json;
+use tracing::Level;
 
 use super::*;
 use crate::cluster::pending::Settled;
@@ -12,6 +13,7 @@ use crate::cluster::requests::request;
 use crate::testing::client::TestClient;
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::faulty_store::FaultyStore;
+use crate::testing::log::CapturedLog;
 use crate::testing::{handle, pass};
 
 /// The lease of the in-memory store.
@@ -36,6 +38,23 @@ fn heartbeats_come_within_a_third_of_the_lease_and_not_at_the_same_time() {
     let pauses: Vec<_> = (0..100).map(|_| jittered(interval)).collect();
     assert!(pauses.iter().all(|pause| (interval / 5 * 4..=interval).contains(pause)), "{pauses:?}");
     assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_says_that_the_node_has_joined_and_that_another_is_gone() {
+    let log = CapturedLog::start();
+    let (_node, dying) = TestNode::start_two(hub).await;
+    settle().await;
+    let joined = log.lines(Level::INFO);
+    assert!(joined.iter().all(|line| line.starts_with("The node has joined the cluster.")), "{joined:?}");
+    assert_eq!(joined.len(), 2, "{joined:?}");
+    let_die(&dying).await;
+    let gone = log.lines(Level::INFO).split_off(2);
+    let expected = format!(
+        "Another node has left the cluster or died; what it held is removed. node={}",
+        dying.engine.context.id
+    );
+    assert_eq!(gone, [expected]);
 }
 
 #[tokio::test(start_paused = true)]
