@@ -16,7 +16,7 @@ use super::status::{BackplaneStatus, unavailable};
 use crate::error::RedisFailure;
 
 /// How much may wait, in bytes and in messages: as much as a busy node sends in the seconds after which a Redis that does
-/// not respond counts as away.
+/// not respond counts as away. As much again may wait of sends that are bulky by themselves.
 const LIMIT_BYTES: usize = 64 * 1024 * 1024;
 const LIMIT_MESSAGES: usize = 128 * 1024;
 /// How much may wait before senders wait as well: two batches. With less, a sender that waited for Redis each time would
@@ -43,7 +43,23 @@ pub(super) struct Outgoing {
 struct Queue {
     status: BackplaneStatus,
     publications: VecDeque<Publication>,
+    /// What waits of sends to few, and of those that senders wait for by themselves. A client can have a hub send its message to
+    /// thousands of groups with one call: the sends of others are not to be refused for that.
+    used: [Used; 2],
+}
+
+/// How much of its room is used.
+#[derive(Clone, Copy, Default)]
+struct Used {
+    messages: usize,
     bytes: usize,
+}
+
+/// Which room a send takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Room {
+    Usual,
+    Bulky,
 }
 
 /// One message for one channel.
@@ -51,6 +67,7 @@ pub(super) struct Publication {
     pub(super) topic: Topic,
     pub(super) channel: Box<[u8]>,
     pub(super) message: Bytes,
+    room: Room,
     since: Instant,
     /// Whoever waits to know what becomes of it, where it is for the last channel of a message.
     done: Option<oneshot::Sender<PublicationEnd>>,
@@ -86,8 +103,7 @@ impl Outgoing {
 
     /// Whether so much waits that senders had better wait, too.
     pub(super) fn is_busy(&self) -> bool {
-        let queue = self.queue.lock();
-        queue.bytes > BUSY_BYTES || queue.publications.len() > BUSY_MESSAGES
+        self.queue.lock().used().is_busy()
     }
 
     /// Waits until there is something to publish.
@@ -123,7 +139,7 @@ impl Outgoing {
     pub(super) fn put_back(&self, publications: Vec<Publication>) {
         let mut queue = self.queue.lock();
         for publication in publications.into_iter().rev() {
-            queue.bytes += publication.bytes();
+            queue.take_room(&publication);
             queue.publications.push_front(publication);
         }
     }
@@ -131,7 +147,7 @@ impl Outgoing {
     /// Offers all that waits to somebody who may hold it. What is not taken goes on waiting.
     pub(super) fn hand_back(&self, take: impl FnOnce(Vec<UnsentEnvelope>) -> Vec<Option<PublishOutcome>>) {
         let mut queue = self.queue.lock();
-        queue.bytes = 0;
+        queue.used = Default::default();
         let waiting = std::mem::take(&mut queue.publications);
         drop(queue);
         if waiting.is_empty() {
@@ -169,7 +185,7 @@ impl Outgoing {
     /// Forgets all that waits. Whoever waits for it is notified by the end of its channel.
     pub(super) fn clear(&self) {
         let mut queue = self.queue.lock();
-        queue.bytes = 0;
+        queue.used = Default::default();
         let publications = std::mem::take(&mut queue.publications);
         drop(queue);
         drop(publications);
@@ -179,13 +195,48 @@ impl Outgoing {
 impl Queue {
     fn check(&self, messages: usize, bytes: usize) -> Result<(), BackplaneError> {
         self.status.check()?;
-        let added = messages.saturating_mul(bytes + MESSAGE_BYTES);
+        let added = Used::of(messages, bytes);
+        let used = self.used_of(added.room());
         // One that is larger than all that may wait has to pass, too, when nothing does.
-        let is_full = self.bytes.saturating_add(added) > LIMIT_BYTES && !self.publications.is_empty();
-        if is_full || self.publications.len() + messages > LIMIT_MESSAGES {
+        let is_full = used.bytes.saturating_add(added.bytes) > LIMIT_BYTES && used.messages > 0;
+        if is_full || used.messages + messages > LIMIT_MESSAGES {
             return Err(BackplaneError::Overloaded { limit_bytes: LIMIT_BYTES });
         }
         Ok(())
+    }
+
+    /// All that waits.
+    fn used(&self) -> Used {
+        let [usual, bulky] = self.used;
+        Used { messages: usual.messages + bulky.messages, bytes: usual.bytes + bulky.bytes }
+    }
+
+    fn used_of(&self, room: Room) -> Used {
+        let [usual, bulky] = self.used;
+        match room {
+            Room::Usual => usual,
+            Room::Bulky => bulky,
+        }
+    }
+
+    fn used_mut(&mut self, room: Room) -> &mut Used {
+        let [usual, bulky] = &mut self.used;
+        match room {
+            Room::Usual => usual,
+            Room::Bulky => bulky,
+        }
+    }
+
+    fn take_room(&mut self, publication: &Publication) {
+        let used = self.used_mut(publication.room);
+        used.messages += 1;
+        used.bytes += publication.bytes();
+    }
+
+    fn give_room(&mut self, publication: &Publication) {
+        let used = self.used_mut(publication.room);
+        used.messages = used.messages.saturating_sub(1);
+        used.bytes = used.bytes.saturating_sub(publication.bytes());
     }
 
     /// Adds a message for each channel. Returns what becomes of the last of them; none where there are no channels.
@@ -194,7 +245,7 @@ impl Queue {
         channels: Vec<(Box<[u8]>, Topic)>,
         message: Bytes,
     ) -> Option<oneshot::Receiver<PublicationEnd>> {
-        let since = Instant::now();
+        let (since, room) = (Instant::now(), Used::of(channels.len(), message.len()).room());
         let last = channels.len().checked_sub(1)?;
         let mut published = None;
         for (place, (channel, topic)) in channels.into_iter().enumerate() {
@@ -203,20 +254,36 @@ impl Queue {
                 published = Some(awaited);
                 done
             });
-            self.push(Publication { topic, channel, message: message.clone(), since, done });
+            self.push(Publication { topic, channel, message: message.clone(), room, since, done });
         }
         published
     }
 
     fn push(&mut self, publication: Publication) {
-        self.bytes += publication.bytes();
+        self.take_room(&publication);
         self.publications.push_back(publication);
     }
 
     fn pop(&mut self) -> Option<Publication> {
         let publication = self.publications.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(publication.bytes());
+        self.give_room(&publication);
         Some(publication)
+    }
+}
+
+impl Used {
+    /// What a message of this size takes on so many channels.
+    fn of(messages: usize, bytes: usize) -> Self {
+        Self { messages, bytes: messages.saturating_mul(bytes + MESSAGE_BYTES) }
+    }
+
+    fn is_busy(self) -> bool {
+        self.bytes > BUSY_BYTES || self.messages > BUSY_MESSAGES
+    }
+
+    /// A send is bulky where senders would wait for it if it were alone.
+    fn room(self) -> Room {
+        if self.is_busy() { Room::Bulky } else { Room::Usual }
     }
 }
 
@@ -249,5 +316,61 @@ async fn outcome(published: oneshot::Receiver<PublicationEnd>) -> Result<(), Bac
         Ok(PublicationEnd::Known(result)) => result.map_err(unavailable),
         Ok(PublicationEnd::HandedBack(outcome)) => outcome.await,
         Err(_) => Err(unavailable(RedisFailure::said(lost))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn outgoing() -> Outgoing {
+        let outgoing = Outgoing::default();
+        outgoing.set_status(BackplaneStatus::Up);
+        outgoing
+    }
+
+    /// Sends a message to so many groups. False where there is no room for it.
+    fn send(outgoing: &Outgoing, groups: usize, bytes: usize) -> bool {
+        let channels = (0..groups).map(|number| {
+            let name = number.to_string();
+            (name.as_bytes().into(), Topic::Group("hub".into(), name.into()))
+        });
+        let sent = outgoing.push(channels, vec![0; bytes].into()).now_or_never();
+        !matches!(sent, Some(Err(BackplaneError::Overloaded { .. })))
+    }
+
+    #[test]
+    fn one_send_to_very_many_leaves_room_for_those_of_others() {
+        for (groups, bytes) in [(300, 15_000), (10_000, 0), (1, 3_000_000), (1, 2 * LIMIT_BYTES)] {
+            let outgoing = outgoing();
+            assert!(send(&outgoing, groups, bytes) && outgoing.is_busy());
+            while send(&outgoing, groups, bytes) {}
+            for number in 0..2_000 {
+                assert!(send(&outgoing, 1, 30_000), "{number} after {groups} of {bytes} bytes");
+            }
+            while !outgoing.take().is_empty() {}
+            assert!(!outgoing.is_busy());
+            assert!(send(&outgoing, groups, bytes), "the room has not become free again");
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_whatever_it_is() {
+        let outgoing = outgoing();
+        let sends = |groups, bytes| {
+            let mut sent = 0;
+            while send(&outgoing, groups, bytes) {
+                sent += 1;
+            }
+            sent
+        };
+        assert!(sends(2_300, 15_000) <= 2);
+        assert!(sends(1, 1_000_000) <= 67);
+        assert!(sends(1, 0) <= LIMIT_MESSAGES);
+        assert!(outgoing.queue.lock().publications.len() <= 2 * LIMIT_MESSAGES);
+        outgoing.clear();
+        assert!(!outgoing.is_busy() && send(&outgoing, 2_300, 15_000));
     }
 }
