@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use hubward_backplane::{GroupStore, NodeRegistry};
-use hubward_hub::Hub;
+use hubward_hub::{Hub, HubOptions};
 
 use crate::connection::handle::ConnectionHandle;
 use crate::testing::cluster::TestNode;
-use crate::testing::{handle, pass, user_handle};
+use crate::testing::{handle, log::CapturedLog, pass, user_handle};
 
 const MANY: usize = 4_000;
 
@@ -77,4 +77,23 @@ async fn a_crowded_node_that_comes_back_while_it_is_swept_loses_nobody() {
         assert_eq!(found.as_ref(), Some(&owner));
     }
     assert_eq!(kept(&back), [0; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_in_more_groups_than_a_connection_may_be_in_fills_no_log() {
+    const LIMIT: usize = 10;
+    let options = HubOptions { groups_per_connection: LIMIT, ..HubOptions::default() };
+    let node = TestNode::start(hub().options(options)).await;
+    let there = node.engine.handle();
+    for number in 0..MANY {
+        there.groups().add_user("alice", format!("g{number}"), None).await.unwrap();
+    }
+    let log = CapturedLog::start();
+    let connections: Vec<_> = (0..50).map(|number| user_handle(&format!("c{number}"), "alice")).collect();
+    for connection in &connections {
+        node.open(connection).await;
+        assert_eq!(connection.groups.len(), LIMIT);
+    }
+    let lines = log.messages();
+    assert!((1..=10).contains(&lines.len()), "{} lines", lines.len());
 }

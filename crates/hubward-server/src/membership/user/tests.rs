@@ -184,7 +184,7 @@ async fn a_connection_that_the_rule_refuses_is_left_out_and_its_user_is_a_member
     assert!(node.delivered_to("g").is_empty());
     assert_eq!(node.recorded_in("g").await, 1);
     let warned = log.lines(Level::WARN);
-    let expected = "A group of a user is not delivered to a connection.";
+    let expected = "Groups of a user are not delivered to a connection.";
     assert!(matches!(&warned[..], [only] if only.starts_with(expected)), "{warned:?}");
 }
 
