@@ -8,11 +8,15 @@ use hubward_hub::SendError;
 use hubward_types::{NodeId, TraceContext};
 use tokio::time::{Instant, timeout_at};
 
-use super::pending::Settled;
+use super::pending::{PendingReply, Settled};
 use crate::context::NodeContext;
 
 /// The number of a request whose confirmation nobody waits for.
 pub(crate) const UNCONFIRMED: u64 = u64::MAX;
+
+/// How long after a request it is sent again at the earliest. Whoever can publish can say as often as it likes that a node's link
+/// was interrupted.
+const APART: Duration = Duration::from_millis(100);
 
 /// Why a request was not confirmed.
 #[derive(Debug)]
@@ -35,11 +39,17 @@ pub(crate) async fn request(
 ) -> Result<(), RequestError> {
     let Some(backplane) = &context.backplane else { return Ok(()) };
     let deadline = Instant::now().checked_add(timeout);
+    let mut sent_at = None;
     loop {
         let mut confirmation = context.pending.confirmations.expect(node);
-        let topics = vec![Topic::Node(node.clone())];
-        let published = context.publish(backplane, topics, trace, body(confirmation.id));
         let exchange = async {
+            // While it waits to be sent again it learns that the node is gone, too.
+            if let Some(settled) = settled_before(sent_at.map(|at| at + APART), &mut confirmation).await {
+                return Ok(settled);
+            }
+            sent_at = Some(Instant::now());
+            let topic = Topic::Node(node.clone());
+            let published = context.publish(backplane, vec![topic], trace, body(confirmation.id));
             published.await.map_err(RequestError::Backplane)?;
             Ok(confirmation.wait().await)
         };
@@ -55,4 +65,10 @@ pub(crate) async fn request(
             Err(_) => return Err(RequestError::NoConfirmation),
         }
     }
+}
+
+/// Waits until this time for a reply to what is not sent yet, which is how it ends that the node is waited for.
+async fn settled_before<T>(time: Option<Instant>, reply: &mut PendingReply<'_, T>) -> Option<Settled<T>> {
+    let time = time.filter(|time| *time > Instant::now())?;
+    timeout_at(time, reply.wait()).await.ok()
 }

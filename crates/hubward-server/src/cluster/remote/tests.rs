@@ -235,3 +235,22 @@ async fn what_belongs_to_a_trace_is_logged_with_it_where_it_arrives() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_says_again_and_again_that_it_was_interrupted_is_not_asked_as_often() {
+    let (node, owner, _connection) = start(|| Hub::new("hub")).await;
+    owner.store.changing.hold();
+    let hub = node.engine.handle();
+    let mut joining = Box::pin(hub.groups().add_connection("c1", "g"));
+    for _ in 0..1_000 {
+        tokio::select! {
+            joined = &mut joining => panic!("{joined:?}"),
+            () = settle() => node.engine.context.pending.node_interrupted(&owner.engine.context.id),
+        }
+    }
+    let asked = node.backplane.take_calls().len();
+    assert!((2..=12).contains(&asked), "it was asked {asked} times in a second");
+    owner.store.changing.release();
+    joining.await.unwrap();
+    assert_eq!(owner.delivered_to("g"), ["c1"]);
+}
