@@ -163,6 +163,18 @@ impl RedisFailure {
         matches!(&self.cause, Cause::Redis(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
     }
 
+    /// Whether Redis does not allow the user what was asked.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(&self.cause, Cause::Redis(error) if error.code() == Some("NOPERM"))
+    }
+
+    /// Whether Redis refuses because of who asks: it does so until somebody changes that.
+    pub(crate) fn is_about_user(&self) -> bool {
+        let Cause::Redis(error) = &self.cause else { return false };
+        error.kind() == ErrorKind::AuthenticationFailed
+            || matches!(error.code(), Some("NOPERM" | "WRONGPASS" | "NOAUTH"))
+    }
+
     /// Whether Redis has responded, so that the connection is whole.
     pub(crate) fn is_response(&self) -> bool {
         matches!(&self.cause, Cause::Redis(error) if error.code().is_some())

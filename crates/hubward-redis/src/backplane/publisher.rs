@@ -112,10 +112,26 @@ pub(super) async fn ping_all(connections: &[RedisConnection]) -> Result<(), Redi
         let mut connection = connection.clone();
         async move { connection.req_packed_command(&redis::cmd("PING")).await }
     };
-    for reply in join_all(connections.iter().map(ping)).await {
-        if let Value::ServerError(error) = reply? {
-            return Err(redis::RedisError::from(error).into());
-        }
+    join_all(connections.iter().map(ping)).await.into_iter().try_for_each(|reply| works(reply?))
+}
+
+/// Reads the reply to the question whether a connection works.
+fn works(reply: Value) -> Result<(), RedisFailure> {
+    let Value::ServerError(error) = reply else { return Ok(()) };
+    let failure = RedisFailure::from(redis::RedisError::from(error));
+    // A server whose user may not ask has responded all the same.
+    if failure.is_denied() { Ok(()) } else { Err(failure) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_works_also_where_its_user_may_not_ask() {
+        let works = |reply: &[u8]| works(redis::parse_redis_value(reply).unwrap()).is_ok();
+        assert!(works(b"+PONG\r\n"));
+        assert!(works(b"-NOPERM this user has no permissions to run the 'ping' command\r\n"));
+        assert!(!works(b"-LOADING Redis is loading the dataset in memory\r\n"));
     }
-    Ok(())
 }

@@ -72,6 +72,7 @@ impl Supervisor {
 
     /// Connects and subscribes to everything anew, as often as it takes; `None` where the backplane is stopped.
     async fn connect(&mut self, mut wait: Duration, backoff: &mut Backoff) -> Option<RedisSession> {
+        let mut is_logged = false;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -84,7 +85,12 @@ impl Supervisor {
                 },
                 _ = self.stopping.wait_for(|is_stopping| *is_stopping) => return None,
             };
-            tracing::debug!(error = %failure, "Redis cannot be reached; it is tried again.");
+            // That the link is interrupted is logged with how it ended, which may say nothing of this.
+            if failure.is_about_user() && !std::mem::replace(&mut is_logged, true) {
+                tracing::warn!(error = %failure, "Redis refuses the link to the other nodes; it is tried again.");
+            } else {
+                tracing::debug!(error = %failure, "Redis cannot be reached; it is tried again.");
+            }
             self.bus.set_down(&failure);
             let expired = self.bus.outgoing.expire(&failure);
             self.bus.losses.note_unsent(expired, &failure);

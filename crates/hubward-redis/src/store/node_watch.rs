@@ -80,12 +80,13 @@ impl NodeWatch {
 impl Watching {
     /// Stays subscribed until it is dropped.
     async fn subscribe(self: Arc<Self>) {
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut is_denied) = (Backoff::default(), false);
         loop {
             let ended = Arc::new(Notify::new());
             let wait = match self.open(&ended).await {
                 Ok(connection) => {
                     let began = Instant::now();
+                    is_denied = false;
                     // What happened before may have been missed.
                     let _ = self.events.send(NodeEvent::Missed);
                     self.settled.send_replace(true);
@@ -93,7 +94,7 @@ impl Watching {
                     backoff.next_wait_after(began.elapsed())
                 }
                 Err(failure) => {
-                    tracing::debug!(error = %failure, "Nodes that come and go cannot be watched; it is tried again.");
+                    note_failure(&failure, &mut is_denied);
                     self.settled.send_replace(true);
                     backoff.next_wait()
                 }
@@ -117,6 +118,16 @@ impl Watching {
             Value::ServerError(error) => Err(redis::RedisError::from(error).into()),
             _ => Ok(connection),
         }
+    }
+}
+
+/// Logs why nodes cannot be watched. A server that is away is noticed elsewhere, too; only here that this is not allowed, of
+/// which there is one line.
+fn note_failure(failure: &RedisFailure, is_denied: &mut bool) {
+    if failure.is_denied() && !std::mem::replace(is_denied, true) {
+        tracing::warn!(error = %failure, "Nodes that come and go cannot be watched; calls that wait for a node that dies end with their timeouts.");
+    } else {
+        tracing::debug!(error = %failure, "Nodes that come and go cannot be watched; it is tried again.");
     }
 }
 

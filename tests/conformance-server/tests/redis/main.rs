@@ -18,6 +18,7 @@ mod groups;
 mod hostile;
 mod nodes;
 mod outages;
+mod permissions;
 mod racing;
 mod refusals;
 mod sending;

@@ -9,10 +9,14 @@ use crate::nodes::{Nodes, call, reach_each_other, receives, succeeds, three_node
 /// The guide's page, which has the rule of a user that may do no more than a node needs.
 const GUIDE: &str = include_str!("../../../../docs/guide/several-nodes.md");
 
+/// The guide's rule, part by part: the user's name, then what it may do.
+pub(crate) fn rule() -> impl Iterator<Item = &'static str> {
+    GUIDE.lines().find_map(|line| line.strip_prefix("user ")).unwrap().split(' ')
+}
+
 /// Gives the servers the user of the guide's rule, and lets nodes be that.
 async fn all_is_allowed(servers: &[RedisServer], url: &str) {
-    let rule = GUIDE.lines().find_map(|line| line.strip_prefix("user ")).unwrap();
-    let set_user: Vec<&str> = ["acl", "setuser"].into_iter().chain(rule.split(' ')).collect();
+    let set_user: Vec<&str> = ["acl", "setuser"].into_iter().chain(rule()).collect();
     for server in servers {
         server.cli(&set_user).await;
     }
