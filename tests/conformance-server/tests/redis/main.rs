@@ -22,4 +22,5 @@ mod permissions;
 mod racing;
 mod refusals;
 mod sending;
+mod storms;
 mod traces;
