@@ -1,5 +1,6 @@
 //! What crosses nodes: envelopes that come in, requests to other nodes with their replies, and where connections are.
 
+pub(crate) mod asked_changes;
 pub(crate) mod client_results;
 pub(crate) mod disconnecting;
 pub(crate) mod forwarded_invocations;

@@ -10,6 +10,7 @@ use hubward_hub::HubDefinition;
 use hubward_transport::LogLimit;
 use hubward_types::{HubName, Principal};
 
+use crate::cluster::asked_changes::AskedChanges;
 use crate::cluster::forwarded_invocations::ForwardedInvocations;
 use crate::cluster::held::HeldMessages;
 use crate::cluster::outbox::Outbox;
@@ -37,6 +38,7 @@ pub struct Engine {
     pub(crate) held: HeldMessages,
     pub(crate) users: ChangingUsers,
     pub(crate) expiries: Expiries,
+    pub(crate) asked: AskedChanges,
     pub(crate) removals: PendingRemovals,
     pub(crate) unannounced: UnannouncedChanges,
     pub(crate) unrecorded: UnrecordedConnections,
@@ -103,6 +105,7 @@ impl Engine {
             held: HeldMessages::default(),
             users: ChangingUsers::default(),
             expiries: Expiries::default(),
+            asked: AskedChanges::default(),
             removals: PendingRemovals::default(),
             unannounced: UnannouncedChanges::default(),
             unrecorded: UnrecordedConnections::default(),

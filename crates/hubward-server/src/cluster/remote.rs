@@ -179,7 +179,7 @@ fn invoke_client(engine: &Arc<Engine>, invocation: ForwardedInvocation) {
     });
 }
 
-/// Carries out a change and confirms it. It begins at once, so that changes take their turns in the order in which they
+/// Carries out a change and confirms it, unless too many are carried out already. It begins at once, so that changes take their turns in the order in which they
 /// were asked for, also those that their callers wait for no more.
 fn confirm_when_done(
     engine: &Arc<Engine>,
@@ -188,8 +188,18 @@ fn confirm_when_done(
     change: impl Future<Output = Result<(), impl IntoFailure>> + Send + 'static,
 ) {
     let context = engine.context.clone();
+    let Some(place) = engine.asked.take_place() else {
+        if id != UNCONFIRMED {
+            let failure = Some(RequestFailure::Error(TOO_MANY.to_owned()));
+            context.notify(sender, Body::Confirmed { id, failure });
+        }
+        return;
+    };
+    let engine_of_change = engine.clone();
     begin(&engine.context, async move {
         let changed = AssertUnwindSafe(change).catch_unwind().await;
+        drop(place);
+        catch_up(&engine_of_change);
         let failure = match changed {
             Ok(changed) => changed.err().map(IntoFailure::into_failure),
             Err(_) => Some(RequestFailure::Error("the change panicked".to_owned())),
@@ -199,6 +209,17 @@ fn confirm_when_done(
         }
     });
 }
+
+/// Has what was refused read from the store, where there is room again.
+fn catch_up(engine: &Arc<Engine>) {
+    if engine.asked.has_to_catch_up() {
+        membership::recording::check_bans(engine);
+        engine.unrecorded.wake.notify_one();
+        engine.context.tasks.spawn(membership::user::read_again(engine.clone()));
+    }
+}
+
+const TOO_MANY: &str = "too many changes wait on the node";
 
 /// Errors that the node that asked for something gets.
 trait IntoFailure {

@@ -8,6 +8,7 @@ use hubward_types::ConnectionId;
 use tracing::Level;
 
 use super::*;
+use crate::cluster::asked_changes::MOST_CHANGES;
 use crate::connection::handle::ConnectionHandle;
 use crate::connection::mailbox::ControlMessage;
 use crate::testing::cluster::{TestNode, settle};
@@ -253,4 +254,39 @@ async fn a_node_that_says_again_and_again_that_it_was_interrupted_is_not_asked_a
     owner.store.changing.release();
     joining.await.unwrap();
     assert_eq!(owner.delivered_to("g"), ["c1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_beyond_a_bound_are_refused_and_made_up_for() {
+    let (node, owner, _connection) = start(|| Hub::new("hub")).await;
+    let hub = node.engine.handle();
+    hub.groups().add_user("alice", "left", None).await.unwrap();
+    owner.store.querying.hold();
+    let changed = |id, group: String| {
+        let (hub, user) = (owner.engine.name().clone(), "alice".into());
+        receive_on(&owner, Body::UserChanged { id, hub, user, group: group.into() });
+    };
+    for number in 0..MOST_CHANGES {
+        changed(number as u64, format!("g{number}"));
+    }
+    owner.backplane.take_calls();
+    changed(1, "one more".into());
+    assert_eq!(owner.backplane.take_calls(), ["publish node elsewhere"]);
+    // What is recorded and refused.
+    let (joined, left) = tokio::join!(
+        hub.groups().add_user("alice", "joined", None),
+        hub.groups().remove_user("alice", "left"),
+    );
+    for refused in [joined, left] {
+        assert!(
+            matches!(&refused, Err(GroupError::Owner { reason }) if reason.contains("too many")),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(owner.delivered_to("left"), ["c1"]);
+    owner.store.querying.release();
+    settle().await;
+    assert_eq!(owner.delivered_to("joined"), ["c1"]);
+    assert!(owner.delivered_to("left").is_empty());
+    hub.groups().add_user("alice", "later", None).await.unwrap();
 }
