@@ -52,6 +52,8 @@ pub struct Hub<S = ()> {
     on_resumed: Option<OnResumed>,
     /// The first of these two whose error nobody would notice.
     lost_error: Option<&'static str>,
+    /// The first that was set twice, so that the one before would never run.
+    set_twice: Option<&'static str>,
     filters: Vec<BoxFilter>,
     may_join: Option<MayJoin>,
     options: HubOptions,
@@ -67,6 +69,7 @@ const ON_CONNECTED: &str = "on_connected";
 const ON_DISCONNECTED: &str = "on_disconnected";
 const ON_INTERRUPTED: &str = "on_interrupted";
 const ON_RESUMED: &str = "on_resumed";
+const MAY_JOIN: &str = "may_join";
 
 impl<S: Clone + Send + Sync + 'static> Declared<S> {
     fn unary<M: 'static>(name: &str, handler: impl Handler<S, M>) -> Self {
@@ -110,6 +113,7 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
             on_interrupted: None,
             on_resumed: None,
             lost_error: None,
+            set_twice: None,
             filters: Vec::new(),
             may_join: None,
             options: HubOptions::default(),
@@ -145,14 +149,16 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
     /// Sets what runs when a client has connected, before its first call. An error closes the connection. It cannot
     /// take arguments.
     pub fn on_connected<M: 'static>(mut self, handler: impl Handler<S, M>) -> Self {
-        self.on_connected = Some(Declared::unary(ON_CONNECTED, handler));
+        let before = self.on_connected.replace(Declared::unary(ON_CONNECTED, handler));
+        self.check_first(ON_CONNECTED, before.is_none());
         self
     }
 
     /// Sets what runs when a connection has ended for good; it can take [`Disconnected`](crate::Disconnected) to learn
     /// why, but no arguments.
     pub fn on_disconnected<M: 'static>(mut self, handler: impl Handler<S, M>) -> Self {
-        self.on_disconnected = Some(Declared::unary(ON_DISCONNECTED, handler));
+        let before = self.on_disconnected.replace(Declared::unary(ON_DISCONNECTED, handler));
+        self.check_first(ON_DISCONNECTED, before.is_none());
         self
     }
 
@@ -165,7 +171,8 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         Fut: Future<Output: Output<M>> + Send + 'static,
     {
         self.check_output::<Fut::Output, M>(ON_INTERRUPTED);
-        self.on_interrupted = Some(link::on_interrupted(handler));
+        let before = self.on_interrupted.replace(link::on_interrupted(handler));
+        self.check_first(ON_INTERRUPTED, before.is_none());
         self
     }
 
@@ -189,7 +196,8 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         Fut: Future<Output: Output<M>> + Send + 'static,
     {
         self.check_output::<Fut::Output, M>(ON_RESUMED);
-        self.on_resumed = Some(link::on_resumed(handler));
+        let before = self.on_resumed.replace(link::on_resumed(handler));
+        self.check_first(ON_RESUMED, before.is_none());
         self
     }
 
@@ -227,7 +235,8 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
     /// });
     /// ```
     pub fn may_join(mut self, rule: impl Fn(&Principal, &GroupName) -> bool + Send + Sync + 'static) -> Self {
-        self.may_join = Some(Arc::new(rule));
+        let before = self.may_join.replace(Arc::new(rule));
+        self.check_first(MAY_JOIN, before.is_none());
         self
     }
 
@@ -247,9 +256,16 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
             on_interrupted: self.on_interrupted,
             on_resumed: self.on_resumed,
             lost_error: self.lost_error,
+            set_twice: self.set_twice,
             filters: self.filters,
             may_join: self.may_join,
             options: self.options,
+        }
+    }
+
+    fn check_first(&mut self, callback: &'static str, is_first: bool) {
+        if !is_first {
+            self.set_twice.get_or_insert(callback);
         }
     }
 
@@ -272,6 +288,9 @@ impl Hub {
         }
         if let Some(mistake) = self.options.mistake() {
             return Err(HubBuildError::Options { hub, mistake });
+        }
+        if let Some(callback) = self.set_twice {
+            return Err(HubBuildError::DuplicateCallback { hub, callback });
         }
         if let Some(callback) = self.lost_error {
             return Err(HubBuildError::ResultSentAsValue { hub, method: callback.to_owned() });
@@ -305,96 +324,4 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::handler::authorized::HandlerExt;
-
-    fn definition(hub: Hub) -> HubDefinition {
-        hub.build().unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn build_error(hub: Hub) -> HubBuildError {
-        hub.build().err().expect("the hub is refused")
-    }
-
-    #[test]
-    fn a_method_is_found_without_regard_to_case_and_listed_once() {
-        let hub = definition(Hub::new("hub").method("Send", async || ()).method("größe", async || ()));
-        for name in ["Send", "send", "SEND", "größe"] {
-            assert!(hub.method(name).is_some(), "{name}");
-        }
-        assert!(hub.method("Sent").is_none());
-        assert_eq!(hub.methods().count(), 2);
-    }
-
-    #[test]
-    fn a_hub_without_a_name_is_refused() {
-        for name in ["", " \t"] {
-            assert_eq!(build_error(Hub::new(name)), HubBuildError::NoName);
-        }
-    }
-
-    #[test]
-    fn two_methods_whose_names_differ_in_case_alone_are_refused() {
-        let refused = HubBuildError::DuplicateMethod { hub: "hub".to_owned(), method: "send".to_owned() };
-        let hub = Hub::new("hub").method("Send", async || ()).method("send", async || ());
-        assert_eq!(build_error(hub), refused);
-    }
-
-    #[test]
-    fn a_result_whose_error_would_be_sent_as_a_value_is_refused() {
-        async fn fail() -> Result<u32, String> {
-            Err("the password".to_owned())
-        }
-        let refused = |method: &str| HubBuildError::ResultSentAsValue {
-            hub: "hub".to_owned(),
-            method: method.to_owned(),
-        };
-        let items = async || futures_util::stream::iter([Err::<u32, String>("the password".to_owned())]);
-        let stream =
-            async || Ok::<_, HubError>(futures_util::stream::iter([Err::<u32, String>(String::new())]));
-        let nested = async || Ok::<_, HubError>(fail().await);
-        let optional = async || Some(Box::new(fail().await));
-        let nested_items = async || futures_util::stream::iter([Ok::<_, HubError>(Ok::<u32, String>(1))]);
-        assert_eq!(build_error(Hub::new("hub").method("Fail", fail)), refused("Fail"));
-        assert_eq!(build_error(Hub::new("hub").method("Nested", nested)), refused("Nested"));
-        assert_eq!(build_error(Hub::new("hub").method("Optional", optional)), refused("Optional"));
-        assert_eq!(build_error(Hub::new("hub").stream("NestedItems", nested_items)), refused("NestedItems"));
-        assert_eq!(build_error(Hub::new("hub").on_connected(nested)), refused("on_connected"));
-        assert_eq!(
-            build_error(Hub::new("hub").on_interrupted(async |_| fail().await)),
-            refused("on_interrupted")
-        );
-        assert_eq!(build_error(Hub::new("hub").on_resumed(async |_, _| fail().await)), refused("on_resumed"));
-        assert_eq!(build_error(Hub::new("hub").stream("Items", items)), refused("Items"));
-        assert_eq!(build_error(Hub::new("hub").stream("Stream", stream)), refused("Stream"));
-        assert_eq!(build_error(Hub::new("hub").on_connected(fail)), refused("on_connected"));
-        definition(
-            Hub::new("hub").on_interrupted(async |_| Ok::<(), HubError>(())).on_resumed(async |_, _| ()),
-        );
-        definition(Hub::new("hub").method("Fine", async || Ok::<u32, std::fmt::Error>(1)));
-        definition(Hub::new("hub").method("Batch", async || vec![Ok::<u32, String>(1)]));
-    }
-
-    #[test]
-    fn a_callback_with_a_policy_of_its_own_is_refused() {
-        let refused = |callback: &str| HubBuildError::CallbackAuthorized {
-            hub: "hub".to_owned(),
-            callback: callback.to_owned(),
-        };
-        let guarded = (async || ()).authorize("Staff");
-        assert_eq!(build_error(Hub::new("hub").on_connected(guarded.clone())), refused("on_connected"));
-        assert_eq!(build_error(Hub::new("hub").on_disconnected(guarded)), refused("on_disconnected"));
-    }
-
-    #[test]
-    fn a_callback_that_takes_arguments_is_refused() {
-        let refused = |callback: &str| HubBuildError::CallbackTakesArguments {
-            hub: "hub".to_owned(),
-            callback: callback.to_owned(),
-        };
-        let takes = async |_: String| ();
-        assert_eq!(build_error(Hub::new("hub").on_connected(takes)), refused("on_connected"));
-        assert_eq!(build_error(Hub::new("hub").on_disconnected(takes)), refused("on_disconnected"));
-    }
-}
+mod tests;

@@ -61,6 +61,16 @@ pub enum HubBuildError {
         /// The second of the two.
         method: String,
     },
+    /// A callback or the rule for groups is set twice. Only the last would run.
+    #[error(
+        "hub '{hub}' sets {callback} twice, and only the last would run; make them one function, or use filters"
+    )]
+    DuplicateCallback {
+        /// The hub.
+        hub: String,
+        /// Such as `on_connected` or `may_join`.
+        callback: &'static str,
+    },
     /// Its options could not work.
     #[error("the options of hub '{hub}' cannot work: {mistake}")]
     Options {
