@@ -69,6 +69,11 @@ impl Policy {
         self
     }
 
+    /// Returns whether it allows no anonymous principal. What a [custom](Self::custom) rule allows is not known.
+    pub fn requires_authentication(&self) -> bool {
+        self.rules.iter().any(|rule| !matches!(rule, Rule::Custom(_)))
+    }
+
     /// Decides whether a principal is allowed.
     pub fn check(&self, principal: &Principal) -> Decision {
         if self.rules.iter().all(|rule| rule.allows(principal)) {

@@ -19,6 +19,16 @@ pub enum BuildError {
     /// A hub or a raw handler names a policy that is not defined.
     #[error(transparent)]
     Policy(#[from] UnknownPolicy),
+    /// A hub, a method or a raw handler needs a policy that no anonymous caller meets, and no tokens are accepted.
+    #[error(
+        "'{hub}' needs the policy '{policy}', which nobody meets without a token, and no tokens are accepted; add Builder::auth"
+    )]
+    NoAuthentication {
+        /// The hub, or the path of the raw handler.
+        hub: HubName,
+        /// The policy's name.
+        policy: String,
+    },
     /// The node's name is empty, or blank.
     #[error("the node's name is empty; give it one of its own, such as its pod's, or none for a node alone")]
     NodeName,

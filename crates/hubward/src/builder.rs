@@ -7,7 +7,7 @@ use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, GroupStore, LiveNode, NodeRegistry, RegistryError};
 use hubward_hub::{Hub, HubHandle};
 use hubward_server::{Engine, HubAcceptor, HubClaims, Node, NodeContext, NodeStores, RawClaims, StartError};
-use hubward_transport::{Endpoint, TransportOptions};
+use hubward_transport::{ConnectionManager, Endpoint, TransportOptions};
 use hubward_types::{HubName, NodeId};
 
 use crate::build_error::BuildError;
@@ -269,12 +269,8 @@ impl Builder {
         if let Some(address) = self.address {
             context.set_address(address);
         }
-        let connections = hubward_transport::ConnectionManager::new(
-            id,
-            keys,
-            context.shutdown().clone(),
-            context.tasks().clone(),
-        );
+        let connections = connections(&context, id, keys);
+        let guards = Guards { authenticator: &self.authenticator, policies: &self.policies };
         let (mut routes, mut names) = (HashSet::new(), HashSet::new());
         let all_paths =
             self.hubs.iter().map(|hub| &hub.0).chain(self.raw.iter().map(|raw| &raw.0)).cloned().collect();
@@ -287,7 +283,8 @@ impl Builder {
                 return Err(BuildError::DuplicateHub(definition.name));
             }
             let name = definition.name.clone();
-            let required = hubward_server::required_policies(&name, &definition.policies, &self.policies)?;
+            let required = guards.required(&name, &definition.policies)?;
+            guards.check(&name, definition.methods().flat_map(|method| &method.policies))?;
             let engine = Engine::new(definition, context.clone(), &self.policies)?;
             let endpoint = Endpoint::new(
                 path,
@@ -306,7 +303,7 @@ impl Builder {
         for (path, RawEndpoint { handler, policies, options }) in self.raw {
             check(&mut routes, &path, &options)?;
             let name = HubName::from(path.clone());
-            let required = hubward_server::required_policies(&name, &policies, &self.policies)?;
+            let required = guards.required(&name, &policies)?;
             let claims = RawClaims::shared(&context, name.clone());
             let endpoint = Endpoint::new(path, name, handler, connections.clone())
                 .claims(claims)
@@ -317,6 +314,39 @@ impl Builder {
             router = router.merge(endpoint.router());
         }
         Ok(Hubward { node: Arc::new(Node::new(context, engines)), router, paths: all_paths })
+    }
+}
+
+fn connections(context: &NodeContext, id: NodeId, keys: KeyRing) -> Arc<ConnectionManager> {
+    ConnectionManager::new(id, keys, context.shutdown().clone(), context.tasks().clone())
+}
+
+/// What decides who may do what.
+struct Guards<'a> {
+    authenticator: &'a Authenticator,
+    policies: &'a Policies,
+}
+
+impl Guards<'_> {
+    /// Returns the policies of these names.
+    fn required(&self, hub: &HubName, names: &[String]) -> Result<Vec<Policy>, BuildError> {
+        self.check(hub, names)?;
+        Ok(hubward_server::required_policies(hub, names, self.policies)?)
+    }
+
+    /// Where no tokens are accepted, everybody is anonymous, and most policies would refuse everybody.
+    fn check<'n>(
+        &self,
+        hub: &HubName,
+        names: impl IntoIterator<Item = &'n String>,
+    ) -> Result<(), BuildError> {
+        let refuses = |name: &&String| self.policies.get(name).is_some_and(Policy::requires_authentication);
+        match names.into_iter().find(refuses) {
+            Some(policy) if !self.authenticator.accepts_tokens() => {
+                Err(BuildError::NoAuthentication { hub: hub.clone(), policy: policy.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

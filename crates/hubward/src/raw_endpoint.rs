@@ -8,10 +8,11 @@ use hubward_transport::{Acceptor, TransportOptions};
 /// with default options.
 ///
 /// ```
-/// use hubward::auth::Policy;
+/// use hubward::auth::{DevelopmentIssuer, Policy};
 /// use hubward::{Hubward, RawEndpoint, transport::raw};
 ///
-/// # fn main() -> Result<(), hubward::BuildError> {
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let issuer = DevelopmentIssuer::new("a-development-secret-of-32-bytes-or-more", "issuer", "echo")?;
 /// let echo = raw::handler(|mut connection| async move {
 ///     while let Some(bytes) = connection.receive().await {
 ///         connection.send(bytes).await?;
@@ -19,6 +20,7 @@ use hubward_transport::{Acceptor, TransportOptions};
 ///     Ok(())
 /// });
 /// let hubs = Hubward::builder()
+///     .auth(issuer.authenticator())
 ///     .policy("Staff", Policy::any_role(["staff"]))
 ///     .raw("/echo", RawEndpoint::new(echo).authorize("Staff"))
 ///     .build()?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hubward::auth::{JwtKey, Policy};
 use hubward::backplane::InMemoryStore;
-use hubward::{BuildError, Cluster, Hub, Hubward};
+use hubward::{BuildError, Cluster, HandlerExt, Hub, Hubward, RawEndpoint, transport::raw};
 
 /// Builds a node with a hub at each of these paths.
 fn at(paths: &[&str]) -> Result<Hubward, BuildError> {
@@ -47,6 +47,26 @@ fn paths_that_would_be_routed_alike_are_an_error_that_names_the_second() {
             "{first} {second}"
         );
     }
+}
+
+#[test]
+fn policies_that_nobody_could_meet_are_an_error_that_says_what_is_missing() {
+    let method = || Hub::new("wards").method("Order", (async || ()).authorize("Staff"));
+    let raw = || RawEndpoint::new(raw::handler(async |_| Ok(()))).authorize("Staff");
+    let staff = || Hubward::builder().policy("Staff", Policy::any_role(["doctor"]));
+    for (builder, name) in [
+        (staff().hub("/wards", Hub::new("wards").authorize("Staff")), "'wards'"),
+        (staff().hub("/wards", method()), "'wards'"),
+        (staff().raw("/echo", raw()), "'/echo'"),
+    ] {
+        let refused = builder.build().err().unwrap();
+        assert!(matches!(refused, BuildError::NoAuthentication { .. }), "{refused}");
+        assert!(refused.to_string().contains(name) && refused.to_string().contains("Builder::auth"));
+    }
+    // A rule of one's own may allow anonymous callers, and a policy that nobody names refuses nobody.
+    let custom = Hubward::builder().policy("Staff", Policy::custom(|_| true));
+    custom.hub("/wards", method()).raw("/echo", raw()).build().unwrap();
+    staff().hub("/wards", Hub::new("wards")).build().unwrap();
 }
 
 #[test]

@@ -37,6 +37,11 @@ impl Authenticator {
         Self { config: None }
     }
 
+    /// Returns whether it accepts any token. Otherwise everybody is anonymous.
+    pub fn accepts_tokens(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// Makes one that accepts JSON Web Tokens.
     ///
     /// # Errors
