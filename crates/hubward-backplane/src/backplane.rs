@@ -164,7 +164,9 @@ pub enum BackplaneError {
         limit_bytes: usize,
     },
     /// The envelope is larger than a node accepts.
-    #[error("an envelope of {bytes} bytes exceeds {limit_bytes} bytes")]
+    #[error(
+        "a message of {bytes} bytes is too large for other nodes, which accept {limit_bytes} bytes, all encodings together"
+    )]
     TooLarge {
         /// The size of the envelope, in bytes.
         bytes: usize,

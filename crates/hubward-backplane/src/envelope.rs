@@ -44,9 +44,9 @@ mod trace;
 use bytes::Bytes;
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, TraceContext, UserId};
 
-/// The largest envelope that is sent or read: 32 MiB. Redis disconnects a slow consumer whose output buffer
-/// is larger than that (its default `client-output-buffer-limit`), so a larger envelope could never arrive.
-pub const MAX_ENVELOPE_BYTES: usize = 32 * 1024 * 1024;
+/// The largest envelope that is sent or read: 8 MiB. Redis disconnects a subscriber at once for which 32 MiB wait, and after a
+/// minute one for which 8 MiB do (its default `client-output-buffer-limit`), so that several of these fit, from several nodes.
+pub const MAX_ENVELOPE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The most connection ids that one envelope may name. An id that Hubward made takes 23 bytes, so no envelope
 /// of the allowed size has more. The bound keeps forged empty ids from taking many times their size in

@@ -9,6 +9,7 @@ mod outgoing;
 mod publisher;
 mod session;
 mod status;
+mod subscriber_backlog;
 mod subscriptions;
 mod supervisor;
 mod topics;

@@ -124,10 +124,14 @@ impl Outgoing {
     pub(super) fn take(&self) -> Vec<Publication> {
         let mut queue = self.queue.lock();
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        while batch.len() < BATCH_MESSAGES && bytes < BATCH_BYTES {
-            let Some(publication) = queue.pop() else { break };
-            bytes += publication.message.len();
-            batch.push(publication);
+        while batch.len() < BATCH_MESSAGES {
+            let Some(next) = queue.publications.front() else { break };
+            bytes += next.message.len();
+            // One that is larger than a batch is one by itself.
+            if bytes > BATCH_BYTES && !batch.is_empty() {
+                break;
+            }
+            batch.extend(queue.pop());
         }
         if queue.publications.is_empty() {
             self.emptied.notify_one();

@@ -10,6 +10,7 @@ use redis::{Cmd, Pipeline, Value};
 use super::bus::Bus;
 use super::outgoing::Publication;
 use super::session::RedisSession;
+use super::subscriber_backlog::SubscriberBacklog;
 use crate::connection::RedisConnection;
 use crate::error::RedisFailure;
 
@@ -18,6 +19,7 @@ pub(super) const IDLE: Duration = Duration::from_secs(5);
 
 /// Publishes until a connection fails.
 pub(super) async fn run(bus: Arc<Bus>, session: Arc<RedisSession>) -> RedisFailure {
+    let mut backlogs = vec![SubscriberBacklog::new(); session.publishing.len()];
     loop {
         if tokio::time::timeout(IDLE, bus.outgoing.filled()).await.is_err() {
             match ping_all(&session.publishing).await {
@@ -25,12 +27,35 @@ pub(super) async fn run(bus: Arc<Bus>, session: Arc<RedisSession>) -> RedisFailu
                 Err(failure) => return failure,
             }
         }
+        // What is to be published next goes on waiting where it is handed back if the session ends meanwhile.
+        if let Err(failure) = settle(&session.publishing, &mut backlogs).await {
+            return failure;
+        }
         let batches = session.by_place(bus.outgoing.take(), |publication: &Publication| &publication.channel);
+        for (place, batch) in &batches {
+            let Some(backlog) = backlogs.get_mut(*place) else { continue };
+            batch.iter().for_each(|publication| backlog.add(publication.message.len()));
+        }
         let publishing = batches.into_iter().map(|(place, batch)| publish(&bus, &session, place, batch));
         if let Some(failure) = join_all(publishing).await.into_iter().find_map(Result::err) {
             return failure;
         }
     }
+}
+
+/// Lets servers have turns until little waits for their subscribers.
+async fn settle(
+    connections: &[RedisConnection],
+    backlogs: &mut [SubscriberBacklog],
+) -> Result<(), RedisFailure> {
+    let settling = connections.iter().zip(backlogs).map(async |(connection, backlog)| {
+        while backlog.is_high() {
+            ping(connection).await?;
+            backlog.note_turn();
+        }
+        Ok(())
+    });
+    join_all(settling).await.into_iter().collect()
 }
 
 /// Publishes a batch on one server. Fails with why the session has to end. What was certainly not published is put back at
@@ -108,11 +133,11 @@ impl Drop for UnderWay<'_> {
 
 /// Asks connections whether they still work.
 pub(super) async fn ping_all(connections: &[RedisConnection]) -> Result<(), RedisFailure> {
-    let ping = |connection: &RedisConnection| {
-        let mut connection = connection.clone();
-        async move { connection.req_packed_command(&redis::cmd("PING")).await }
-    };
-    join_all(connections.iter().map(ping)).await.into_iter().try_for_each(|reply| works(reply?))
+    join_all(connections.iter().map(ping)).await.into_iter().collect()
+}
+
+async fn ping(connection: &RedisConnection) -> Result<(), RedisFailure> {
+    works(connection.clone().req_packed_command(&redis::cmd("PING")).await?)
 }
 
 /// Reads the reply to the question whether a connection works.

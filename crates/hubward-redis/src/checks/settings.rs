@@ -11,6 +11,9 @@ use crate::error::RedisFailure;
 /// The settings that are read.
 const SETTINGS: [&str; 3] = ["client-output-buffer-limit", "maxmemory", "maxmemory-policy"];
 
+/// How much may have to wait for a node at once: some of the largest messages, of several nodes. It is Redis's default.
+const SUBSCRIBER_BYTES: usize = 4 * MAX_ENVELOPE_BYTES;
+
 /// Reads what is wrong with the settings of a server. Fails where they cannot be read.
 pub(super) async fn of(connection: &RedisConnection) -> Result<Vec<String>, RedisFailure> {
     let mut connection = connection.clone();
@@ -31,10 +34,10 @@ fn mistakes(settings: &HashMap<String, String>) -> Vec<String> {
         ));
     }
     let limit = setting("client-output-buffer-limit");
-    if let Some(bytes) = hard_pubsub_limit(limit).filter(|bytes| (1..MAX_ENVELOPE_BYTES).contains(bytes)) {
+    if let Some(bytes) = hard_pubsub_limit(limit).filter(|bytes| (1..SUBSCRIBER_BYTES).contains(bytes)) {
         mistakes.push(format!(
-            "Redis closes a node's subscriptions when {bytes} bytes wait for it, which is less than one message may have. \
-             Set client-output-buffer-limit pubsub to {MAX_ENVELOPE_BYTES} or more."
+            "Redis closes a node's subscriptions when {bytes} bytes wait for it, and a message may have {MAX_ENVELOPE_BYTES}. \
+             Set client-output-buffer-limit pubsub to {SUBSCRIBER_BYTES} or more."
         ));
     }
     mistakes
