@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hubward_backplane::{
-    Backplane, Body, BoxFuture, Envelope, Epoch, GroupStore, InMemoryStore, NodeInfo, NodeLoad, NodeRegistry,
-    Owner, Topic,
+    Backplane, Body, BoxFuture, ClientResultOutcome, Envelope, Epoch, GroupStore, InMemoryStore,
+    MAX_ENVELOPE_BYTES, NodeInfo, NodeLoad, NodeRegistry, Owner, Topic,
 };
 use hubward_hub::{SendError, Sending};
 use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
@@ -172,9 +172,20 @@ impl NodeContext {
 
     /// Sends a reply, or something else that nobody waits for, to another node.
     pub(crate) fn notify(&self, node: NodeId, body: Body) {
-        if let Some(backplane) = &self.backplane {
-            drop(backplane.publish(vec![Topic::Node(node)], self.envelope(None, body)));
+        let Some(backplane) = &self.backplane else { return };
+        let client_result = match body {
+            Body::ClientResult { id, .. } => Some(id),
+            _ => None,
+        };
+        let mut envelope = self.envelope(None, body);
+        // The other node waits for it, and would not know why nothing comes.
+        if let Some(id) = client_result.filter(|_| envelope.len() > MAX_ENVELOPE_BYTES) {
+            let error =
+                format!("the client's result of {} bytes is too large for another node", envelope.len());
+            let outcome = ClientResultOutcome::Error(error);
+            envelope = self.envelope(None, Body::ClientResult { id, outcome });
         }
+        drop(backplane.publish(vec![Topic::Node(node)], envelope));
     }
 
     /// Runs something to its end, whether or not the returned [`Sending`] is awaited.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use hubward_backplane::MAX_ENVELOPE_BYTES;
 use hubward_hub::{ClientResult, Hub};
 use hubward_types::Principal;
 use serde_json::{Value, json};
@@ -107,6 +108,19 @@ async fn a_caller_that_stops_waiting_leaves_nothing_behind() {
     drop(result);
     assert_eq!(connection.pending_results(), 0);
     assert!(!connection.resolve_result(&id, || Reply::Void));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_that_is_too_large_for_the_other_node_is_an_error_there_at_once() {
+    let Owner { caller, owner: _owner, connection } = start().await;
+    let mut result = invoke_c1(&caller.engine);
+    assert!((&mut result).now_or_never().is_none());
+    settle().await;
+    let value = vec![b'1'; MAX_ENVELOPE_BYTES];
+    assert!(connection.resolve_result(&take_invocation(&connection), || Reply::Value(Protocol::Json, value)));
+    settle().await;
+    let result = result.now_or_never().expect("there is no result").unwrap_err().to_string();
+    assert!(result.contains("too large for another node"), "{result}");
 }
 
 #[tokio::test(start_paused = true)]
