@@ -11,7 +11,8 @@ const GUIDE: &str = include_str!("../../../../docs/guide/several-nodes.md");
 
 /// The guide's rule, part by part: the user's name, then what it may do.
 pub(crate) fn rule() -> impl Iterator<Item = &'static str> {
-    GUIDE.lines().find_map(|line| line.strip_prefix("user ")).unwrap().split(' ')
+    let rule = GUIDE.lines().find(|line| line.starts_with("user hubward "));
+    rule.unwrap().split(' ').skip(1)
 }
 
 /// Gives the servers the user of the guide's rule, and lets nodes be that.
