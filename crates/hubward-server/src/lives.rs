@@ -114,6 +114,10 @@ async fn keep_alive(context: Weak<NodeContext>, interval: Duration, hubs: WeakHu
                     tracing::warn!("The node's heartbeats are recorded again.");
                 }
             }
+            // The log has said that the link is interrupted, which mostly has the same cause.
+            Err(error) if context.link.is_interrupted() => {
+                tracing::debug!(error = %brief_causes(&error), "A heartbeat was not recorded in an outage.");
+            }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
                     tracing::warn!(error = %brief_causes(&error), "The node's heartbeats cannot be recorded; the others may take it for dead.");

@@ -203,6 +203,11 @@ pub(super) async fn sweep(context: Weak<NodeContext>, interval: Duration) {
                         break;
                     }
                 }
+                // As with heartbeats, the log has the outage.
+                Err(error) if context.link.is_interrupted() => {
+                    tracing::debug!(error = %brief_causes(&error), "Nothing was swept in an outage.");
+                    break;
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
                         tracing::warn!(error = %brief_causes(&error), "What dead nodes left cannot be swept.");

@@ -58,6 +58,23 @@ async fn the_log_says_that_the_node_has_joined_and_that_another_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn heartbeats_that_fail_are_a_warning_only_where_the_link_to_the_others_is_whole() {
+    let node = TestNode::start(hub()).await;
+    node.network.interrupt(node.node.id());
+    settle().await;
+    let log = CapturedLog::start();
+    node.registry.heartbeats.set_failing(true);
+    pass(LEASE).await;
+    assert_eq!(log.lines(Level::WARN), Vec::<String>::new());
+    node.network.resume(node.node.id());
+    let log = CapturedLog::start();
+    pass(LEASE).await;
+    let warned = log.lines(Level::WARN);
+    let warned = warned.iter().filter(|line| line.starts_with("The node's heartbeats cannot be recorded"));
+    assert_eq!(warned.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_waits_for_a_node_learns_when_it_dies() {
     let (node, dying) = TestNode::start_two(hub).await;
     dying.open(&handle("c1")).await;
