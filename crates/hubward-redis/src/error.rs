@@ -128,6 +128,11 @@ impl RedisFailure {
         Self { advice: Some(ADVICE_IF_LATE), cause: Cause::Said(what.into()) }
     }
 
+    /// Whether Redis did not do something in time.
+    pub(crate) fn is_late(&self) -> bool {
+        self.advice == Some(ADVICE_IF_LATE)
+    }
+
     /// Redis holds something that this version cannot read.
     pub(crate) fn unreadable(what: String) -> Self {
         Self { advice: None, cause: Cause::Unreadable(what) }

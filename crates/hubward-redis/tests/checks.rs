@@ -236,6 +236,11 @@ async fn each_mistake_with_tls_says_what_to_change() {
         (Redis::url(&secured), "name its authority by redis.tls.ca_file"),
         (Redis::url(&secured).map(|builder| builder.tls(known)), "set redis.tls.certificate_file"),
         (Redis::url(&format!("redis://{address}")), "whether it expects TLS: rediss://"),
+        (
+            Redis::url(&format!("rediss://{}", plain.address()))
+                .map(|builder| builder.connect_timeout(Duration::from_millis(200))),
+            "If it does not speak TLS at this port",
+        ),
         (Redis::url(&format!("{}/99", plain.url())), "choose a smaller number"),
         (Redis::url(&format!("redis-sentinel://{}/clinic", plain.address())), "this is no Sentinel"),
     ] {

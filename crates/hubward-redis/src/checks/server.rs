@@ -32,6 +32,12 @@ pub(super) async fn check(redis: &Shared, primaries: &Primaries, address: &Addre
                 note("responding", CheckOutcome::Failed(failure.to_string()));
             }
         }
+        // A server that does not know TLS waits for the rest of what it takes for a command.
+        Err(failure) if failure.is_late() && redis.topology.connector.tls.is_some() => {
+            let advice =
+                "If it does not speak TLS at this port, do without: redis://, or redis.tls.enabled = false";
+            note("reachable", CheckOutcome::Failed(format!("{failure}. {advice}")));
+        }
         Err(failure) => note("reachable", CheckOutcome::Failed(failure.to_string())),
     }
     findings
