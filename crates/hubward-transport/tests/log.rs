@@ -54,6 +54,8 @@ async fn what_was_accepted_or_refused_is_one_line_without_tokens() {
         "{log}"
     );
     assert!(lines[2].contains("connection_id=") && lines[2].contains("user=\"d\""), "{log}");
+    // As the lines of calls and of ends have them, so that one search finds all of a connection.
+    assert!(!log.contains("connection_id=\"") && !log.contains("hub=\""), "{log}");
     let secrets = ["abc.def", target.split_once("id=").unwrap().1, doctor.split_once(' ').unwrap().1];
     assert!(secrets.iter().all(|secret| !log.contains(secret)), "{log}");
 }

@@ -20,13 +20,14 @@ pub(crate) struct ConnectionLog {
     token_error: Option<BearerTokenError>,
 }
 
+/// What a client chose is quoted, so that it cannot pass for another line; the hub and the id of the connection are the server's.
 macro_rules! line {
     ($level:ident, $log:expr, $hub:expr, $reason:expr, $message:literal) => {
         tracing::$level!(
             user = $log.user.as_ref().map(|user| brief_name(user.as_str())).as_deref(),
-            hub = $hub.as_str(),
+            hub = %$hub,
             transport = $log.transport.map(Transport::name),
-            connection_id = $log.connection_id.as_ref().map(|id| brief_name(id.as_str())).as_deref(),
+            connection_id = $log.connection_id.as_ref().map(|id| tracing::field::display(brief_name(id.as_str()))),
             reason = $reason,
             token_error = $log.token_error.map(BearerTokenError::label),
             $message
