@@ -82,7 +82,7 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         let Some(listener) = listener else { continue };
         let node = Arc::new(DemoNode { info, nodes: infos.clone(), issuer: token::issuer(&key)? });
         let hubs = hubs(&node, &joined)?;
-        hubs.start().await?;
+        hubs.start().await.map_err(|error| joined.explain(error))?;
         let app = hubs.mount(page::router(node));
         tasks.spawn(hubward::serve(listener, app, serve_options(&options)));
         if let Some(wards) = hubs.hub("ward") {

@@ -85,6 +85,13 @@ impl Redis {
     }
 }
 
+/// Where it is, such as `10.0.0.7:6379`, without user and password.
+impl fmt::Display for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.topology.fmt(f)
+    }
+}
+
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
@@ -246,7 +253,9 @@ mod tests {
     fn nothing_prints_a_password() {
         let builder = Redis::url("redis://user:topsecret@h").unwrap().sentinel_credentials(None, "topsecret");
         assert!(!format!("{builder:?}").contains("topsecret"));
-        assert!(!format!("{:?}", builder.build().unwrap()).contains("topsecret"));
+        let redis = builder.build().unwrap();
+        assert!(!format!("{redis:?}").contains("topsecret"));
+        assert_eq!(redis.to_string(), "h:6379");
     }
 
     #[test]

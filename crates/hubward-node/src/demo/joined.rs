@@ -2,7 +2,7 @@
 
 use hubward::auth::{KeyRing, SealingKey};
 use hubward::redis::Redis;
-use hubward::{Builder, Cluster};
+use hubward::{Builder, Cluster, StartError};
 
 use crate::command::DemoOptions;
 use crate::config::{Config, Sources};
@@ -24,6 +24,17 @@ impl Joined {
                 let key = std::env::var(TOKEN_KEY_VARIABLE)?;
                 Ok(Self::Redis(redis, KeyRing::new(vec![sealing_key(&key)?])?))
             }
+        }
+    }
+
+    /// Says which Redis it is that cannot be worked with, and where there is more about it.
+    pub(super) fn explain(&self, error: StartError) -> Failure {
+        match self {
+            Self::InMemory(_) => error.into(),
+            Self::Redis(redis, _) => format!(
+                "Redis at {redis}: {error:?}; `hubward check` with the same --redis or --config says more"
+            )
+            .into(),
         }
     }
 

@@ -68,3 +68,14 @@ async fn its_nodes_end_when_it_is_killed() {
     demo.kill().await.unwrap();
     eventually("its nodes withdraw", async || alive().await == "0").await;
 }
+
+#[tokio::test]
+async fn a_redis_that_is_away_is_named_with_where_to_look() {
+    let mut demo =
+        hubward(&["demo", "--nodes", "2", "--port", "0", "--redis", "redis://:topsecret@127.0.0.1:1"]);
+    let ended = within("the demo's end", demo.output()).await.unwrap();
+    let printed = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success(), "{printed}");
+    assert!(printed.contains("Redis at 127.0.0.1:1: ") && printed.contains("`hubward check`"), "{printed}");
+    assert!(!printed.contains("topsecret"), "{printed}");
+}
