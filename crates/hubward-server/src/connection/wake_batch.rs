@@ -45,14 +45,14 @@ impl WakeBatch {
 
 impl Drop for WakeBatch {
     fn drop(&mut self) {
-        let (mut wakers, portions) = BATCH.with_borrow_mut(|batch| {
+        let (mut wakers, portions, hurries) = BATCH.with_borrow_mut(|batch| {
             batch.depth -= 1;
-            let wakes = batch.depth == 0 || batch.hurries;
+            let hurries = batch.hurries;
             batch.hurries &= batch.depth > 0;
-            if wakes {
-                (std::mem::take(&mut batch.wakers), batch.portions.take())
+            if batch.depth == 0 || hurries {
+                (std::mem::take(&mut batch.wakers), batch.portions.take(), hurries)
             } else {
-                (Vec::new(), None)
+                (Vec::new(), None, hurries)
             }
         });
         if wakers.is_empty() {
@@ -60,7 +60,12 @@ impl Drop for WakeBatch {
         }
         // Outside of the borrow: a waker may run code that opens a batch.
         match portions {
-            Some(portions) => portions.wake(wakers.drain(..)),
+            Some(portions) => {
+                portions.wake(wakers.drain(..));
+                if hurries {
+                    portions.hurry();
+                }
+            }
             None => wakers.drain(..).for_each(Waker::wake),
         }
         if wakers.capacity() <= KEPT_WAKERS {
@@ -192,6 +197,7 @@ mod tests {
     #[tokio::test]
     async fn a_large_batch_wakes_in_portions_and_a_small_one_after_it_does_not_wait_for_them() {
         let portions = WakePortions::new(tokio_util::task::TaskTracker::new());
+        portions.note_runtime();
         let (counter, waker) = WakeCounter::waker();
         let wake_many = |count| {
             let _batch = WakeBatch::open();

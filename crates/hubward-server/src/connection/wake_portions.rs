@@ -8,10 +8,15 @@
 //! What it wakes until nobody waits any more is a round. Where messages come in quick succession, the next round may begin
 //! a little later, so that more of them leave in each write (`wake_pacing.rs`).
 //!
-//! Bounded by the connections of the node: each has one waker, and whoever takes it from its mailbox leaves none.
+//! All of it runs where the connections do, whoever sends: another runtime may have no timer, and nobody may drive it when its
+//! sender has gone on.
+//!
+//! Bounded by the connections of the node. A task that runs for another reason while its waker is in the queue leaves a
+//! second one in its mailbox, and so on; where many wait, all but the first of each are removed.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::poll_fn;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
@@ -27,6 +32,9 @@ use super::wake_pacing::{WakePacing, WakePause, WakeRound};
 /// Tasks that are woken at once for each worker of the runtime. To write one message takes each of them some ten
 /// microseconds, so together they hold up nobody for longer than a millisecond.
 pub(super) const PER_WORKER: usize = 64;
+
+/// From so many wakers in the queue on, those that are in it more than once are looked for.
+const MANY_WAKERS: usize = 4096;
 
 /// What a pause waits for while there is none.
 const NO_PAUSE: usize = usize::MAX;
@@ -44,7 +52,11 @@ pub(crate) struct WakePortions {
 
 #[derive(Default)]
 struct Queue {
+    /// The runtime that the latest connection was accepted in.
+    runtime: Option<Handle>,
     wakers: VecDeque<Waker>,
+    /// How many there were when those that are in it more than once were looked for last, and none of these is counted.
+    distinct: usize,
     /// The round that a task carries out, if there is one.
     running: Option<RunningRound>,
     pacing: WakePacing,
@@ -62,22 +74,32 @@ impl WakePortions {
         Arc::new(Self { tasks, queue: Mutex::default(), messages, awaited, resume: Notify::new() })
     }
 
+    /// Notes that a connection runs in this runtime.
+    pub(crate) fn note_runtime(&self) {
+        let Ok(current) = Handle::try_current() else { return };
+        let runtime = &mut self.queue.lock().runtime;
+        if runtime.as_ref().is_none_or(|known| known.id() != current.id()) {
+            *runtime = Some(current);
+        }
+    }
+
     /// Wakes the first ones now, and those after them soon.
     pub(super) fn wake(self: &Arc<Self>, wakers: impl ExactSizeIterator<Item = Waker>) {
         let mut wakers = wakers;
-        let Ok(runtime) = Handle::try_current() else {
-            wakers.for_each(Waker::wake);
-            return;
-        };
-        let portion = PER_WORKER * runtime.metrics().num_workers();
         let count = wakers.len();
         let mut queue = self.queue.lock();
         if let Some(round) = &mut queue.running {
             // Those that wait already come first.
             round.tasks += count;
-            queue.wakers.extend(wakers);
+            queue.add(wakers);
             return;
         }
+        let Some(runtime) = queue.runtime.clone() else {
+            drop(queue);
+            wakers.for_each(Waker::wake);
+            return;
+        };
+        let portion = PER_WORKER * runtime.metrics().num_workers();
         let now = Instant::now();
         let pause = queue.pacing.pause(count, self.messages.load(Ordering::Relaxed), now);
         if pause.is_none() && count <= portion {
@@ -88,12 +110,12 @@ impl WakePortions {
         }
         let first = if pause.is_some() { 0 } else { portion };
         let first: Vec<_> = wakers.by_ref().take(first).collect();
-        queue.wakers.extend(wakers);
+        queue.add(wakers);
         queue.running = Some(RunningRound { began: now, tasks: count });
         self.awaited.store(pause.as_ref().map_or(NO_PAUSE, |pause| pause.messages), Ordering::Relaxed);
         drop(queue);
         first.into_iter().for_each(Waker::wake);
-        self.tasks.spawn(Running(Some(self.clone())).wake_all(portion, pause));
+        self.tasks.spawn_on(Running(Some(self.clone())).wake_all(portion, pause), &runtime);
     }
 
     /// Notes that a large fan-out has put a message into so many mailboxes.
@@ -110,6 +132,12 @@ impl WakePortions {
             self.awaited.store(0, Ordering::Relaxed);
             self.resume.notify_one();
         }
+    }
+
+    /// How many wakers are in the queue.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.lock().wakers.len()
     }
 
     /// Waits for more messages, at most for the time of a pause.
@@ -134,10 +162,24 @@ impl WakePortions {
         if !wakers.is_empty() {
             return;
         }
-        queue.wakers = VecDeque::new();
+        (queue.wakers, queue.distinct) = (VecDeque::new(), 0);
         if let Some(RunningRound { began, tasks }) = queue.running.take() {
             let (now, messages) = (Instant::now(), self.messages.swap(0, Ordering::Relaxed));
             queue.pacing.end_round(&WakeRound { took: now - began, tasks, messages }, now);
+        }
+    }
+}
+
+impl Queue {
+    /// Adds wakers, and keeps to the bound: when there are twice as many as there were tasks.
+    fn add(&mut self, wakers: impl Iterator<Item = Waker>) {
+        self.wakers.extend(wakers);
+        if self.wakers.len() > MANY_WAKERS.max(2 * self.distinct) {
+            let mut seen = HashSet::with_capacity(self.wakers.len());
+            // Two tasks differ in their data while both have a waker here.
+            self.wakers
+                .retain(|waker| seen.insert((waker.data().addr(), ptr::from_ref(waker.vtable()).addr())));
+            self.distinct = self.wakers.len();
         }
     }
 }
@@ -168,9 +210,11 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(portions) = self.0.take() {
-            let left = std::mem::take(&mut *portions.queue.lock());
+            let mut queue = portions.queue.lock();
+            let left = std::mem::take(&mut *queue).wakers;
+            drop(queue);
             portions.awaited.store(NO_PAUSE, Ordering::Relaxed);
-            left.wakers.into_iter().for_each(Waker::wake);
+            left.into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -190,158 +234,4 @@ async fn to_the_end_of_the_queue() {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use hubward_testing::WakeCounter;
-
-    use super::*;
-    use crate::connection::wake_batch;
-
-    fn wakers(counter: &Arc<WakeCounter>, count: usize) -> std::vec::IntoIter<Waker> {
-        vec![Waker::from(counter.clone()); count].into_iter()
-    }
-
-    #[tokio::test]
-    async fn a_portion_is_woken_at_once_and_the_rest_after_it_even_where_more_come() {
-        let portions = WakePortions::new(TaskTracker::new());
-        let (first, second) = (Arc::<WakeCounter>::default(), Arc::<WakeCounter>::default());
-        portions.wake(wakers(&first, 3 * PER_WORKER));
-        portions.wake(wakers(&second, 1));
-        assert_eq!(
-            (first.count(), second.count()),
-            (PER_WORKER, 0),
-            "those that were there first are woken first"
-        );
-        portions.tasks.close();
-        portions.tasks.wait().await;
-        assert_eq!((first.count(), second.count()), (3 * PER_WORKER, 1));
-    }
-
-    #[tokio::test]
-    async fn nothing_is_left_behind_and_the_next_ones_are_woken_again() {
-        let portions = WakePortions::new(TaskTracker::new());
-        for count in [1, PER_WORKER, PER_WORKER + 1, 10 * PER_WORKER] {
-            let counter = Arc::<WakeCounter>::default();
-            portions.wake(wakers(&counter, count));
-            while !portions.tasks.is_empty() {
-                tokio::task::yield_now().await;
-            }
-            assert_eq!(counter.count(), count);
-            assert_eq!(portions.queue.lock().wakers.capacity(), 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_becomes_ready_while_many_are_woken_waits_for_a_portion_of_them_and_not_for_all() {
-        let portions = WakePortions::new(TaskTracker::new());
-        let (wakers, ran) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
-        for _ in 0..20 * PER_WORKER {
-            let (wakers, ran) = (wakers.clone(), ran.clone());
-            portions.tasks.spawn(async move {
-                let mut waits = true;
-                poll_fn(|cx| match std::mem::take(&mut waits) {
-                    true => {
-                        wakers.lock().push(cx.waker().clone());
-                        Poll::Pending
-                    }
-                    false => Poll::Ready(()),
-                })
-                .await;
-                ran.fetch_add(1, Ordering::Relaxed);
-            });
-        }
-        while wakers.lock().len() < 20 * PER_WORKER {
-            tokio::task::yield_now().await;
-        }
-        portions.wake(std::mem::take(&mut *wakers.lock()).into_iter());
-        let mut ran_before = 0;
-        while ran.load(Ordering::Relaxed) < 20 * PER_WORKER {
-            let ran_at = ran.clone();
-            let ready = portions.tasks.spawn(async move { ran_at.load(Ordering::Relaxed) });
-            let ran_now = ready.await.unwrap();
-            assert!(ran_now - ran_before <= 3 * PER_WORKER, "{}", ran_now - ran_before);
-            ran_before = ran_now;
-        }
-    }
-
-    #[test]
-    fn those_that_wait_in_a_runtime_that_ends_are_woken_and_so_are_those_of_the_next_one() {
-        let portions = WakePortions::new(TaskTracker::new());
-        let (first, second) = (Arc::<WakeCounter>::default(), Arc::<WakeCounter>::default());
-        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime().block_on(async { portions.wake(wakers(&first, 3 * PER_WORKER)) });
-        assert_eq!(first.count(), 3 * PER_WORKER);
-        runtime().block_on(async {
-            portions.wake(wakers(&second, 3 * PER_WORKER));
-            assert_eq!(second.count(), PER_WORKER);
-            portions.tasks.close();
-            portions.tasks.wait().await;
-        });
-        assert_eq!(second.count(), 3 * PER_WORKER);
-    }
-
-    #[test]
-    fn where_there_is_no_runtime_all_are_woken_at_once() {
-        let counter = Arc::<WakeCounter>::default();
-        WakePortions::new(TaskTracker::new()).wake(wakers(&counter, 3 * PER_WORKER));
-        assert_eq!(counter.count(), 3 * PER_WORKER);
-    }
-
-    /// Returns portions whose next round has come and waits, because each task had several messages in the one before, with
-    /// the number of tasks that it has woken.
-    async fn pausing() -> (Arc<WakePortions>, Arc<WakeCounter>) {
-        let portions = WakePortions::new(TaskTracker::new());
-        let (before, counter) = (Arc::<WakeCounter>::default(), Arc::<WakeCounter>::default());
-        portions.note_messages(16 * 3 * PER_WORKER);
-        portions.wake(wakers(&before, 3 * PER_WORKER));
-        // A clock that stands still would let the round take no time.
-        tokio::time::advance(Duration::from_millis(1)).await;
-        portions.tasks.close();
-        portions.tasks.wait().await;
-        assert_eq!(before.count(), 3 * PER_WORKER);
-        portions.wake(wakers(&counter, 3 * PER_WORKER));
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(counter.count(), 0);
-        (portions, counter)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_messages_follow_each_other_closely_a_round_waits_for_more_of_them_but_not_long() {
-        let (portions, counter) = pausing().await;
-        let began = Instant::now();
-        portions.tasks.wait().await;
-        assert_eq!(counter.count(), 3 * PER_WORKER);
-        assert!(began.elapsed() <= Duration::from_millis(11), "{:?}", began.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_round_begins_when_as_many_messages_have_come_as_before() {
-        let (portions, counter) = pausing().await;
-        let began = Instant::now();
-        (0..16).for_each(|_| portions.note_messages(3 * PER_WORKER));
-        portions.tasks.wait().await;
-        assert_eq!((counter.count(), began.elapsed()), (3 * PER_WORKER, Duration::ZERO));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_round_begins_when_a_mailbox_fills() {
-        let (portions, counter) = pausing().await;
-        let began = Instant::now();
-        let batch = wake_batch::WakeBatch::open();
-        wake_batch::hurry();
-        wake_batch::divide(&portions, 1);
-        drop(batch);
-        portions.tasks.wait().await;
-        assert_eq!((counter.count(), began.elapsed()), (3 * PER_WORKER, Duration::ZERO));
-    }
-
-    #[test]
-    fn a_runtime_that_ends_in_a_pause_wakes_all() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let counter = runtime.unwrap().block_on(async { pausing().await.1 });
-        assert_eq!(counter.count(), 3 * PER_WORKER);
-    }
-}
+mod tests;
