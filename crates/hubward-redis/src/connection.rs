@@ -3,6 +3,7 @@
 
 mod bounded;
 mod commands;
+mod first_error;
 mod header;
 mod limits;
 mod refused;
@@ -52,7 +53,7 @@ impl RedisConnection {
     ) -> Result<Self, RedisFailure> {
         let limits = ReplyLimits::new(max_message_bytes);
         let stream = BoundedStream::new(socket, ReplyScanner::new(limits));
-        let (refused, at_end) = (stream.refused(), stream.refused());
+        let (refused, at_end, first_error) = (stream.refused(), stream.refused(), stream.first_error());
         let config = config.set_push_sender(move |push: PushInfo| {
             take(match push.kind {
                 PushKind::Disconnection => RedisPush::Ended(end(&at_end)),
@@ -61,9 +62,13 @@ impl RedisConnection {
             Ok::<(), ()>(())
         });
         let opened = MultiplexedConnection::new_with_config(settings, stream, config).await;
-        let (multiplexed, driver) = opened.map_err(|error| match refused.get() {
-            Some(refused) => RedisFailure::said(refused.to_string()),
-            None => error.into(),
+        let (multiplexed, driver) = opened.map_err(|error| match (refused.get(), first_error.get()) {
+            // It may say so before it was asked anything.
+            (None | Some(ReplyRefused::Unasked), Some(reply)) if error.code().is_none() => {
+                RedisFailure::not_let_in(reply)
+            }
+            (Some(refused), _) => RedisFailure::said(refused.to_string()),
+            (None, _) => error.into(),
         })?;
         let mut task = JoinSet::new();
         task.spawn(driver);

@@ -123,6 +123,12 @@ impl RedisFailure {
         Self { advice: None, cause: Cause::Said(what.into()) }
     }
 
+    /// Redis has ended the connection with this error as soon as it was opened.
+    pub(crate) fn not_let_in(reply: &str) -> Self {
+        let (code, detail) = reply.split_once(' ').unwrap_or((reply, ""));
+        Self { advice: advice_of_reply(code, detail), cause: Cause::Said(reply.to_owned()) }
+    }
+
     /// Redis did not do something in time.
     pub(crate) fn late(what: impl Into<String>) -> Self {
         Self { advice: Some(ADVICE_IF_LATE), cause: Cause::Said(what.into()) }
@@ -264,6 +270,7 @@ pub(crate) fn advice_of_reply(code: &str, detail: &str) -> Option<&'static str> 
         }
         // What a reply that has too many values is replaced by.
         "TOOLARGE" => "look for a user or a connection with very many groups",
+        "DENIED" => "Redis lets in only its own machine until it has a password; see its protected-mode",
         "NOREPLICAS" => "Redis has fewer replicas than min-replicas-to-write",
         _ if detail.contains("cluster support disabled") => {
             "this Redis is no Cluster; if the URL begins with redis-cluster://, begin it with redis://"

@@ -110,3 +110,22 @@ async fn calls_go_on_while_somebody_flushes_the_scripts_again_and_again() {
     }
     assert!(flushing.try_join_next().is_none(), "the scripts were flushed to the end");
 }
+
+#[tokio::test]
+async fn why_a_server_lets_nobody_in_is_known() {
+    let settings = vec!["maxclients 2".to_owned()];
+    let server = RedisServer::start(RedisOptions { settings, ..RedisOptions::default() }).await;
+    let (url, mut others) = (server.url(), Vec::new());
+    for _ in 0..2 {
+        let mut other = TcpStream::connect(server.address()).await.unwrap();
+        other.write_all(b"PING\r\n").await.unwrap();
+        assert_eq!(other.read(&mut [0; 100]).await.unwrap(), 7);
+        others.push(other);
+    }
+    let mut reasons = Vec::new();
+    for _ in 0..50 {
+        reasons.push(add(&Redis::url(&url).unwrap().build().unwrap().store()).await.unwrap_err());
+    }
+    let unknown: Vec<_> = reasons.iter().filter(|reason| !reason.contains("maxclients")).collect();
+    assert!(unknown.is_empty(), "{} of {}: {unknown:?}", unknown.len(), reasons.len());
+}

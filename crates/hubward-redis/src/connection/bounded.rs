@@ -11,6 +11,7 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::commands::CommandCounter;
+use super::first_error::FirstError;
 use super::refused::ReplyRefused;
 use super::replies::{MAX_UNDECIDED_BYTES, ReplyScanner, Scanned, Then};
 
@@ -27,6 +28,9 @@ pub(super) struct BoundedStream<S> {
     /// Whether it takes more to know what it begins.
     is_undecided: bool,
     refused: Arc<OnceLock<ReplyRefused>>,
+    first_error: FirstError,
+    /// Why nothing can be written, while it is not known whether the server has said why.
+    write_error: Option<io::Error>,
 }
 
 impl<S> BoundedStream<S> {
@@ -40,12 +44,19 @@ impl<S> BoundedStream<S> {
             instead: b"",
             is_undecided: false,
             refused: Arc::default(),
+            first_error: FirstError::default(),
+            write_error: None,
         }
     }
 
     /// Where it is noted why this has failed, if what came was refused.
     pub(super) fn refused(&self) -> Arc<OnceLock<ReplyRefused>> {
         Arc::clone(&self.refused)
+    }
+
+    /// Where it is noted which error the server has begun with, if with any.
+    pub(super) fn first_error(&self) -> FirstError {
+        self.first_error.clone()
     }
 
     /// Hands on what is held and can be. False where there is none.
@@ -102,6 +113,7 @@ impl<S: AsyncRead + Unpin> BoundedStream<S> {
         if read.is_empty() {
             return Poll::Ready(Ok(true));
         }
+        self.first_error.note(read);
         let mut scanned = self.replies.scan(read);
         if let Then::Done = scanned.then {
             return Poll::Ready(Ok(true));
@@ -111,6 +123,18 @@ impl<S: AsyncRead + Unpin> BoundedStream<S> {
         buffer.set_filled(before + passed);
         self.decide(&scanned);
         Poll::Ready(Ok(passed > 0))
+    }
+
+    /// Reads what a server has said that has ended the connection before anything was read from it.
+    fn poll_first_error(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut first = [0; 512];
+        let mut first = ReadBuf::new(&mut first);
+        if !self.first_error.is_known()
+            && ready!(Pin::new(&mut self.socket).poll_read(cx, &mut first)).is_ok()
+        {
+            self.first_error.note(first.filled());
+        }
+        Poll::Ready(())
     }
 
     /// Reads a little, to know what begins. Returns whether there was anything.
@@ -156,12 +180,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for BoundedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for BoundedStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for BoundedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.socket).poll_write(cx, bytes))?;
-        this.replies.expect(this.commands.count(bytes.get(..written).unwrap_or_default()));
-        Poll::Ready(Ok(written))
+        if this.write_error.is_none() {
+            match ready!(Pin::new(&mut this.socket).poll_write(cx, bytes)) {
+                Ok(written) => {
+                    this.replies.expect(this.commands.count(bytes.get(..written).unwrap_or_default()));
+                    return Poll::Ready(Ok(written));
+                }
+                Err(error) => this.write_error = Some(error),
+            }
+        }
+        ready!(this.poll_first_error(cx));
+        Poll::Ready(Err(this.write_error.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
