@@ -24,7 +24,7 @@ impl HubAcceptor {
 
 impl Acceptor for HubAcceptor {
     fn accept(&self, connection: Connection) {
-        self.engine.context.wake_portions.note_runtime();
+        self.engine.context.runtime.note();
         let task = Box::new(ConnectionTask::new(self.engine.clone(), self.config.clone(), connection));
         self.engine.context.tasks.spawn(task.run());
     }

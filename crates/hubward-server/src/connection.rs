@@ -11,6 +11,7 @@ pub(crate) mod mailbox;
 mod opening;
 mod output;
 mod read_buffer;
+pub(crate) mod runtime;
 mod turn;
 mod unread;
 pub(crate) mod wake_batch;

@@ -13,7 +13,7 @@ use hubward_backplane::{
 use hubward_hub::{SendError, Sending};
 use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,7 @@ use crate::cluster::link::NodeLink;
 use crate::cluster::owners::Owners;
 use crate::cluster::peers::Peers;
 use crate::cluster::pending::PendingReplies;
+use crate::connection::runtime::ConnectionRuntime;
 use crate::connection::wake_portions::WakePortions;
 use crate::delivery::subscriptions::Subscriptions;
 use crate::lives::last_heartbeat::LastHeartbeat;
@@ -57,6 +58,7 @@ pub struct NodeContext {
     pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) tasks: TaskTracker,
+    pub(crate) runtime: ConnectionRuntime,
     pub(crate) wake_portions: Arc<WakePortions>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) pending: PendingReplies,
@@ -79,7 +81,7 @@ impl NodeContext {
             None => (Arc::new(InMemoryStore::new()) as Arc<dyn GroupStore>, None),
         };
         let backplane = backplane.map(|inner| Arc::new(BoundedBackplane(inner)) as Arc<dyn Backplane>);
-        let tasks = TaskTracker::new();
+        let (tasks, runtime) = (TaskTracker::new(), ConnectionRuntime::default());
         Arc::new(Self {
             owner: watch::Sender::new(Owner::alone(id.clone())),
             address: OnceLock::new(),
@@ -92,7 +94,8 @@ impl NodeContext {
             link: NodeLink::default(),
             peers: Peers::default(),
             owners: Owners::default(),
-            wake_portions: WakePortions::new(tasks.clone()),
+            wake_portions: WakePortions::new(tasks.clone(), runtime.clone()),
+            runtime,
             tasks,
             shutdown: CancellationToken::new(),
             pending: PendingReplies::default(),
@@ -188,9 +191,20 @@ impl NodeContext {
         drop(backplane.publish(vec![Topic::Node(node)], envelope));
     }
 
+    /// Runs a task that others may wait for, where it comes to its end whatever its caller does.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        match self.runtime.driven() {
+            Some(runtime) => self.tasks.spawn_on(task, &runtime),
+            None => self.tasks.spawn(task),
+        }
+    }
+
     /// Runs something to its end, whether or not the returned [`Sending`] is awaited.
     pub(crate) fn run(&self, run: impl Future<Output = Result<(), SendError>> + Send + 'static) -> Sending {
-        let running = self.tasks.spawn(run);
+        let running = self.spawn(run);
         Sending::later(Box::pin(async { running.await.unwrap_or_else(|error| Err(backplane_failed(error))) }))
     }
 
@@ -207,7 +221,7 @@ impl NodeContext {
         let begun = Future::poll(running.as_mut(), &mut Context::from_waker(Waker::noop()));
         match begun {
             Poll::Ready(done) => Ok(done),
-            Poll::Pending => self.tasks.spawn(running).await,
+            Poll::Pending => self.spawn(running).await,
         }
     }
 

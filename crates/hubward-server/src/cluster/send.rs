@@ -28,12 +28,12 @@ pub(crate) fn send_to(engine: &Arc<Engine>, backplane: &Arc<dyn Backplane>, mess
     let (turn, sending) = engine.outbox.queue_lookup(message);
     let LookupTurn::LookUp(number, lookup) = turn else { return sending };
     let (engine, backplane) = (engine.clone(), backplane.clone());
-    let tasks = engine.context.tasks.clone();
+    let context = engine.context.clone();
     // Also where the lookup panics, or is dropped before it begins: what waits behind it has its turn.
     let turn = guard((engine, backplane), move |(engine, backplane)| {
         engine.outbox.resolve(&backplane, number, Err(not_sent(NOT_FOUND_OUT)));
     });
-    tasks.spawn(async move {
+    context.spawn(async move {
         let parcels = find(&turn.0, lookup).await;
         let (engine, backplane) = ScopeGuard::into_inner(turn);
         engine.outbox.resolve(&backplane, number, parcels);

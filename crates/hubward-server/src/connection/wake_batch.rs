@@ -196,8 +196,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_batch_wakes_in_portions_and_a_small_one_after_it_does_not_wait_for_them() {
-        let portions = WakePortions::new(tokio_util::task::TaskTracker::new());
-        portions.note_runtime();
+        let runtime = crate::connection::runtime::ConnectionRuntime::default();
+        runtime.note();
+        let portions = WakePortions::new(tokio_util::task::TaskTracker::new(), runtime);
         let (counter, waker) = WakeCounter::waker();
         let wake_many = |count| {
             let _batch = WakeBatch::open();

@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::runtime::ConnectionRuntime;
 use super::wake_pacing::{WakePacing, WakePause, WakeRound};
 
 /// Tasks that are woken at once for each worker of the runtime. To write one message takes each of them some ten
@@ -41,6 +41,7 @@ const NO_PAUSE: usize = usize::MAX;
 
 pub(crate) struct WakePortions {
     tasks: TaskTracker,
+    runtime: ConnectionRuntime,
     queue: Mutex<Queue>,
     /// Messages that large fan-outs have put into mailboxes since the round before ended.
     messages: AtomicUsize,
@@ -52,8 +53,6 @@ pub(crate) struct WakePortions {
 
 #[derive(Default)]
 struct Queue {
-    /// The runtime that the latest connection was accepted in.
-    runtime: Option<Handle>,
     wakers: VecDeque<Waker>,
     /// How many there were when those that are in it more than once were looked for last, and none of these is counted.
     distinct: usize,
@@ -69,18 +68,9 @@ struct RunningRound {
 }
 
 impl WakePortions {
-    pub(crate) fn new(tasks: TaskTracker) -> Arc<Self> {
+    pub(crate) fn new(tasks: TaskTracker, runtime: ConnectionRuntime) -> Arc<Self> {
         let (messages, awaited) = (AtomicUsize::new(0), AtomicUsize::new(NO_PAUSE));
-        Arc::new(Self { tasks, queue: Mutex::default(), messages, awaited, resume: Notify::new() })
-    }
-
-    /// Notes that a connection runs in this runtime.
-    pub(crate) fn note_runtime(&self) {
-        let Ok(current) = Handle::try_current() else { return };
-        let runtime = &mut self.queue.lock().runtime;
-        if runtime.as_ref().is_none_or(|known| known.id() != current.id()) {
-            *runtime = Some(current);
-        }
+        Arc::new(Self { tasks, runtime, queue: Mutex::default(), messages, awaited, resume: Notify::new() })
     }
 
     /// Wakes the first ones now, and those after them soon.
@@ -94,7 +84,7 @@ impl WakePortions {
             queue.add(wakers);
             return;
         }
-        let Some(runtime) = queue.runtime.clone() else {
+        let Some(runtime) = self.runtime.handle() else {
             drop(queue);
             wakers.for_each(Waker::wake);
             return;
@@ -210,9 +200,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(portions) = self.0.take() {
-            let mut queue = portions.queue.lock();
-            let left = std::mem::take(&mut *queue).wakers;
-            drop(queue);
+            portions.runtime.forget();
+            let left = std::mem::take(&mut *portions.queue.lock()).wakers;
             portions.awaited.store(NO_PAUSE, Ordering::Relaxed);
             left.into_iter().for_each(Waker::wake);
         }

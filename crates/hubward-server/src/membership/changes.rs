@@ -55,7 +55,7 @@ pub(crate) fn release(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) 
 fn start(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, first: WaitingChange) {
     let mut running = Box::pin(run(engine.clone(), connection.clone(), first));
     if Future::poll(running.as_mut(), &mut Context::from_waker(Waker::noop())).is_pending() {
-        engine.context.tasks.spawn(running);
+        engine.context.spawn(running);
     }
 }
 

@@ -63,7 +63,7 @@ pub(crate) fn restore(engine: &Arc<Engine>) {
 
 fn start(engine: &Arc<Engine>, connections: impl IntoIterator<Item = UnrecordedConnection>) {
     if engine.unrecorded.add(connections) {
-        engine.context.tasks.spawn(record_all(Arc::downgrade(engine)));
+        engine.context.spawn(record_all(Arc::downgrade(engine)));
     }
 }
 

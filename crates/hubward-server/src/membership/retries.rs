@@ -38,7 +38,7 @@ pub(crate) fn retry(engine: &Arc<Engine>, connection: &ConnectionId, error: &imp
     if engine.removals.push(connection) {
         // Once, however many there will be.
         tracing::warn!(hub = %engine.name(), error = %brief_display(error), "What has left or closed could not be removed from the group store; it is tried again.");
-        engine.context.tasks.spawn(retry_all(Arc::downgrade(engine)));
+        engine.context.spawn(retry_all(Arc::downgrade(engine)));
     }
 }
 

@@ -232,7 +232,7 @@ fn set_deadlines(
 fn read_at(engine: &Arc<Engine>, user: &UserId, group: &GroupName, deadline: Instant) {
     let deadlines = &engine.expiries.deadlines;
     if deadlines.set((user.clone(), group.clone()), deadline) {
-        engine.context.tasks.spawn(read_when_due(Arc::downgrade(engine), deadlines.clone()));
+        engine.context.spawn(read_when_due(Arc::downgrade(engine), deadlines.clone()));
     }
 }
 

@@ -44,3 +44,21 @@ async fn a_lookup_whose_runtime_ends_before_it_begins_holds_up_nothing_behind_it
     settle().await;
     assert_eq!(take_mail(&connection).0.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lookup_in_a_runtime_that_nobody_drives_any_more_holds_up_nothing_behind_it() {
+    let (near, far) = TestNode::start_two(|| Hub::new("hub")).await;
+    near.engine.context.runtime.note();
+    let connection = handle("c1");
+    far.open(&connection).await;
+    let hub = near.engine.handle();
+    let clients = hub.clients();
+    let idle = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let entered = idle.enter();
+    drop(clients.connection("c1").send("first", ()));
+    drop(entered);
+    until_in_time(clients.connection("c1").send("last", ())).await.unwrap();
+    settle().await;
+    assert_eq!(take_mail(&connection).0.len(), 2);
+    idle.shutdown_background();
+}

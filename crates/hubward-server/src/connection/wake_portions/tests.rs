@@ -11,8 +11,8 @@ use crate::connection::wake_batch;
 
 /// Portions of a node whose connections run in this runtime, if there is one.
 fn here() -> Arc<WakePortions> {
-    let portions = WakePortions::new(TaskTracker::new());
-    portions.note_runtime();
+    let portions = WakePortions::new(TaskTracker::new(), ConnectionRuntime::default());
+    portions.runtime.note();
     portions
 }
 
@@ -88,12 +88,12 @@ fn those_that_wait_in_a_runtime_that_ends_are_woken_and_so_are_those_of_the_next
     let portions = here();
     let (first, second) = (Arc::<WakeCounter>::default(), Arc::<WakeCounter>::default());
     runtime_without_timer().block_on(async {
-        portions.note_runtime();
+        portions.runtime.note();
         portions.wake(wakers(&first, 3 * PER_WORKER));
     });
     assert_eq!(first.count(), 3 * PER_WORKER);
     runtime_without_timer().block_on(async {
-        portions.note_runtime();
+        portions.runtime.note();
         portions.wake(wakers(&second, 3 * PER_WORKER));
         assert_eq!(second.count(), PER_WORKER);
         portions.tasks.close();

@@ -148,7 +148,7 @@ async fn close_some(engine: &Engine, readers: &[Reader]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn whoever_sends_what_to_whom_everybody_receives_everything_in_order_and_in_time() {
     let (engine, began) = (engine(Hub::new("hub")), Instant::now());
-    engine.context.wake_portions.note_runtime();
+    engine.context.runtime.note();
     let readers: Vec<_> = (0..CONNECTIONS)
         .map(|place| {
             let connection = handle(&format!("c{place}"));
