@@ -16,7 +16,15 @@ pub(super) async fn primary(
     let mut connection = connector.connect_sentinel(sentinel).await?;
     let mut command = redis::cmd("SENTINEL");
     command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-    let found: Option<(String, u16)> = command.query_async(&mut connection).await?;
+    let found = match connection.req_packed_command(&command).await? {
+        Value::ServerError(error) => return Err(redis::RedisError::from(error).into()),
+        found => redis::from_redis_value::<Option<(String, u16)>>(found),
+    };
+    let found = found.map_err(|_| {
+        RedisFailure::said(format!(
+            "what {sentinel} says of the primary '{name}' cannot be read; check that it is a Sentinel"
+        ))
+    })?;
     let (host, port) = found.ok_or_else(|| {
         RedisFailure::said(format!(
             "the Sentinel {sentinel} watches no primary named '{name}'; check the name"
