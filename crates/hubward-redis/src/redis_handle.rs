@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::address::Address;
 use crate::backplane::RedisBackplane;
 use crate::checks::{self, CheckReport};
@@ -230,7 +232,8 @@ impl RedisBuilder {
         };
         let keys = KeySpace::new(&self.prefix);
         let topology = Topology::new(self.servers, connector);
-        Ok(Redis { shared: Arc::new(Shared { topology, keys, lease: self.lease }) })
+        let shared = Shared { topology, keys, lease: self.lease, reached: watch::Sender::new(0) };
+        Ok(Redis { shared: Arc::new(shared) })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::key_space::KeySpace;
 use crate::topology::Topology;
 
@@ -9,4 +11,6 @@ pub(crate) struct Shared {
     pub(crate) topology: Topology,
     pub(crate) keys: KeySpace,
     pub(crate) lease: Duration,
+    /// How often a backplane has reached Redis again: a store that waits to try again need not wait any more.
+    pub(crate) reached: watch::Sender<u64>,
 }

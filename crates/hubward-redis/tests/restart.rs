@@ -9,13 +9,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hubward_backplane::{GroupStore, NodeInfo, NodeLoad, NodeRegistry, Owner, RegistryError};
+use hubward_backplane::{
+    Backplane as _, GroupStore, NodeInfo, NodeLoad, NodeRegistry, Owner, ReceivedEnvelope, RegistryError,
+    StoreError, Subscriber,
+};
 use hubward_redis::{Redis, RedisStore};
 use hubward_testing::redis::{Data, RedisOptions, RedisServer};
 use hubward_testing::{FaultProxy, eventually, within};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// More connections than a server had before it restarted, so that one of them has the number of the store's.
@@ -149,4 +153,44 @@ async fn a_connection_that_could_not_be_ended_is_ended_by_the_next_one() {
     let asked = asked.lock();
     assert_eq!(asked.len(), 2, "{asked:?}");
     assert_eq!(asked[0], asked[1]);
+}
+
+/// Calls a store as soon as its backplane says that it is whole again.
+struct CallsStore {
+    store: Arc<RedisStore>,
+    results: mpsc::UnboundedSender<Result<(), StoreError>>,
+    calls: Mutex<JoinSet<()>>,
+}
+
+impl Subscriber for CallsStore {
+    fn deliver(&self, _: &[ReceivedEnvelope]) {}
+
+    fn interrupted(&self, _: &str) {}
+
+    fn resumed(&self) {
+        let (store, results) = (self.store.clone(), self.results.clone());
+        self.calls.lock().spawn(async move {
+            let added = store.add_user(&"hub".into(), &"group".into(), &"user".into(), None).await;
+            results.send(added.map(|_| ())).unwrap();
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_store_can_be_called_when_its_backplane_is_whole_again() {
+    let server = RedisServer::start(RedisOptions::default()).await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let redis = Redis::url(&format!("redis://{}", proxy.address())).unwrap().build().unwrap();
+    let (store, backplane) = (Arc::new(redis.store()), redis.backplane());
+    let add = || store.add_user(&"hub".into(), &"group".into(), &"user".into(), None);
+    add().await.unwrap();
+    let (results, mut called) = mpsc::unbounded_channel();
+    let subscriber = CallsStore { store: store.clone(), results, calls: Mutex::default() };
+    backplane.start(Arc::new(subscriber)).await.unwrap();
+    for _ in 0..10 {
+        proxy.interrupt().await;
+        eventually("the store to be down", async || add().await.is_err()).await;
+        proxy.resume().await;
+        within("the backplane to be whole", called.recv()).await.unwrap().unwrap();
+    }
 }

@@ -41,6 +41,8 @@ impl Supervisor {
             let Some(next) = self.connect(wait, &mut backoff).await else { break };
             session = next;
             self.bus.set_up();
+            // First: what a node does about a gap begins with calls of the store.
+            self.bus.redis.reached.send_modify(|times| *times += 1);
             self.subscriber.resumed();
         }
     }

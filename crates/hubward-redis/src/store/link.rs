@@ -36,7 +36,15 @@ pub(super) struct Up {
 pub(super) enum RedisLinkState {
     New,
     Up(Up),
-    Down(RedisFailure),
+    Down(Down),
+}
+
+/// Why there is no connection.
+#[derive(Clone)]
+pub(super) struct Down {
+    failure: RedisFailure,
+    /// How often a backplane had reached Redis by then.
+    reached: u64,
 }
 
 pub(super) struct RedisLink {
@@ -68,14 +76,27 @@ impl RedisLink {
     /// the reason.
     pub(super) async fn up(&self) -> Result<Up, RedisFailure> {
         let mut states = self.state.subscribe();
-        let state = states.wait_for(|state| !matches!(state, RedisLinkState::New)).await;
+        let state = states.wait_for(|state| self.is_known(state)).await;
         match state.as_deref() {
             Ok(RedisLinkState::Up(up)) => Ok(up.clone()),
-            Ok(RedisLinkState::Down(failure)) => Err(failure.clone()),
+            Ok(RedisLinkState::Down(down)) => Err(down.failure.clone()),
             Ok(RedisLinkState::New) | Err(_) => {
                 Err(RedisFailure::said("the connection to Redis has been closed"))
             }
         }
+    }
+
+    /// Where a backplane has reached Redis since the link went down, it is about to be tried again.
+    fn is_known(&self, state: &RedisLinkState) -> bool {
+        match state {
+            RedisLinkState::New => false,
+            RedisLinkState::Up(_) => true,
+            RedisLinkState::Down(down) => down.reached == self.times_reached(),
+        }
+    }
+
+    fn times_reached(&self) -> u64 {
+        *self.redis.reached.borrow()
     }
 
     /// Forgets how the link stood: a connection does not outlive its runtime.
@@ -99,7 +120,8 @@ impl RedisLink {
         let changed = self.state.send_if_modified(|state| {
             let is_it = matches!(state, RedisLinkState::Up(up) if up.generation == generation);
             if is_it {
-                *state = RedisLinkState::Down(failure.clone());
+                *state =
+                    RedisLinkState::Down(Down { failure: failure.clone(), reached: self.times_reached() });
             }
             is_it
         });
@@ -111,7 +133,9 @@ impl RedisLink {
     /// Keeps the link up until it is dropped.
     pub(super) async fn maintain(self: Arc<Self>) {
         let (mut backoff, mut previous) = (Backoff::default(), None);
+        let mut reached = self.redis.reached.subscribe();
         loop {
+            let before = *reached.borrow_and_update();
             let wait = match self.connect(&mut previous).await {
                 Ok(up) => {
                     let began = Instant::now();
@@ -120,11 +144,14 @@ impl RedisLink {
                     backoff.next_wait_after(began.elapsed())
                 }
                 Err(failure) => {
-                    self.state.send_replace(RedisLinkState::Down(failure));
+                    self.state.send_replace(RedisLinkState::Down(Down { failure, reached: before }));
                     backoff.next_wait()
                 }
             };
-            tokio::time::sleep(wait.min(LONGEST_WAIT)).await;
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(LONGEST_WAIT)) => {}
+                Ok(()) = reached.changed() => {}
+            }
         }
     }
 
