@@ -11,6 +11,7 @@ use hubward_backplane::{
     MAX_ENVELOPE_BYTES, NodeInfo, NodeLoad, NodeRegistry, Owner, Topic,
 };
 use hubward_hub::{SendError, Sending};
+use hubward_transport::LogLimit;
 use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -67,6 +68,8 @@ pub struct NodeContext {
     pub(crate) taken_for_dead: Arc<Notify>,
     /// Notified when another node has left or died.
     pub(crate) others_died: Arc<Notify>,
+    /// How many ends of other nodes are logged: whoever can publish can forge them.
+    pub(crate) logged_ends: LogLimit<()>,
     next_key: AtomicU64,
 }
 
@@ -82,6 +85,8 @@ impl NodeContext {
         };
         let backplane = backplane.map(|inner| Arc::new(BoundedBackplane(inner)) as Arc<dyn Backplane>);
         let (tasks, runtime) = (TaskTracker::new(), ConnectionRuntime::default());
+        let shutdown = CancellationToken::new();
+        let logged_ends = LogLimit::new(tasks.clone(), shutdown.clone());
         Arc::new(Self {
             owner: watch::Sender::new(Owner::alone(id.clone())),
             address: OnceLock::new(),
@@ -97,11 +102,12 @@ impl NodeContext {
             wake_portions: WakePortions::new(tasks.clone(), runtime.clone()),
             runtime,
             tasks,
-            shutdown: CancellationToken::new(),
+            shutdown,
             pending: PendingReplies::default(),
             last_heartbeat: LastHeartbeat::new(),
             taken_for_dead: Arc::default(),
             others_died: Arc::default(),
+            logged_ends,
             next_key: AtomicU64::new(1),
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hubward_backplane::{LiveNode, NodeEvent, NodeEvents, NodeRegistry, Owner, RegistryError, Sweep};
+use hubward_transport::Lines;
 use hubward_types::{HubName, NodeId, brief_causes, brief_name};
 use tokio::time::Instant;
 
@@ -137,14 +138,21 @@ pub(super) async fn ended(
             return context.pending.node_interrupted(&owner.node);
         }
         if context.peers.gone(&owner.node) && listed.is_ok() {
-            let node = brief_name(owner.node.as_str());
-            tracing::info!(%node, "Another node has left the cluster or died; what it held is removed.");
+            log_end(context, &owner.node);
         }
         context.pending.nodes_gone(asked, ended);
         // What was asked meanwhile was asked of the life that has ended, or of one that began meanwhile.
         if listed.is_err() || !context.pending.nodes().contains(&owner.node) {
             return;
         }
+    }
+}
+
+fn log_end(context: &NodeContext, node: &NodeId) {
+    let summarize = |number| tracing::info!(number, "More nodes have left the cluster or died.");
+    if context.logged_ends.allows((), Lines::Few, summarize) {
+        let node = brief_name(node.as_str());
+        tracing::info!(%node, "Another node has left the cluster or died; what it held is removed.");
     }
 }
 

@@ -75,6 +75,22 @@ async fn heartbeats_that_fail_are_a_warning_only_where_the_link_to_the_others_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn forged_ends_of_nodes_fill_no_log() {
+    let node = TestNode::start(hub()).await;
+    let (context, hubs): (_, WeakHubs) = (&node.engine.context, Arc::new([]));
+    let registry = context.registry.as_ref().unwrap();
+    let log = CapturedLog::start();
+    for number in 0..1_000 {
+        let forged = Owner::alone(format!("forged {number}").into());
+        context.peers.joined(forged.node.clone());
+        others::ended(context, registry, registry.lease(), &hubs, &forged).await;
+    }
+    let lines = log.lines(Level::INFO);
+    let ends = lines.iter().filter(|line| line.contains("node=forged")).count();
+    assert_eq!(ends, 10, "{} lines", lines.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_waits_for_a_node_learns_when_it_dies() {
     let (node, dying) = TestNode::start_two(hub).await;
     dying.open(&handle("c1")).await;
