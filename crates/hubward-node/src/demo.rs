@@ -90,16 +90,17 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         }
         running.push(hubs);
     }
+    let signalled = shutdown_signal()?;
     match options.only {
         Some(_) => writeln!(std::io::stdout(), "{}", READY)?,
         None => announce(&infos)?,
     }
     match options.only {
         Some(_) => tokio::select! {
-            signalled = shutdown_signal() => signalled?,
+            signalled = signalled => signalled?,
             () = parent_ended() => {}
         },
-        None => shutdown_signal().await?,
+        None => signalled.await?,
     }
     shut_down(&running).await
 }
@@ -165,7 +166,8 @@ fn announce(nodes: &[NodeInfo]) -> std::io::Result<()> {
 }
 
 async fn shut_down(nodes: &[Hubward]) -> Result<(), Failure> {
-    writeln!(std::io::stderr(), "Shutting down: clients are notified that they may reconnect.")?;
+    // Whether or not anybody reads it.
+    let _ = writeln!(std::io::stderr(), "Shutting down: clients are notified that they may reconnect.");
     let done = futures_util::future::join_all(nodes.iter().map(Hubward::shut_down));
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, done).await.is_err() {
         tracing::warn!("Some connections did not close in time.");

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-/// Writes each event, which is given at once, behind the name.
+/// Writes each event, which is given at once, behind the name. One that cannot be written, because nobody reads the log any more
+/// (`hubward demo 2>&1 | head`), is lost without an error: whoever logs would print that to the same place, and panic.
 pub(super) struct NamedLines<W> {
     name: Option<String>,
     inner: W,
@@ -17,9 +18,11 @@ impl<W: Write> NamedLines<W> {
 
 impl<W: Write> Write for NamedLines<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let Some(name) = &self.name else { return self.inner.write(event) };
-        // One write, so that the lines of several processes do not mix.
-        self.inner.write_all(&[name.as_bytes(), b" ", event].concat())?;
+        let _ = match &self.name {
+            None => self.inner.write_all(event),
+            // One write, so that the lines of several processes do not mix.
+            Some(name) => self.inner.write_all(&[name.as_bytes(), b" ", event].concat()),
+        };
         Ok(event.len())
     }
 
@@ -41,5 +44,18 @@ mod tests {
         };
         assert_eq!(written(Some("node-2")), "node-2  WARN Something.\n");
         assert_eq!(written(None), " WARN Something.\n");
+    }
+
+    #[test]
+    fn a_log_that_nobody_reads_stops_nobody() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        for name in [None, Some("node-2".to_owned())] {
+            let lines = writer.try_clone().unwrap();
+            let lines = move || NamedLines::new(name.clone(), lines.try_clone().unwrap());
+            let log = tracing_subscriber::fmt().with_writer(lines).finish();
+            tracing::subscriber::with_default(log, || tracing::warn!("Something."));
+            assert!(NamedLines::new(None, writer.try_clone().unwrap()).write_all(b"Something.\n").is_ok());
+        }
     }
 }

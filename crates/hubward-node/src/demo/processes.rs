@@ -49,9 +49,10 @@ pub(super) async fn run(options: &DemoOptions) -> Result<(), Failure> {
     for node in &mut nodes {
         node.await_ready().await?;
     }
+    let signalled = shutdown_signal()?;
     announce(&nodes)?;
     let ended = tokio::select! {
-        signalled = shutdown_signal() => signalled.map_err(Failure::from),
+        signalled = signalled => signalled.map_err(Failure::from),
         () = all_ended(&mut nodes) => Err("all nodes have ended".into()),
     };
     join_all(nodes.iter_mut().map(NodeProcess::end)).await;

@@ -22,18 +22,23 @@ pub(super) fn port_of(first: u16, number: u16) -> Option<u16> {
     if first == 0 { Some(0) } else { first.checked_add(number) }
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(super) async fn shutdown_signal() -> std::io::Result<()> {
+/// Waits for SIGTERM or SIGINT, from now on and not only when it is awaited. Called before it is announced that this runs, so
+/// that whoever reads that can end it gracefully.
+pub(super) fn shutdown_signal() -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
     #[cfg(unix)]
     {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => Ok(()),
+                _ = terminate.recv() => Ok(()),
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(tokio::signal::ctrl_c())
 }
 
 /// Waits until the process that started this one has ended, however it did: it holds the other end of the standard input.

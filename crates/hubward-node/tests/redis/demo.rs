@@ -79,3 +79,16 @@ async fn a_redis_that_is_away_is_named_with_where_to_look() {
     assert!(printed.contains("Redis at 127.0.0.1:1: ") && printed.contains("`hubward check`"), "{printed}");
     assert!(!printed.contains("topsecret"), "{printed}");
 }
+
+#[tokio::test]
+async fn it_ends_gracefully_where_nobody_reads_its_log() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut demo = hubward(&["demo", "--port", "0"]);
+    let mut demo = demo.stdout(Stdio::piped()).stderr(writer).spawn().unwrap();
+    drop(reader);
+    within("the demo", announced(&mut demo)).await.unwrap();
+    let id = demo.id().and_then(|id| Pid::from_raw(id.try_into().unwrap())).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
+    let ended = within("the demo's end", demo.wait()).await.unwrap();
+    assert!(ended.success(), "{ended}");
+}
