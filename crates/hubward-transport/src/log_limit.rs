@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,10 +48,10 @@ struct Window {
     began: Instant,
     lines: usize,
     withheld: u64,
-    /// Whether a task waits to log the number of withheld lines.
-    awaited: bool,
-    /// What logs it instead since the shutdown has begun, which is not to wait for such a task.
+    /// What logs the number of withheld lines, where there are any.
     rest: Option<Rest>,
+    /// Whether a task waits to do so.
+    awaited: bool,
 }
 
 /// Logs how many lines were withheld.
@@ -68,7 +69,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> LogLimit<K> {
         let now = Instant::now();
         let mut windows = self.windows.0.lock();
         let window = windows.entry(kind.clone()).or_insert(Window::new(now));
-        if !window.awaited && now.duration_since(window.began) >= WINDOW {
+        if window.is_over(now) {
             let ended = std::mem::replace(window, Window { lines: 1, ..Window::new(now) });
             // It may log, which is done outside of the lock.
             drop(windows);
@@ -80,36 +81,46 @@ impl<K: Clone + Eq + Hash + Send + 'static> LogLimit<K> {
             return true;
         }
         window.withheld += 1;
-        if window.awaited {
+        if window.rest.is_some() {
             return false;
         }
-        if self.shutdown.is_cancelled() {
-            window.rest.get_or_insert_with(|| Box::new(summarize));
-            return false;
+        window.rest = Some(Box::new(summarize));
+        // The shutdown is not to wait for a task, and a thread without a runtime has none.
+        let Ok(runtime) = Handle::try_current() else { return false };
+        if !self.shutdown.is_cancelled() {
+            window.awaited = true;
+            let until = window.began + WINDOW;
+            drop(windows);
+            self.tasks.spawn_on(self.clone().summarize_at(until, kind), &runtime);
         }
-        window.awaited = true;
-        let until = window.began + WINDOW;
-        drop(windows);
-        self.tasks.spawn(self.clone().summarize_at(until, kind, summarize));
         false
     }
 
-    async fn summarize_at(self, until: Instant, kind: K, summarize: impl FnOnce(u64)) {
+    async fn summarize_at(self, until: Instant, kind: K) {
         tokio::select! {
             () = tokio::time::sleep_until(until) => {}
             () = self.shutdown.cancelled() => {}
         }
-        let withheld = self.windows.0.lock().get_mut(&kind).map_or(0, |window| {
+        let rest = self.windows.0.lock().get_mut(&kind).and_then(|window| {
             window.awaited = false;
-            std::mem::take(&mut window.withheld)
+            Some((window.rest.take()?, std::mem::take(&mut window.withheld)))
         });
-        summarize(withheld);
+        if let Some((rest, withheld)) = rest {
+            rest(withheld);
+        }
     }
 }
 
 impl Window {
     fn new(began: Instant) -> Self {
-        Self { began, lines: 0, withheld: 0, awaited: false, rest: None }
+        Self { began, lines: 0, withheld: 0, rest: None, awaited: false }
+    }
+
+    /// Whether its time is over. A task that has not logged its number as long again never will: its runtime has ended, or nobody
+    /// drives it.
+    fn is_over(&self, now: Instant) -> bool {
+        let time = if self.awaited { 2 * WINDOW } else { WINDOW };
+        now.duration_since(self.began) >= time
     }
 
     fn end(self) {
@@ -187,5 +198,28 @@ mod tests {
         let summaries = limited.summaries.clone();
         drop(limited);
         assert_eq!(*summaries.lock(), [3], "and at last when nothing can come any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_runtime_does_not_go_on_is_counted_when_the_limit_begins_anew() {
+        let limited = Limited::new();
+        let idle = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let entered = idle.enter();
+        limited.lines("a", LINES + 2);
+        drop(entered);
+        assert_eq!(limited.lines("a", 1), 0);
+        tokio::time::advance(3 * WINDOW).await;
+        assert_eq!(limited.lines("a", 1), 1);
+        assert_eq!(limited.summaries(), [3]);
+        idle.shutdown_background();
+    }
+
+    #[test]
+    fn a_thread_without_a_runtime_is_limited_as_well() {
+        let limited = Limited::new();
+        assert_eq!(limited.lines("a", LINES + 2), LINES);
+        let summaries = limited.summaries.clone();
+        drop(limited);
+        assert_eq!(*summaries.lock(), [2]);
     }
 }
