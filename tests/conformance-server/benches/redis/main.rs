@@ -2,7 +2,8 @@
 //! by itself, each a process. Measurements, not tests: ratios of one run on one machine.
 //!
 //! `cargo bench -p hubward-conformance-server --bench redis -- across` compares a message to a user of another node with
-//! a floor that only publishes and receives the same bytes; `-- storm` compares connects with and without Redis.
+//! a floor that only publishes and receives the same bytes; `-- broadcast` compares a broadcast over two nodes with one on one
+//! node; `-- storm` compares connects with and without Redis.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 )]
 
 mod across;
+mod broadcast;
 mod floor;
 mod processes;
 mod storm;
@@ -28,9 +30,11 @@ async fn main() {
     match arguments.first().map(String::as_str) {
         None => {
             across::measure().await;
+            in_a_thread(broadcast::measure).await;
             storm::measure().await;
         }
         Some("across") => across::measure().await,
+        Some("broadcast") => in_a_thread(broadcast::measure).await,
         Some("storm") => storm::measure().await,
         Some(_) => {
             // In a task, as everything in a node is: the main thread is none of the runtime's workers, and to wake one
@@ -42,6 +46,11 @@ async fn main() {
     }
 }
 
+/// Runs what has a runtime of its own.
+async fn in_a_thread(measure: fn()) {
+    tokio::task::spawn_blocking(measure).await.unwrap();
+}
+
 /// What this program does where it is one of those that are measured.
 async fn role(arguments: Vec<String>) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -49,6 +58,6 @@ async fn role(arguments: Vec<String>) {
         ["floor-sender", url, control, channel, file] => floor::send(url, control, channel, file).await,
         ["floor-receiver", url, control, channel] => floor::receive(url, control, channel).await,
         ["node-sender", url, control] => across::send(url, control).await,
-        _ => panic!("there is no measurement of {arguments:?}: say 'across' or 'storm'"),
+        _ => panic!("there is no measurement of {arguments:?}: say 'across', 'broadcast' or 'storm'"),
     }
 }
