@@ -81,6 +81,8 @@ async fn reaches(hub: &HubHandle, group: &str, client: &mut TestClient) -> bool 
     static PROBES: AtomicU64 = AtomicU64::new(0);
     let number = PROBES.fetch_add(1, Ordering::Relaxed);
     hub.group(group).send("Probe", (number,)).await.unwrap();
-    client.result("Echo", json!(["probed"])).await;
+    // From the same sender by the same way, and so after it: the result of a call could be first.
+    hub.connections([client.id.as_str()]).send("Probed", ()).await.unwrap();
+    client.invoked("Probed").await;
     client.take_received().iter().any(|message| message["arguments"] == json!([number]))
 }
