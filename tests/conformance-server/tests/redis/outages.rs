@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hubward_testing::redis::{Data, RedisOptions, RedisServer};
-use hubward_testing::{FaultProxy, within};
+use hubward_testing::{FaultProxy, eventually, within};
 use hubward_tests::TestClient;
 use serde_json::json;
 use tokio::time::Instant;
@@ -205,9 +205,12 @@ async fn what_is_sent_while_a_node_is_cut_off_comes_in_order_when_it_is_back() {
     const MESSAGES: usize = 50;
     let redis = RedisServer::start(RedisOptions::default()).await;
     let proxy = FaultProxy::start(redis.address()).await;
-    let cut_off = Nodes::start(1, &format!("redis://{}", proxy.address()), PREFIX).await;
+    let url = format!("redis://{}", proxy.address());
+    let arguments = ["--redis", &url, "--redis-prefix", PREFIX];
+    let mut cut_off = Nodes::start_logging("warn,hubward_redis=debug", 1, &arguments).await;
     let others = Nodes::start(2, &redis.url(), PREFIX).await;
     let (mut sender, mut beside) = (cut_off.client(0).await, cut_off.client(0).await);
+    let mut attempts = || cut_off.node(0).log_lines(&["Redis cannot be reached; it is tried again."]).len();
     let mut remote = others.clients().await;
     for client in remote.iter_mut().chain([&mut beside]) {
         call(client, "Join", json!(["g"])).await;
@@ -216,7 +219,10 @@ async fn what_is_sent_while_a_node_is_cut_off_comes_in_order_when_it_is_back() {
         if round == 1 {
             proxy.hold()
         } else {
-            proxy.interrupt().await
+            let before = attempts();
+            proxy.interrupt().await;
+            // What is sent before the node knows is lost.
+            eventually("the node to know", async || attempts() > before).await;
         }
         call(&mut sender, "Burst", json!(["g", MESSAGES])).await;
         for number in 0..MESSAGES {
