@@ -40,7 +40,7 @@ impl Endpoint {
         acceptor: Arc<dyn Acceptor>,
         manager: Arc<ConnectionManager>,
     ) -> Self {
-        let log_limit = LogLimit::new(manager.tasks().clone(), manager.draining().clone());
+        let log_limit = LogLimit::new(manager.tasks().clone(), manager.closing().clone());
         Self {
             path: path.into(),
             hub: hub.into(),

@@ -43,7 +43,7 @@ pub mod testing;
 pub use absent::Absent;
 pub use connections::claims::{Claim, Claimed, ConnectionClaims, OpeningConnection};
 pub use connections::connection::{Acceptor, Connection};
-pub use connections::manager::ConnectionManager;
+pub use connections::manager::{ConnectionManager, DrainSignals};
 pub use connections::registration::Registration;
 pub use endpoint::Endpoint;
 pub use error::PipeError;

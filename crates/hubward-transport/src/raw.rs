@@ -82,8 +82,8 @@ pub struct RawConnection {
     pub request: Arc<RequestInfo>,
     transport: Transport,
     pipe: Arc<SharedPipe>,
-    /// Cancelled when the node is draining.
-    draining: CancellationToken,
+    /// Cancelled when the node closes its connections.
+    closing: CancellationToken,
     tasks: TaskTracker,
     /// Ends the task that waits for the bearer token to expire, where one does.
     _expiry: Option<DropGuard>,
@@ -95,7 +95,7 @@ impl RawConnection {
     fn new(connection: Connection, binary: bool) -> Self {
         let Connection { id, hub, principal, request, transport, pipe, registration, .. } = connection;
         registration.forbid_resume();
-        let draining = registration.manager().draining().clone();
+        let closing = registration.manager().closing().clone();
         let tasks = registration.manager().tasks().clone();
         let expires_at = principal.expires_at().filter(|_| pipe.options().close_on_authentication_expiration);
         let pipe = SharedPipe::new(pipe, registration);
@@ -111,7 +111,7 @@ impl RawConnection {
             request,
             transport,
             pipe,
-            draining,
+            closing,
             tasks,
             _expiry: expiry,
             frames: VecDeque::new(),
@@ -125,15 +125,15 @@ impl RawConnection {
     }
 
     /// Waits for bytes: all that has come so far, however the peer divided it into messages. Returns `None` at the
-    /// end, however the connection ended, when its bearer token has expired, and when the node is draining. Cancelling it
-    /// loses nothing.
+    /// end, however the connection ended, when its bearer token has expired, and when a node that drains closes its
+    /// connections. Cancelling it loses nothing.
     pub async fn receive(&mut self) -> Option<Bytes> {
         let mut input = Vec::new();
         let received = self.pipe.drive(|pipe, cx| pipe.poll_receive(cx, &mut input));
         tokio::select! {
             biased;
             received = received => matches!(received, Ok(Received::Data)).then(|| input.into()),
-            () = self.draining.cancelled() => None,
+            () = self.closing.cancelled() => None,
         }
     }
 

@@ -8,6 +8,9 @@ use hubward_auth::BearerTokenError;
 
 use crate::transport::Transport;
 
+/// When to try again where this node takes no connections: at once, since others do, but not in a loop.
+const RETRY_AFTER_SECONDS: &str = "1";
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Refusal {
     /// With why the bearer token was refused, where one was shown. That is for the log: to the client all refused
@@ -33,6 +36,7 @@ pub(crate) enum Refusal {
     TooManyPosts,
     /// More headers than a connection may keep.
     HeadersTooLarge,
+    /// The node begins no more connections; another one does.
     Draining,
     WebSocketVersion,
     WebSocketHandshake,
@@ -136,6 +140,9 @@ impl Refusal {
             Self::Forbidden => return response,
             Self::WebSocketVersion => {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            Self::Draining => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
             _ => {}
         }

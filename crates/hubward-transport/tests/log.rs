@@ -175,7 +175,7 @@ async fn a_flood_of_connections_is_a_bounded_number_of_lines_and_the_number_of_t
         assert!(server.web_socket(PATH).await.is_ok());
     }
     let most = LINES * (1 + began.elapsed().as_secs() / 10);
-    server.manager.draining().cancel();
+    server.manager.closing().cancel();
     let mut log = String::new();
     let number = |line: &str| line.split_once(" accepted=").map_or(1, |(_, number)| number.parse().unwrap());
     // The number of the rest is logged at the shutdown.

@@ -9,28 +9,46 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::registry::Registry;
+use crate::refusal::Refusal;
+
+/// What the connections of a node are notified of while it drains.
+#[derive(Clone, Debug)]
+pub struct DrainSignals {
+    /// Cancelled when no more connections begin.
+    pub refusing: CancellationToken,
+    /// Cancelled when those that there are close.
+    pub closing: CancellationToken,
+}
+
+/// Connections are refused when the others close, at the latest.
+impl From<CancellationToken> for DrainSignals {
+    fn from(closing: CancellationToken) -> Self {
+        Self { refusing: closing.child_token(), closing }
+    }
+}
 
 /// The connections of a node by their ids, with what they have in common: the node's id, the keys of their tokens,
-/// the signal that the node is draining, and the tracker of their tasks.
+/// the signals of a drain, and the tracker of their tasks.
 pub struct ConnectionManager {
     node_id: NodeId,
     keys: KeyRing,
-    draining: CancellationToken,
+    signals: DrainSignals,
     tasks: TaskTracker,
     registry: Registry,
 }
 
 impl ConnectionManager {
-    /// Makes the manager of a node's connections. When `draining` is cancelled, negotiate requests are refused with 503 and
-    /// raw handlers see the end of their input; connections already negotiated go on, since it is their owner that
-    /// closes them. Every task that an endpoint starts is one of `tasks`.
+    /// Makes the manager of a node's connections. When they are to be refused, negotiate requests and whatever would begin a
+    /// connection get 503; those that have begun go on, since it is their owner that closes them. When they are to close, raw
+    /// handlers see the end of their input. Every task that an endpoint starts is one of `tasks`.
     pub fn new(
         node_id: impl Into<NodeId>,
         keys: KeyRing,
-        draining: CancellationToken,
+        signals: impl Into<DrainSignals>,
         tasks: TaskTracker,
     ) -> Arc<ConnectionManager> {
-        Arc::new(Self { node_id: node_id.into(), keys, draining, tasks, registry: Registry::default() })
+        let (node_id, signals) = (node_id.into(), signals.into());
+        Arc::new(Self { node_id, keys, signals, tasks, registry: Registry::default() })
     }
 
     /// Returns the id of the node that the connections live on.
@@ -43,9 +61,19 @@ impl ConnectionManager {
         &self.keys
     }
 
-    /// Returns the signal that the node is draining: it shuts down gracefully and accepts no new connections.
-    pub fn draining(&self) -> &CancellationToken {
-        &self.draining
+    /// Returns the signal that the node begins no more connections.
+    pub fn refusing(&self) -> &CancellationToken {
+        &self.signals.refusing
+    }
+
+    /// Returns the signal that its connections close.
+    pub fn closing(&self) -> &CancellationToken {
+        &self.signals.closing
+    }
+
+    /// Whether a connection may still begin.
+    pub(crate) fn check_begins(&self) -> Result<(), Refusal> {
+        if self.signals.refusing.is_cancelled() { Err(Refusal::Draining) } else { Ok(()) }
     }
 
     /// Returns the tracker of all tasks.

@@ -56,6 +56,8 @@ pub(crate) struct ConnectionRequest<'a> {
     pub(crate) same_user: bool,
     /// Whether its headers are no more than a connection that begins with it may keep.
     pub(crate) fits: bool,
+    /// Whether the node begins no more connections, and another one does.
+    pub(crate) draining: bool,
     pub(crate) now: SystemTime,
 }
 
@@ -89,9 +91,12 @@ impl ConnectionRequest<'_> {
         if self.same_user { Ok(()) } else { Err(Refusal::UserChanged) }
     }
 
-    /// Checks what a connection begins with, last of all.
-    fn check_headers(&self) -> Result<(), Refusal> {
-        if self.fits { Ok(()) } else { Err(Refusal::HeadersTooLarge) }
+    /// Checks what a connection begins with, last of all: what is wrong with a request is so on another node, too.
+    fn check_begins(&self) -> Result<(), Refusal> {
+        if !self.fits {
+            return Err(Refusal::HeadersTooLarge);
+        }
+        if self.draining { Err(Refusal::Draining) } else { Ok(()) }
     }
 
     fn is_expired(&self) -> bool {
@@ -114,7 +119,7 @@ impl Registry {
                 ownership::may_begin_here(request.node_id, request.claims, Some(transport), request.now)?;
                 check_enabled(transport, enabled)?;
                 request.check_user()?;
-                request.check_headers()?;
+                request.check_begins()?;
                 let (slot, new) = begin(request, transport, Arc::default());
                 entry.insert(slot);
                 Ok(Found::New(new))
@@ -154,7 +159,7 @@ impl Registry {
                     return Err(Refusal::UnknownId);
                 }
                 request.check_user()?;
-                request.check_headers()?;
+                request.check_begins()?;
                 let (slot, new) = begin(request, transport, inbox.clone());
                 entry.insert(slot);
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -172,6 +177,7 @@ impl Registry {
         self.sweep(request.now);
         ownership::may_begin_here(request.node_id, request.claims, None, request.now)?;
         request.check_user()?;
+        request.check_begins()?;
         match self.slots.entry(request.claims.connection_id.clone()) {
             Entry::Occupied(entry) => entry.get().post_target(request),
             Entry::Vacant(entry) => {

@@ -85,6 +85,7 @@ impl Admitted<'_> {
             same_user: self.caller.is_same_user(claims),
             // Only a GET begins a connection.
             fits: true,
+            draining: self.endpoint.manager.refusing().is_cancelled(),
             now: self.caller.now,
         }
     }

@@ -186,12 +186,10 @@ impl Opening {
         if !options.web_sockets {
             return Err(Refusal::TransportDisabled(Transport::WebSockets));
         }
-        if manager.draining().is_cancelled() {
-            return Err(Refusal::Draining);
-        }
         if !RequestInfo::fits(parts) {
             return Err(Refusal::HeadersTooLarge);
         }
+        manager.check_begins()?;
         let id = ConnectionId::from(random_id());
         admitted.log.connection_id = Some(id.clone());
         Ok(Self { id, stateful: false, registration: Registration::unnamed(manager.clone()) })

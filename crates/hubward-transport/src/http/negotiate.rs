@@ -53,9 +53,7 @@ struct NegotiateError {
 pub(crate) fn negotiate(admitted: &Admitted<'_>, parts: &Parts) -> Result<Response, Refusal> {
     let Endpoint { manager, hub, options, .. } = &**admitted.endpoint;
     let Caller { principal, now, .. } = &admitted.caller;
-    if manager.draining().is_cancelled() {
-        return Err(Refusal::Draining);
-    }
+    manager.check_begins()?;
     let query = parts.uri.query();
     let version = match version(query, options.minimum_protocol_version) {
         Ok(version) => version,

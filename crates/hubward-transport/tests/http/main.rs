@@ -10,6 +10,7 @@
 
 mod authorization;
 mod claims;
+mod draining;
 mod long_polling;
 mod negotiate;
 mod requests;

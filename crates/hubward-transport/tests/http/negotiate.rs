@@ -93,14 +93,3 @@ async fn transports_that_are_off_are_not_offered() {
         json["availableTransports"].as_array().unwrap().iter().map(|each| &each["transport"]).collect();
     assert_eq!(offered, ["ServerSentEvents", "LongPolling"]);
 }
-
-#[tokio::test]
-async fn a_draining_node_negotiates_no_more_but_serves_what_it_has_negotiated() {
-    let (server, mut connections) = Server::taken(unchanged).await;
-    let target = server.negotiated().await;
-    server.manager.draining().cancel();
-    assert_eq!(server.post("/hub/negotiate", b"").await.row(), (503, "text/plain", ""));
-    assert_eq!(server.web_socket(PATH).await.err().unwrap().status, 503);
-    assert!(server.web_socket(&target).await.is_ok());
-    assert!(connections.recv().await.is_some());
-}

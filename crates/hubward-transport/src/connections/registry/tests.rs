@@ -20,7 +20,8 @@ fn request<'a>(
     claims: &'a ConnectionTokenClaims,
     now: SystemTime,
 ) -> ConnectionRequest<'a> {
-    ConnectionRequest { node_id: manager.node_id(), claims, same_user: true, fits: true, now }
+    let draining = manager.refusing().is_cancelled();
+    ConnectionRequest { node_id: manager.node_id(), claims, same_user: true, fits: true, draining, now }
 }
 
 /// Begins a connection over a WebSocket.
