@@ -168,6 +168,7 @@ macro_rules! node_registry_suite {
             of_two_nodes_with_one_id_the_second_is_refused,
             a_node_without_heartbeats_dies_and_one_with_them_lives,
             a_watcher_sees_nodes_come_and_go,
+            a_watcher_learns_once_that_a_node_is_about_to_leave,
         }
         $crate::suite_tests! { $fixture, node_registry::sweeping,
             the_connections_of_a_dead_node_are_swept_and_no_others,

@@ -27,7 +27,8 @@ pub trait NodeRegistry: Send + Sync + 'static {
     /// [`RegistryError::DuplicateId`] while another node of this id lives; otherwise if it could not be recorded.
     fn announce(&self, node: NodeInfo) -> BoxFuture<'_, Result<Epoch, RegistryError>>;
 
-    /// Reports that a node still lives, and how busy it is. It is due within [`lease`](Self::lease) of the last one.
+    /// Reports that a node still lives, and how busy it is. It is due within [`lease`](Self::lease) of the last one. The first
+    /// of a life that says that the node drains is a [`NodeEvent::Draining`] for those who watch.
     ///
     /// # Errors
     ///
@@ -87,12 +88,19 @@ pub struct NodeInfo {
 pub struct NodeLoad {
     /// How many connections it has, of all hubs.
     pub connections: u64,
+    /// Whether it is about to leave, so that it is sent no new connections.
+    pub draining: bool,
 }
 
 impl NodeLoad {
     /// Makes one of so many connections.
     pub fn new(connections: u64) -> Self {
-        Self { connections }
+        Self { connections, draining: false }
+    }
+
+    /// Says whether the node is about to leave.
+    pub fn draining(self, draining: bool) -> Self {
+        Self { draining, ..self }
     }
 }
 
@@ -120,6 +128,8 @@ impl LiveNode {
 pub enum NodeEvent {
     /// A node has announced itself.
     Joined(LiveNode),
+    /// A node is about to leave.
+    Draining(Owner),
     /// A node has left.
     Left(Owner),
     /// A node is taken for dead.

@@ -4,6 +4,7 @@ pub(crate) mod close_reason;
 mod closing;
 pub(crate) mod config;
 mod deadlines;
+mod finishing;
 pub(crate) mod groups;
 pub(crate) mod handle;
 mod input;
@@ -34,6 +35,7 @@ use tokio::time::{Instant, Sleep};
 
 use self::close_reason::CloseReason;
 use self::config::{ConnectionConfig, Lost};
+use self::finishing::Finishing;
 use self::handle::{ConnectionHandle, OpeningRequest};
 use self::mailbox::ControlMessage;
 use self::turn::Turn;
@@ -78,6 +80,8 @@ pub(crate) struct ConnectionTask {
     has_unread: bool,
     /// Whether reading is paused, which the session knows.
     paused: bool,
+    /// Whether it closes because its node drains, and what it waits for.
+    finishing: Finishing,
     /// What is left of this poll.
     turn: Turn,
     /// Messages on their way to the pipe.
@@ -131,6 +135,7 @@ impl ConnectionTask {
             unread: Unread::default(),
             has_unread: false,
             paused: false,
+            finishing: Finishing::No,
             turn: Turn::begin(),
             outgoing: VecDeque::new(),
             blocked: false,

@@ -11,7 +11,7 @@ use hubward_backplane::{
     MAX_ENVELOPE_BYTES, NodeInfo, NodeLoad, NodeRegistry, Owner, Topic,
 };
 use hubward_hub::{SendError, Sending};
-use hubward_transport::LogLimit;
+use hubward_transport::{DrainSignals, LogLimit};
 use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -29,6 +29,7 @@ use crate::cluster::pending::PendingReplies;
 use crate::connection::runtime::ConnectionRuntime;
 use crate::connection::wake_portions::WakePortions;
 use crate::delivery::subscriptions::Subscriptions;
+use crate::drain::progress::{DrainPhase, Progress};
 use crate::lives::last_heartbeat::LastHeartbeat;
 
 /// The records that the nodes of a cluster share.
@@ -62,6 +63,10 @@ pub struct NodeContext {
     pub(crate) runtime: ConnectionRuntime,
     pub(crate) wake_portions: Arc<WakePortions>,
     pub(crate) shutdown: CancellationToken,
+    /// Cancelled when no more connections begin, which is at the shutdown at the latest.
+    pub(crate) refusing: CancellationToken,
+    /// How far the node's drain is.
+    pub(crate) progress: Progress,
     pub(crate) pending: PendingReplies,
     pub(crate) last_heartbeat: LastHeartbeat,
     /// Notified when the others may have taken this node for dead.
@@ -102,7 +107,9 @@ impl NodeContext {
             wake_portions: WakePortions::new(tasks.clone(), runtime.clone()),
             runtime,
             tasks,
+            refusing: shutdown.child_token(),
             shutdown,
+            progress: Progress::new(),
             pending: PendingReplies::default(),
             last_heartbeat: LastHeartbeat::new(),
             taken_for_dead: Arc::default(),
@@ -122,9 +129,15 @@ impl NodeContext {
         &self.tasks
     }
 
-    /// Returns the token that is cancelled when a graceful shutdown begins.
-    pub fn shutdown(&self) -> &CancellationToken {
-        &self.shutdown
+    /// Returns what the node's connections are notified of while it drains.
+    pub fn drain_signals(&self) -> DrainSignals {
+        DrainSignals { refusing: self.refusing.clone(), closing: self.shutdown.clone() }
+    }
+
+    /// Whether another node lives and is not about to leave, as far as this one knows: only such a node is sent new connections
+    /// and sessions.
+    pub fn peer_stays(&self, node: &NodeId) -> bool {
+        self.peers.stays(node)
     }
 
     /// Returns the node in its present life, for what it records.
@@ -246,9 +259,10 @@ impl NodeContext {
         self.connections.store(connections as u64, Ordering::Relaxed);
     }
 
-    /// How busy the node was when that was noted last.
+    /// How busy the node was when that was noted last, and whether it drains.
     pub(crate) fn load(&self) -> NodeLoad {
-        NodeLoad::new(self.connections.load(Ordering::Relaxed))
+        let draining = self.progress.phase() > DrainPhase::Serving;
+        NodeLoad::new(self.connections.load(Ordering::Relaxed)).draining(draining)
     }
 
     /// Returns a number that no other connection of this node has.

@@ -38,6 +38,14 @@ pub(crate) async fn announce(context: &NodeContext, hubs: &[HubName]) -> Result<
     Ok(())
 }
 
+/// Lets the others know at once that the node is about to leave. Where that fails, the next heartbeat does.
+pub(crate) async fn announce_drain(context: &NodeContext) {
+    let Some(registry) = context.registry.as_ref().filter(|_| context.is_announced()) else { return };
+    if let Err(error) = registry.heartbeat(&context.owner(), context.load()).await {
+        tracing::debug!(error = %brief_causes(&error), "That the node drains was not recorded.");
+    }
+}
+
 /// Keeps the node alive while it shuts down, and does not end: what still runs is this node's, however long it takes.
 pub(crate) async fn outlast_shutdown(context: &NodeContext) {
     let Some(registry) = &context.registry else { return std::future::pending().await };
@@ -133,6 +141,9 @@ async fn begin_anew(context: &NodeContext, interval: Duration, hubs: &WeakHubs) 
     let names: Vec<_> = hubs.iter().map(|(name, _)| name.clone()).collect();
     let announced = tokio::time::timeout(interval, announce(context, &names)).await;
     announced.unwrap_or(Err(RegistryError::Unavailable(None)))?;
+    if context.load().draining {
+        announce_drain(context).await;
+    }
     context.link.count_gap();
     tracing::warn!(
         "The node was taken for dead, or its record was lost; it has announced itself anew and restores its connections."

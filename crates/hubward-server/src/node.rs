@@ -3,12 +3,17 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hubward_backplane::{BackplaneError, BoxFuture, LiveNode, RegistryError, Topic};
 use hubward_types::{HubName, NodeId, brief_causes};
+use tokio::time::Instant;
 
 use crate::cluster::receiver::EnvelopeReceiver;
 use crate::context::NodeContext;
+use crate::drain::Drain;
+use crate::drain::options::{Deadlines, DrainOptions};
+use crate::drain::progress::{DrainPhase, DrainReport};
 use crate::engine::Engine;
 use crate::lives;
 
@@ -18,7 +23,9 @@ pub struct Node {
     context: Arc<NodeContext>,
     hubs: HashMap<HubName, Arc<Engine>>,
     /// Locked while a call waits, so that of two calls the second waits for the first.
-    starting: tokio::sync::Mutex<Starting>,
+    starting: Arc<tokio::sync::Mutex<Starting>>,
+    has_joined: AtomicBool,
+    drain: Drain,
 }
 
 /// How far the node's start is. One whose caller stopped waiting is kept: dropped half-way, the node would be announced
@@ -55,7 +62,8 @@ impl Node {
     /// Makes a node of its hubs. It joins no other node yet: see [`Node::start`].
     pub fn new(context: Arc<NodeContext>, hubs: impl IntoIterator<Item = Arc<Engine>>) -> Self {
         let hubs = hubs.into_iter().map(|engine| (engine.name().clone(), engine)).collect();
-        Self { context, hubs, starting: tokio::sync::Mutex::new(Starting::NotBegun) }
+        let starting = Arc::new(tokio::sync::Mutex::new(Starting::NotBegun));
+        Self { context, hubs, starting, has_joined: AtomicBool::new(false), drain: Drain::default() }
     }
 
     /// Returns the node's id.
@@ -79,6 +87,11 @@ impl Node {
         self.hubs.get(name)
     }
 
+    /// Counts the connections of all hubs.
+    pub fn connection_count(&self) -> usize {
+        self.hubs.values().map(|engine| engine.connection_count()).sum()
+    }
+
     /// Returns how often messages of other nodes may have been missed since the start: the link to them was interrupted, or
     /// the node was taken for dead and has begun anew.
     pub fn gaps(&self) -> u64 {
@@ -98,7 +111,7 @@ impl Node {
     /// [`StartError`]; the node is then not joined, and may be started again.
     pub async fn start(&self) -> Result<(), StartError> {
         let mut starting = self.starting.lock().await;
-        if self.context.shutdown.is_cancelled() {
+        if self.context.progress.phase() > DrainPhase::Serving {
             return Err(StartError::ShutDown);
         }
         if matches!(*starting, Starting::NotBegun) {
@@ -108,31 +121,65 @@ impl Node {
         let Starting::Running(running) = &mut *starting else { return Ok(()) };
         let joined = running.await;
         *starting = if joined.is_ok() { Starting::Started } else { Starting::NotBegun };
+        self.has_joined.store(joined.is_ok(), Ordering::Release);
         joined
     }
 
+    /// Whether the node has joined the others, where it has to, and no drain has begun.
+    pub fn is_ready(&self) -> bool {
+        let has_joined = self.context.backplane.is_none() && self.context.registry.is_none()
+            || self.has_joined.load(Ordering::Acquire);
+        has_joined && self.context.progress.phase() == DrainPhase::Serving
+    }
+
+    /// Drains the node within the grace time, and returns what became of its connections. Where a drain has begun already, its
+    /// phases end no later than these options say, and this waits for the same end. The drain goes on where the caller stops
+    /// waiting; it stops where the node is dropped.
+    pub async fn drain(&self, options: DrainOptions) -> DrainReport {
+        self.begin_drain(options);
+        self.drain.ended(&self.context).await
+    }
+
+    /// Begins a drain without waiting for it. It has to be called in a Tokio runtime.
+    pub fn begin_drain(&self, options: DrainOptions) {
+        self.drain_until(Deadlines::of(options, Instant::now()));
+    }
+
+    /// Waits until a drain has begun, whoever has begun it.
+    pub async fn drain_begun(&self) {
+        self.context.progress.reached(DrainPhase::NotReady).await;
+    }
+
+    /// Returns how far the node's drain is, and what it has done so far.
+    pub fn drain_report(&self) -> DrainReport {
+        self.context.progress.report()
+    }
+
     /// Shuts down gracefully: closes every connection and lets its client reconnect, waits for running calls, and
-    /// leaves the other nodes. It has no timeout of its own; the caller puts one around it.
+    /// leaves the other nodes. It has no timeout of its own; the caller puts one around it. It is a drain that closes everything
+    /// at once; one that has begun goes on in the same way.
     pub async fn shut_down(&self) {
-        self.context.shutdown.cancel();
-        for engine in self.hubs.values() {
-            engine.close_all();
-        }
-        self.context.tasks.close();
-        tokio::select! {
-            () = self.context.tasks.wait() => {}
-            () = lives::outlast_shutdown(&self.context) => {}
-        }
-        let mut starting = self.starting.lock().await;
-        // One that runs comes to its end first: otherwise the node would be announced after it has left.
-        if let Starting::Running(running) = &mut *starting {
-            let _ = running.await;
-            *starting = Starting::NotBegun;
-        }
-        lives::withdraw(&self.context).await;
-        if let Some(backplane) = &self.context.backplane {
-            backplane.stop().await;
-        }
+        self.drain_until(Deadlines::at_once(Instant::now()));
+        self.drain.ended(&self.context).await;
+    }
+
+    fn drain_until(&self, deadlines: Deadlines) {
+        let leave = Box::pin(leave(self.context.clone(), self.starting.clone()));
+        self.drain.begin(&self.context, || self.hubs.values().cloned().collect(), leave, deadlines);
+    }
+}
+
+/// Leaves the other nodes.
+async fn leave(context: Arc<NodeContext>, starting: Arc<tokio::sync::Mutex<Starting>>) {
+    let mut starting = starting.lock().await;
+    // One that runs comes to its end first: otherwise the node would be announced after it has left.
+    if let Starting::Running(running) = &mut *starting {
+        let _ = running.await;
+        *starting = Starting::NotBegun;
+    }
+    lives::withdraw(&context).await;
+    if let Some(backplane) = &context.backplane {
+        backplane.stop().await;
     }
 }
 

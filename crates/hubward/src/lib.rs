@@ -21,6 +21,8 @@
 mod build_error;
 mod builder;
 mod cluster;
+mod drain_route;
+mod health;
 mod node_id;
 mod paths;
 mod raw_endpoint;
@@ -43,7 +45,7 @@ pub use hubward_hub::{
 pub use hubward_proto::{Arguments, List};
 #[cfg(feature = "redis")]
 pub use hubward_redis as redis;
-pub use hubward_server::StartError;
+pub use hubward_server::{DrainOptions, DrainPhase, DrainReport, StartError};
 pub use hubward_transport::{self as transport, ServeOptions, TransportOptions, serve};
 pub use hubward_types::{
     AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, SpanId, Target,

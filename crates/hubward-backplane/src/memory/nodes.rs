@@ -66,7 +66,11 @@ impl Nodes {
         self.notice_deaths(&mut state, now);
         let live = state.live.get_mut(&owner.node).filter(|live| live.node.epoch == owner.epoch);
         let live = live.ok_or(RegistryError::Fenced)?;
+        let begins_to_drain = load.draining && !live.node.load.draining;
         (live.heard, live.node.load) = (now, load);
+        if begins_to_drain {
+            let _ = self.events.send(NodeEvent::Draining(owner.clone()));
+        }
         Ok(())
     }
 

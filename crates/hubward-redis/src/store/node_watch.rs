@@ -184,6 +184,7 @@ fn read(event: &[u8]) -> Option<NodeEvent> {
             let (info, load) = (unpack(node, rest.get(end..)?).ok()?, NodeLoad::default());
             Some(NodeEvent::Joined(LiveNode { info, epoch, load }))
         }
+        b"draining" => Some(NodeEvent::Draining(Owner { node, epoch })),
         b"left" => Some(NodeEvent::Left(Owner { node, epoch })),
         b"died" => Some(NodeEvent::Died(Owner { node, epoch })),
         _ => None,

@@ -61,7 +61,8 @@ impl NodeRegistry for RedisStore {
                 |scripts| &scripts.heartbeat,
                 |call| {
                     add_owner(call, &owner);
-                    call.arg(milliseconds(self.redis.lease)).arg(load.connections);
+                    let draining = if load.draining { "draining " } else { "" };
+                    call.arg(milliseconds(self.redis.lease)).arg(load.connections).arg(draining);
                 },
             );
             let beat = beat.await;
@@ -84,7 +85,7 @@ impl NodeRegistry for RedisStore {
     fn list(&self) -> Call<'_, Vec<LiveNode>> {
         Box::pin(async move {
             let mut reply = self.register(|scripts| &scripts.list, |_| ()).await?;
-            let mut nodes = Vec::with_capacity(reply.left() / 4);
+            let mut nodes = Vec::with_capacity(reply.left() / 5);
             while reply.left() > 0 {
                 nodes.push(live_node(&mut reply).map_err(registry_error)?);
             }
@@ -121,6 +122,6 @@ impl NodeRegistry for RedisStore {
 fn live_node(reply: &mut ScriptReply) -> Result<LiveNode, RedisFailure> {
     let node = NodeId::from(reply.expect_text()?);
     let epoch = Epoch::new(reply.expect_number()?);
-    let load = NodeLoad::new(reply.expect_number()?);
+    let load = NodeLoad::new(reply.expect_number()?).draining(reply.expect_number()? == 1);
     Ok(LiveNode { info: unpack(node, &reply.expect_bytes()?)?, epoch, load })
 }

@@ -45,6 +45,10 @@ pub(crate) struct ConnectionHandle {
     items: Items,
     /// Whether completions of the client are read, so that it can be invoked for a result.
     reads_completions: AtomicBool,
+    /// Streams and uploads that are open, as calls: those that may never end.
+    open_streams: AtomicUsize,
+    /// Whether the end of the last of these is waited for.
+    finishing: AtomicBool,
     /// Whether the client has gone; not all that it sent may have been read.
     client_gone: AtomicBool,
     /// Whether delivery has stopped.
@@ -94,6 +98,8 @@ impl ConnectionHandle {
             request,
             items: Items::default(),
             reads_completions: AtomicBool::new(false),
+            open_streams: AtomicUsize::new(0),
+            finishing: AtomicBool::new(false),
             client_gone: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             closed_token: OnceLock::new(),
@@ -182,6 +188,30 @@ impl ConnectionHandle {
         }
     }
 
+    /// Has the connection close because the node drains, as soon as its calls have ended; no others begin.
+    pub(crate) fn finish(&self) {
+        self.mailbox.complete(None, Some(ControlMessage::Finish));
+    }
+
+    /// Has a connection that finishes wait no longer for its streams.
+    pub(crate) fn finish_without_streams(&self) {
+        self.mailbox.complete(None, Some(ControlMessage::FinishWithoutStreams));
+    }
+
+    /// Notes that its task waits for the end of its streams from now on. Returns how many are open.
+    pub(crate) fn await_streams(&self) -> usize {
+        self.finishing.store(true, Ordering::SeqCst);
+        self.open_streams.load(Ordering::SeqCst)
+    }
+
+    fn end_stream(&self) {
+        let was_last = self.open_streams.fetch_sub(1, Ordering::SeqCst) == 1;
+        // Noted before the task counts them: either it sees that there are none, or this sees that it waits.
+        if was_last && self.finishing.load(Ordering::SeqCst) {
+            self.finish();
+        }
+    }
+
     /// Registers that the result of invocation `id` is waited for, one of at most `limit`.
     pub(crate) fn expect_result(
         &self,
@@ -237,6 +267,22 @@ impl ConnectionHandle {
     #[cfg(test)]
     pub(crate) fn pending_results(&self) -> usize {
         self.pending_results.lock().as_ref().map_or(0, |pending| pending.len())
+    }
+}
+
+/// A call with streams that has not ended. Dropped when it has, after its completion was sent.
+pub(crate) struct OpenStream(Arc<ConnectionHandle>);
+
+impl OpenStream {
+    pub(crate) fn begin(connection: &Arc<ConnectionHandle>) -> Self {
+        connection.open_streams.fetch_add(1, Ordering::SeqCst);
+        Self(connection.clone())
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.end_stream();
     }
 }
 

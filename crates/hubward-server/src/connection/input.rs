@@ -8,6 +8,7 @@ use hubward_transport::{Received, Transport, TransportEnd};
 use tokio::time::Instant;
 
 use super::close_reason::CloseReason;
+use super::finishing::Finishing;
 use super::handle::Reply;
 use super::mailbox::Fill;
 use super::unread::Unread;
@@ -198,6 +199,8 @@ impl ConnectionTask {
     fn handle_event(&mut self, cx: &mut Context<'_>, event: Event<'_>) -> Result<(), CloseReason> {
         match event {
             Event::Handshake { protocol, .. } => self.connect(protocol),
+            // It is as if it had come after the Close message.
+            Event::Invocation { .. } if self.finishing != Finishing::No => {}
             Event::Invocation { call, streaming } => {
                 self.waiting_call =
                     self.with_dispatch(|dispatch| dispatch.invoke(cx, call, streaming)).flatten();

@@ -31,6 +31,10 @@ pub(crate) enum ControlMessage {
     CallResumes(u64, Option<oneshot::Sender<()>>),
     /// A stream, or a call that could be cancelled, has finished.
     InvocationFinished(String),
+    /// The node drains: the connection closes when its calls have ended.
+    Finish,
+    /// The same, but without waiting for its streams.
+    FinishWithoutStreams,
     /// The connection has to close.
     Close(CloseReason),
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::ConnectionTask;
 use super::close_reason::CloseReason;
 use super::config::Lost;
+use super::finishing::Finishing;
 use super::mailbox::{ControlMessage, Fill};
 use crate::invocation::permits::CallLimits;
 
@@ -43,11 +44,14 @@ impl ConnectionTask {
                 ControlMessage::CallSuspended(call) => self.calls.permits.suspend(call),
                 ControlMessage::CallResumes(call, granted) => self.calls.permits.resume(call, granted),
                 ControlMessage::InvocationFinished(id) => self.calls.finished(&id),
+                ControlMessage::Finish => self.finish(Finishing::Calls),
+                ControlMessage::FinishWithoutStreams => self.finish(Finishing::CallsWithoutStreams),
                 ControlMessage::Close(reason) => return Err(reason),
             }
         }
         self.controls = controls;
         self.calls.permits.grant(CallLimits::of(&self.engine.definition.options));
+        self.check_finished()?;
         Ok(busy)
     }
 

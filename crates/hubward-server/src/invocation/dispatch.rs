@@ -18,7 +18,7 @@ use super::permits::CallLimits;
 use super::responder::Responder;
 use super::running::RunningCalls;
 use super::{error_text, filters, panics};
-use crate::connection::handle::ConnectionHandle;
+use crate::connection::handle::{ConnectionHandle, OpenStream};
 use crate::engine::Engine;
 
 /// A call whose arguments are bound; it may run when it has its permit.
@@ -248,6 +248,7 @@ impl Dispatch<'_> {
             method: bound.entry.name.clone(),
             id: bound.id,
             cancellation,
+            _stream: (!holds_permit).then(|| OpenStream::begin(self.handle)),
         };
         let call = bound.call;
         let mut run = panics::catch_panic(bound.run);

@@ -51,6 +51,11 @@ impl Permits {
         self.holding.len() + suspended >= limits.total
     }
 
+    /// Whether no call runs, or waits for a client result.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.holding.is_empty() && self.suspended.is_none()
+    }
+
     /// Gives a permit to a call that has started.
     pub(crate) fn hold(&mut self, call: u64) {
         self.holding.push(call);

@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::failures::{self, HubPart};
 use super::{error_text, panics};
-use crate::connection::handle::ConnectionHandle;
+use crate::connection::handle::{ConnectionHandle, OpenStream};
 use crate::connection::mailbox::ControlMessage;
 use crate::engine::Engine;
 
@@ -24,6 +24,8 @@ pub(crate) struct Responder {
     pub(crate) id: Option<String>,
     /// What cancels the call, where it can be cancelled.
     pub(crate) cancellation: Option<CancellationToken>,
+    /// Present where the call has streams. It is dropped last.
+    pub(crate) _stream: Option<OpenStream>,
 }
 
 impl Responder {

@@ -85,6 +85,11 @@ fn note(
                 listing.within(Duration::ZERO);
             }
         }
+        NodeEvent::Draining(owner) if owner.node == context.id => {}
+        NodeEvent::Draining(owner) => {
+            context.peers.draining(&owner.node);
+            listing.within(interval);
+        }
         NodeEvent::Joined(node) if node.info.id == context.id => {}
         NodeEvent::Joined(node) => {
             context.peers.joined(node.info.id);
@@ -116,7 +121,8 @@ async fn learn(context: &Weak<NodeContext>, interval: Duration) -> Result<(), Re
 }
 
 fn note_peers(context: &NodeContext, live: &[LiveNode]) {
-    context.peers.listed(live.iter().map(|node| &node.info.id).filter(|id| **id != context.id).cloned());
+    let others = live.iter().filter(|node| node.info.id != context.id);
+    context.peers.listed(others.map(|node| (node.info.id.clone(), node.load.draining)));
 }
 
 /// A life of a node has ended. Where the node has begun another one by now, it may be that one that somebody waits for:

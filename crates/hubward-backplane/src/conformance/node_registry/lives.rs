@@ -64,10 +64,39 @@ pub async fn a_node_is_listed_with_the_load_of_its_last_heartbeat(new: &NewStore
     let node = announce(&stores, "node-1").await;
     let load = async || stores.nodes.list().await.expect("it is read").remove(0).load;
     assert_eq!(load().await, NodeLoad::default());
-    for connections in [7, 0, 5_000_000_000] {
-        let reported = NodeLoad::new(connections);
+    for (connections, draining) in [(7, false), (0, true), (5_000_000_000, true), (1, false)] {
+        let reported = NodeLoad::new(connections).draining(draining);
         stores.nodes.heartbeat(&node, reported).await.expect("it lives");
         assert_eq!(load().await, reported);
+    }
+}
+
+pub async fn a_watcher_learns_once_that_a_node_is_about_to_leave(new: &NewStores) {
+    let stores = new(LONG);
+    let (first, second) = (announce(&stores, "node-1").await, announce(&stores, "node-2").await);
+    let mut events = stores.nodes.watch();
+    stores.nodes.heartbeat(&second, NodeLoad::new(1)).await.expect("it lives");
+    // Whoever watches is subscribed when another node is announced.
+    let third = announce(&stores, "node-3").await;
+    assert!(matches!(next(&mut events).await, NodeEvent::Joined(_)));
+    for connections in [1, 0] {
+        let load = NodeLoad::new(connections).draining(true);
+        stores.nodes.heartbeat(&second, load).await.expect("it lives");
+    }
+    assert_eq!(next(&mut events).await, NodeEvent::Draining(second.clone()));
+    stores.nodes.withdraw(&second).await.expect("it is recorded");
+    assert_eq!(next(&mut events).await, NodeEvent::Left(second));
+    stores.nodes.heartbeat(&third, NodeLoad::default().draining(true)).await.expect("it lives");
+    assert_eq!(next(&mut events).await, NodeEvent::Draining(third.clone()));
+    stores.nodes.withdraw(&third).await.expect("it is recorded");
+    assert_eq!(next(&mut events).await, NodeEvent::Left(third));
+    let anew = announce(&stores, "node-3").await;
+    assert!(matches!(next(&mut events).await, NodeEvent::Joined(_)));
+    let listed = stores.nodes.list().await.expect("it is read");
+    let draining: Vec<_> = listed.iter().filter(|node| node.load.draining).collect();
+    assert!(draining.is_empty(), "another life drains anew: {draining:?}");
+    for owner in [first, anew] {
+        stores.nodes.heartbeat(&owner, NodeLoad::default()).await.expect("it lives");
     }
 }
 

@@ -26,11 +26,13 @@ local function owned_key(epoch) return K .. 'owned:' .. epoch end
 -- Numbers over 2^53 do not occur; the default format would shorten those over 10^14.
 local function number(value) return string.format('%.0f', value) end
 
--- A life is its epoch, a space, when its lease ends, a space, and how many connections it has.
+-- A life is its epoch, a space, when its lease ends, a space, 'draining ' where it is about to leave, and how many connections
+-- it has: last, where nodes that know nothing of drains look for it.
 local function read_life(life)
   local epoch, lease_end = string.match(life, '^(%d+) (%d+)')
   return epoch or '0', tonumber(lease_end or '0')
 end
+local function is_draining(life) return string.match(life, '^%d+ %d+ draining ') ~= nil end
 local function lives(node, epoch)
   local life = redis.call('HGET', K .. 'alive', node)
   if not life then return false end

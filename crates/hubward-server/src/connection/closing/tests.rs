@@ -331,5 +331,5 @@ async fn of_the_ends_at_a_shutdown_none_is_lost_to_the_log() {
     let lines = log.lines(Level::INFO);
     let ended = lines.iter().filter(|line| line.contains(r#"reason="shutdown""#)).count();
     let rest = format!(r#"More connections ended. hub=hub reason="shutdown" ended={}"#, CONNECTIONS - 1000);
-    assert_eq!((ended, lines.last()), (1001, Some(&rest)));
+    assert_eq!((ended, lines.iter().filter(|line| **line == rest).count()), (1001, 1));
 }
