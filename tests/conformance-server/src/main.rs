@@ -2,8 +2,9 @@
 //! tests of several nodes.
 //!
 //! `conformance-server --listen 127.0.0.1:8081[,127.0.0.1:8082…]`: each address is a node, and several are joined by the
-//! in-memory backplane. With `--redis URL` each is a node of the cluster of all processes that are started with this URL. It
-//! is a tool for tests and benchmarks, with keys that are public.
+//! in-memory backplane. With `--redis URL` each is a node of the cluster of all processes that are started with this URL. Each
+//! says under `/health/ready` whether it is ready, and drains on SIGTERM. It is a tool for tests and benchmarks, with keys that
+//! are public.
 
 mod bench;
 mod cluster;
@@ -19,11 +20,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
+use futures_util::future::{join_all, select_all};
 use hubward::auth::{Authenticator, Cors, JwtConfig, JwtKey, KeyRing, Policy, SealingKey};
 use hubward::redis::Redis;
-use hubward::{Builder, Cluster, Hubward, ServeOptions};
+use hubward::{Builder, Cluster, DrainOptions, Hubward, ServeOptions};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,12 +47,16 @@ struct CommandLine {
     /// After how many milliseconds without a heartbeat a node counts as dead.
     #[arg(long, value_name = "MS", default_value = "15000", requires = "redis")]
     lease: u64,
-    /// For how many milliseconds it serves on after SIGTERM.
+    /// For how many milliseconds it serves everything after SIGTERM, while it is not ready any more.
     #[arg(long, value_name = "MS", default_value = "0")]
     drain_delay: u64,
-    /// How many milliseconds it takes at most to end after SIGTERM, the drain delay included.
+    /// How many milliseconds it takes at most to end after SIGTERM, the drain delay included. A second signal ends it at once.
     #[arg(long, value_name = "MS", default_value = "10000")]
     grace: u64,
+    /// Over how many milliseconds the closing of connections is spread. Without it, over half of what the delay leaves of
+    /// the grace time, and ten seconds at most.
+    #[arg(long, value_name = "MS")]
+    close_window: Option<u64>,
 }
 
 /// How the nodes of this process are joined to others.
@@ -76,26 +82,47 @@ async fn main() -> Result<(), Failure> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        serving.spawn(hubward::serve(listener, hubs.mount(Default::default()), ServeOptions::default()));
+        let app = hubs.mount(hubs.health());
+        serving.spawn(hubward::serve(listener, app, ServeOptions::default()));
         nodes.push(hubs);
     }
+    let mut signals = EndSignals::new()?;
     announce()?;
-    asked_to_end().await?;
-    let shutting_down = async {
-        tokio::time::sleep(Duration::from_millis(command_line.drain_delay)).await;
-        futures_util::future::join_all(nodes.iter().map(Hubward::shut_down)).await
+    let begun = nodes.iter().map(|node| Box::pin(node.drain_begun()));
+    tokio::select! {
+        () = signals.next() => {}
+        _ = select_all(begun) => {}
+    }
+    let options = DrainOptions {
+        delay: Duration::from_millis(command_line.drain_delay),
+        grace: Duration::from_millis(command_line.grace),
+        close_window: command_line.close_window.map(Duration::from_millis),
     };
-    // A client that does not read its Close message must not keep the tool running.
-    let _ = tokio::time::timeout(Duration::from_millis(command_line.grace), shutting_down).await;
+    tokio::select! {
+        _ = join_all(nodes.iter().map(|node| node.drain(options))) => {}
+        // Who asks twice does not want to wait.
+        () = signals.next() => {}
+    }
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn asked_to_end() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
+/// SIGTERM and SIGINT, from when this is made.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    fn new() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
