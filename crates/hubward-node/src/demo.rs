@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubward::auth::Policy;
-use hubward::{Hubward, ServeOptions, TransportOptions};
+use hubward::{DrainOptions, Hubward, ServeOptions, TransportOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
@@ -33,8 +33,8 @@ use crate::demo::shared::{READY, node_name, parent_ended, port_of, shutdown_sign
 use crate::failure::Failure;
 use crate::token;
 
-/// Time for the graceful shutdown: a client has five seconds for its Close message, and the node a little more.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(6);
+/// Time for the graceful end: a client has five seconds for its Close message, and the node a little more.
+const GRACE: Duration = Duration::from_secs(6);
 
 pub(crate) fn run(options: DemoOptions) -> Result<(), Failure> {
     let filter = log_filter(&std::env::var("HUBWARD_LOG").unwrap_or_default())?;
@@ -83,7 +83,7 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         let node = Arc::new(DemoNode { info, nodes: infos.clone(), issuer: token::issuer(&key)? });
         let hubs = hubs(&node, &joined)?;
         hubs.start().await.map_err(|error| joined.explain(error))?;
-        let app = hubs.mount(page::router(node));
+        let app = hubs.mount(page::router(node).merge(hubs.health()));
         tasks.spawn(hubward::serve(listener, app, serve_options(&options)));
         if let Some(wards) = hubs.hub("ward") {
             tasks.spawn(ward::send_vitals(wards, hubs.node().clone()));
@@ -95,14 +95,21 @@ async fn serve(options: DemoOptions) -> Result<(), Failure> {
         Some(_) => writeln!(std::io::stdout(), "{}", READY)?,
         None => announce(&infos)?,
     }
-    match options.only {
-        Some(_) => tokio::select! {
-            signalled = signalled => signalled?,
-            () = parent_ended() => {}
-        },
-        None => signalled.await?,
+    if options.only.is_none() {
+        signalled.await?;
+        let again = shutdown_signal()?;
+        return tokio::select! {
+            () = shut_down(&running) => Ok(()),
+            again = again => Ok(again?),
+        };
     }
-    shut_down(&running).await
+    // A second signal is the parent's to act on: with Ctrl-C both get one, and the parent sends another.
+    tokio::select! {
+        signalled = signalled => signalled?,
+        () = parent_ended() => {}
+    }
+    shut_down(&running).await;
+    Ok(())
 }
 
 /// The demo signs everybody in, so no web page may reach it by a name of its own (DNS rebinding).
@@ -165,14 +172,16 @@ fn announce(nodes: &[NodeInfo]) -> std::io::Result<()> {
     writeln!(out, "  Stop with Ctrl-C.\n")
 }
 
-async fn shut_down(nodes: &[Hubward]) -> Result<(), Failure> {
+/// Nothing is in front of the demo that would have to notice, so that it drains without a delay.
+async fn shut_down(nodes: &[Hubward]) {
     // Whether or not anybody reads it.
     let _ = writeln!(std::io::stderr(), "Shutting down: clients are notified that they may reconnect.");
-    let done = futures_util::future::join_all(nodes.iter().map(Hubward::shut_down));
-    if tokio::time::timeout(SHUTDOWN_TIMEOUT, done).await.is_err() {
-        tracing::warn!("Some connections did not close in time.");
+    let options = DrainOptions::without_delay(GRACE);
+    let reports = futures_util::future::join_all(nodes.iter().map(|node| node.drain(options))).await;
+    let left: usize = reports.iter().map(|report| report.left).sum();
+    if left > 0 {
+        tracing::warn!(left, "Some connections did not close in time.");
     }
-    Ok(())
 }
 
 #[cfg(test)]

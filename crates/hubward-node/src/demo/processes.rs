@@ -55,7 +55,12 @@ pub(super) async fn run(options: &DemoOptions) -> Result<(), Failure> {
         signalled = signalled => signalled.map_err(Failure::from),
         () = all_ended(&mut nodes) => Err("all nodes have ended".into()),
     };
-    join_all(nodes.iter_mut().map(NodeProcess::end)).await;
+    let again = shutdown_signal()?;
+    tokio::select! {
+        _ = join_all(nodes.iter_mut().map(NodeProcess::end)) => {}
+        // They are killed when this one ends.
+        again = again => again?,
+    }
     ended
 }
 

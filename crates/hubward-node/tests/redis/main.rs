@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod ending;
 mod vitals;
 
 use tokio::process::Command;

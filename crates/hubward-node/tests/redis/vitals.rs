@@ -18,7 +18,7 @@ fn text<'a>(json: &'a Value, pointer: &str) -> &'a str {
 }
 
 /// Opens a WebSocket to a node's ward hub as a nurse, who watches the ward of her department.
-async fn watch(node: SocketAddr) -> Http {
+pub(crate) async fn watch(node: SocketAddr) -> Http {
     let nurse = json!({ "user": "alice", "role": "nurse", "department": "cardiology" }).to_string();
     let headers = [("Content-Type", "application/json")];
     let signed_in = Http::exchange(node, "POST", "/demo/sign-in", &headers, nurse.as_bytes()).await.json();

@@ -80,7 +80,10 @@ async fn closed(client: &mut TestClient) -> Value {
 async fn a_node_is_not_ready_then_refuses_connections_then_closes_those_it_has_and_ends() {
     let process = Process::start(1_500, 8_000).await;
     let ready = process.get("/health/ready").await;
-    assert_eq!((ready.status, ready.text(), ready.header("cache-control")), (200, "ready\n", Some("no-store")));
+    assert_eq!(
+        (ready.status, ready.text(), ready.header("cache-control")),
+        (200, "ready\n", Some("no-store"))
+    );
     let mut client = process.client().await;
     let slow = client.begin("Slow", json!([3_500, "done"])).await;
     let token = Connect::new(process.address(), "/cluster").connection_token().await;
@@ -164,7 +167,8 @@ async fn fifty_clients_are_closed_over_a_window_and_not_together() {
     let mut closings = futures_util::future::join_all(closings).await;
     closings.sort_unstable();
     // The window is somewhat over three seconds.
-    let within_a_second = |from: &u128| closings.iter().filter(|at| (*from..*from + 1_000).contains(*at)).count();
+    let within_a_second =
+        |from: &u128| closings.iter().filter(|at| (*from..*from + 1_000).contains(*at)).count();
     let most = closings.iter().map(within_a_second).max().unwrap();
     assert!(most <= 25, "{closings:?}");
     assert!(process.ended().await.0.success());
