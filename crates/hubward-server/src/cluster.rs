@@ -3,6 +3,7 @@
 pub(crate) mod asked_changes;
 pub(crate) mod client_results;
 pub(crate) mod disconnecting;
+pub(crate) mod draining_peers;
 pub(crate) mod forwarded_invocations;
 pub(crate) mod held;
 pub(crate) mod holding;

@@ -22,6 +22,7 @@ use crate::bounded;
 use crate::bounded::backplane::BoundedBackplane;
 use crate::bounded::group_store::BoundedStore;
 use crate::bounded::node_registry::BoundedRegistry;
+use crate::cluster::draining_peers::DrainingPeers;
 use crate::cluster::link::NodeLink;
 use crate::cluster::owners::Owners;
 use crate::cluster::peers::Peers;
@@ -29,7 +30,7 @@ use crate::cluster::pending::PendingReplies;
 use crate::connection::runtime::ConnectionRuntime;
 use crate::connection::wake_portions::WakePortions;
 use crate::delivery::subscriptions::Subscriptions;
-use crate::drain::progress::{DrainPhase, Progress};
+use crate::drain::progress::{DrainPhase, DrainProgress};
 use crate::lives::last_heartbeat::LastHeartbeat;
 
 /// The records that the nodes of a cluster share.
@@ -57,6 +58,7 @@ pub struct NodeContext {
     owner: watch::Sender<Owner>,
     pub(crate) link: NodeLink,
     pub(crate) peers: Peers,
+    pub(crate) draining_peers: DrainingPeers,
     pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) tasks: TaskTracker,
@@ -66,7 +68,7 @@ pub struct NodeContext {
     /// Cancelled when no more connections begin, which is at the shutdown at the latest.
     pub(crate) refusing: CancellationToken,
     /// How far the node's drain is.
-    pub(crate) progress: Progress,
+    pub(crate) progress: DrainProgress,
     pub(crate) pending: PendingReplies,
     pub(crate) last_heartbeat: LastHeartbeat,
     /// Notified when the others may have taken this node for dead.
@@ -103,13 +105,14 @@ impl NodeContext {
             registry,
             link: NodeLink::default(),
             peers: Peers::default(),
+            draining_peers: DrainingPeers::default(),
             owners: Owners::default(),
             wake_portions: WakePortions::new(tasks.clone(), runtime.clone()),
             runtime,
             tasks,
             refusing: shutdown.child_token(),
             shutdown,
-            progress: Progress::new(),
+            progress: DrainProgress::new(),
             pending: PendingReplies::default(),
             last_heartbeat: LastHeartbeat::new(),
             taken_for_dead: Arc::default(),
@@ -137,7 +140,7 @@ impl NodeContext {
     /// Whether another node lives and is not about to leave, as far as this one knows: only such a node is sent new connections
     /// and sessions.
     pub fn peer_stays(&self, node: &NodeId) -> bool {
-        self.peers.stays(node)
+        self.peers.contains(node) && !self.draining_peers.contains(node)
     }
 
     /// Returns the node in its present life, for what it records.

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::options::Deadlines;
+use self::options::DrainDeadlines;
 use self::phases::Draining;
 use self::progress::{DrainPhase, DrainReport};
 use crate::context::NodeContext;
@@ -26,7 +26,7 @@ use crate::engine::Engine;
 pub(crate) struct Drain {
     task: Mutex<JoinSet<()>>,
     /// `None` until it has begun.
-    deadlines: watch::Sender<Option<Deadlines>>,
+    deadlines: watch::Sender<Option<DrainDeadlines>>,
 }
 
 impl Drain {
@@ -36,7 +36,7 @@ impl Drain {
         context: &Arc<NodeContext>,
         hubs: impl FnOnce() -> Vec<Arc<Engine>>,
         leave: BoxFuture<'static, ()>,
-        deadlines: Deadlines,
+        deadlines: DrainDeadlines,
     ) {
         let mut task = self.task.lock();
         let begun = *self.deadlines.borrow();

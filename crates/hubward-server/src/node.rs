@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::cluster::receiver::EnvelopeReceiver;
 use crate::context::NodeContext;
 use crate::drain::Drain;
-use crate::drain::options::{Deadlines, DrainOptions};
+use crate::drain::options::{DrainDeadlines, DrainOptions};
 use crate::drain::progress::{DrainPhase, DrainReport};
 use crate::engine::Engine;
 use crate::lives;
@@ -142,7 +142,7 @@ impl Node {
 
     /// Begins a drain without waiting for it. It has to be called in a Tokio runtime.
     pub fn begin_drain(&self, options: DrainOptions) {
-        self.drain_until(Deadlines::of(options, Instant::now()));
+        self.drain_until(DrainDeadlines::of(options, Instant::now()));
     }
 
     /// Waits until a drain has begun, whoever has begun it.
@@ -159,11 +159,11 @@ impl Node {
     /// leaves the other nodes. It has no timeout of its own; the caller puts one around it. It is a drain that closes everything
     /// at once; one that has begun goes on in the same way.
     pub async fn shut_down(&self) {
-        self.drain_until(Deadlines::at_once(Instant::now()));
+        self.drain_until(DrainDeadlines::at_once(Instant::now()));
         self.drain.ended(&self.context).await;
     }
 
-    fn drain_until(&self, deadlines: Deadlines) {
+    fn drain_until(&self, deadlines: DrainDeadlines) {
         let leave = Box::pin(leave(self.context.clone(), self.starting.clone()));
         self.drain.begin(&self.context, || self.hubs.values().cloned().collect(), leave, deadlines);
     }

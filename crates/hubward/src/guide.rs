@@ -17,4 +17,5 @@ page!(Auth, "auth.md");
 page!(Limits, "limits.md");
 #[cfg(feature = "redis")]
 page!(SeveralNodes, "several-nodes.md");
+page!(Draining, "draining.md");
 page!(BackplanesAndStores, "backplanes-and-stores.md");

@@ -22,6 +22,7 @@ mod build_error;
 mod builder;
 mod cluster;
 mod drain_route;
+mod draining;
 mod health;
 mod node_id;
 mod paths;

@@ -13,6 +13,7 @@ use tracing::Level;
 
 use super::ConnectionTask;
 use super::close_reason::{CloseReason, CloseRow};
+use super::finishing::Finishing;
 use super::handle::ConnectionHandle;
 use crate::engine::Engine;
 use crate::invocation::failures::{self, HubPart};
@@ -29,6 +30,29 @@ struct Disconnecting {
 }
 
 impl ConnectionTask {
+    /// Notes what is waited for.
+    pub(super) fn finish(&mut self, finishing: Finishing) {
+        self.finishing = self.finishing.max(finishing);
+        // It has not begun. Its arguments are values of the hub's own types.
+        let waiting = self.waiting_call.take();
+        if let Err(panic) = panics::catch(|| drop(waiting)) {
+            self.report_panic(&panic);
+        }
+    }
+
+    /// Closes the connection where what it waits for has ended. What the calls have sent is in the mailbox by then, and is
+    /// written before the Close message.
+    pub(super) fn check_finished(&mut self) -> Result<(), CloseReason> {
+        if self.finishing == Finishing::No || self.connecting.is_some() || !self.calls.permits.is_idle() {
+            return Ok(());
+        }
+        let streams = self.handle.as_ref().map_or(0, |handle| handle.await_streams());
+        if streams > 0 && self.finishing == Finishing::Calls {
+            return Ok(());
+        }
+        Err(CloseReason::Shutdown)
+    }
+
     /// Closes the transport, runs `on_disconnected` meanwhile, and then removes what is kept for the connection. Each of
     /// these happens whatever becomes of the others.
     pub(super) async fn close(mut self: Box<Self>, reason: CloseReason) {

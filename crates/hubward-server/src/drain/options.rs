@@ -50,7 +50,7 @@ impl DrainOptions {
 
 /// When each phase of a drain ends at the latest; `None` is never.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Deadlines {
+pub(crate) struct DrainDeadlines {
     /// From then on no connections begin.
     pub(crate) serve_until: Instant,
     /// What closing is spread over.
@@ -63,7 +63,7 @@ pub(crate) struct Deadlines {
     pub(crate) gone_at: Option<Instant>,
 }
 
-impl Deadlines {
+impl DrainDeadlines {
     pub(crate) fn of(options: DrainOptions, now: Instant) -> Self {
         let grace = options.grace;
         let part = grace / PARTS_KEPT;
@@ -123,7 +123,7 @@ mod tests {
         let now = Instant::now();
         let [delay, grace] = [delay, grace].map(Duration::from_secs);
         let close_window = window.map(Duration::from_secs);
-        let deadlines = Deadlines::of(DrainOptions { delay, grace, close_window }, now);
+        let deadlines = DrainDeadlines::of(DrainOptions { delay, grace, close_window }, now);
         let of = |at: Option<Instant>| seconds(now, at.unwrap());
         let ends = [
             seconds(now, deadlines.serve_until),
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_grace_time_without_end_has_none() {
         let now = Instant::now();
-        let deadlines = Deadlines::of(DrainOptions::without_delay(Duration::MAX), now);
+        let deadlines = DrainDeadlines::of(DrainOptions::without_delay(Duration::MAX), now);
         assert_eq!(deadlines.serve_until, now);
         assert_eq!((deadlines.cut_at, deadlines.end_at, deadlines.gone_at), (None, None, None));
     }
@@ -157,10 +157,11 @@ mod tests {
     #[test]
     fn of_two_drains_the_earlier_end_of_each_phase_counts() {
         let now = Instant::now();
-        let slow = Deadlines::of(DrainOptions::default(), now);
-        let hurried = slow.earlier(Deadlines::at_once(now));
-        assert_eq!(hurried, Deadlines::at_once(now).earlier(slow));
-        let expected = Deadlines { end_at: slow.end_at, gone_at: slow.gone_at, ..Deadlines::at_once(now) };
+        let slow = DrainDeadlines::of(DrainOptions::default(), now);
+        let hurried = slow.earlier(DrainDeadlines::at_once(now));
+        assert_eq!(hurried, DrainDeadlines::at_once(now).earlier(slow));
+        let expected =
+            DrainDeadlines { end_at: slow.end_at, gone_at: slow.gone_at, ..DrainDeadlines::at_once(now) };
         assert_eq!(hurried, expected);
     }
 }

@@ -7,9 +7,9 @@ use hubward_backplane::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::options::Deadlines;
+use super::options::DrainDeadlines;
 use super::progress::DrainPhase;
-use super::turns::Turns;
+use super::turns::ClosingTurns;
 use crate::connection::wake_batch::{self, WakeBatch};
 use crate::context::NodeContext;
 use crate::engine::Engine;
@@ -21,14 +21,14 @@ const PARTS_BEFORE_CUT: u32 = 8;
 pub(super) struct Draining {
     context: Arc<NodeContext>,
     hubs: Vec<Arc<Engine>>,
-    deadlines: watch::Receiver<Option<Deadlines>>,
+    deadlines: watch::Receiver<Option<DrainDeadlines>>,
 }
 
 impl Draining {
     pub(super) fn new(
         context: Arc<NodeContext>,
         hubs: Vec<Arc<Engine>>,
-        deadlines: watch::Receiver<Option<Deadlines>>,
+        deadlines: watch::Receiver<Option<DrainDeadlines>>,
     ) -> Self {
         Self { context, hubs, deadlines }
     }
@@ -52,7 +52,7 @@ impl Draining {
         self.context.refusing.cancel();
 
         self.enter(DrainPhase::Closing);
-        let (turns, first) = (Turns::of(&self.hubs, self.now().close_window), Instant::now());
+        let (turns, first) = (ClosingTurns::of(&self.hubs, self.now().close_window), Instant::now());
         self.context.progress.note(|report| report.closed = turns.len());
         let mut without_streams = pin!(self.close_without_streams(&turns, first));
         tokio::select! {
@@ -80,7 +80,7 @@ impl Draining {
     }
 
     /// Each connection closes in its turn, as soon as its calls have ended; then whatever has opened meanwhile.
-    async fn close_in_turn(&self, turns: &Turns, first: Instant) {
+    async fn close_in_turn(&self, turns: &ClosingTurns, first: Instant) {
         if self.now().close_window.is_zero() {
             self.finish_all();
         }
@@ -99,12 +99,12 @@ impl Draining {
 
     /// A connection that only has streams does not wait for them as long as for its other calls: they may never end, and would
     /// all be cut at the same time. All have the same time, after their turns. Does not end.
-    async fn close_without_streams(&self, turns: &Turns, first: Instant) {
+    async fn close_without_streams(&self, turns: &ClosingTurns, first: Instant) {
         for (after, connection) in turns.iter() {
             self.until(|now| {
                 let left = now.cut_at?.saturating_duration_since(first + now.close_window);
-                let patience = left - left / PARTS_BEFORE_CUT;
-                first.checked_add(patience + now.close_window.min(after))
+                let time = left - left / PARTS_BEFORE_CUT;
+                first.checked_add(time + now.close_window.min(after))
             })
             .await;
             if let Some(connection) = connection.upgrade() {
@@ -172,12 +172,12 @@ impl Draining {
     }
 
     /// The deadlines as they are now: somebody may have made them earlier.
-    fn now(&self) -> Deadlines {
-        self.deadlines.borrow().unwrap_or_else(|| Deadlines::at_once(Instant::now()))
+    fn now(&self) -> DrainDeadlines {
+        self.deadlines.borrow().unwrap_or_else(|| DrainDeadlines::at_once(Instant::now()))
     }
 
     /// Waits for a deadline, which may become earlier meanwhile; without one, for ever.
-    async fn until(&self, deadline: impl Fn(&Deadlines) -> Option<Instant>) {
+    async fn until(&self, deadline: impl Fn(&DrainDeadlines) -> Option<Instant>) {
         let mut changes = self.deadlines.clone();
         loop {
             changes.mark_unchanged();

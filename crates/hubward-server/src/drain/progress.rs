@@ -17,7 +17,7 @@ pub enum DrainPhase {
     NotReady,
     /// It begins no connections, and hands sessions over to other nodes.
     HandingOver,
-    /// Clients are told to reconnect, spread over a window.
+    /// Connections are closed, and may reconnect, spread over a window.
     Closing,
     /// Calls that still run are waited for.
     Ending,
@@ -55,7 +55,7 @@ pub struct DrainReport {
     pub connections: usize,
     /// How many sessions other nodes have taken over.
     pub handed_over: usize,
-    /// How many connections were told to reconnect in their turn, at once or when their calls had ended.
+    /// How many connections had a turn to close, at once or when their calls had ended.
     pub closed: usize,
     /// How many connections were closed though they had running calls, because the time was over.
     pub cut: usize,
@@ -65,13 +65,13 @@ pub struct DrainReport {
     pub phases: Vec<(DrainPhase, Duration)>,
 }
 
-pub(crate) struct Progress {
+pub(crate) struct DrainProgress {
     report: watch::Sender<DrainReport>,
     /// When the phase began.
     began: parking_lot::Mutex<Option<Instant>>,
 }
 
-impl Progress {
+impl DrainProgress {
     pub(crate) fn new() -> Self {
         Self { report: watch::Sender::default(), began: parking_lot::Mutex::default() }
     }

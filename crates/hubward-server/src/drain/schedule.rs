@@ -1,4 +1,4 @@
-//! When each of many connections closes within a window: evenly, since clients that are told to reconnect come back at once, with
+//! When each of many connections closes within a window: evenly, since clients that may reconnect come back at once, with
 //! some jitter, and in an order that nobody knows.
 
 use std::hash::{BuildHasher, RandomState};

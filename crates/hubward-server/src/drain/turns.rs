@@ -9,9 +9,9 @@ use crate::connection::handle::ConnectionHandle;
 use crate::engine::Engine;
 
 /// Held weakly: those that have closed are not kept for the others.
-pub(super) struct Turns(Vec<(Duration, Weak<ConnectionHandle>)>);
+pub(super) struct ClosingTurns(Vec<(Duration, Weak<ConnectionHandle>)>);
 
-impl Turns {
+impl ClosingTurns {
     /// Gives each connection that there is a turn within a window.
     pub(super) fn of(hubs: &[Arc<Engine>], window: Duration) -> Self {
         let mut connections = Vec::new();

@@ -87,11 +87,12 @@ fn note(
         }
         NodeEvent::Draining(owner) if owner.node == context.id => {}
         NodeEvent::Draining(owner) => {
-            context.peers.draining(&owner.node);
+            context.draining_peers.note(owner.node);
             listing.within(interval);
         }
         NodeEvent::Joined(node) if node.info.id == context.id => {}
         NodeEvent::Joined(node) => {
+            context.draining_peers.forget(&node.info.id);
             context.peers.joined(node.info.id);
             listing.within(interval);
         }
@@ -121,8 +122,9 @@ async fn learn(context: &Weak<NodeContext>, interval: Duration) -> Result<(), Re
 }
 
 fn note_peers(context: &NodeContext, live: &[LiveNode]) {
-    let others = live.iter().filter(|node| node.info.id != context.id);
-    context.peers.listed(others.map(|node| (node.info.id.clone(), node.load.draining)));
+    context.peers.listed(live.iter().map(|node| &node.info.id).filter(|id| **id != context.id).cloned());
+    let draining = live.iter().filter(|node| node.load.draining);
+    context.draining_peers.listed(draining.map(|node| node.info.id.clone()));
 }
 
 /// A life of a node has ended. Where the node has begun another one by now, it may be that one that somebody waits for:
@@ -136,6 +138,7 @@ pub(super) async fn ended(
 ) {
     let ended = |node: &NodeId| *node == owner.node;
     context.owners.forget_nodes(ended);
+    context.draining_peers.forget(&owner.node);
     cancel_forwarded(hubs, ended);
     loop {
         let asked = context.pending.asked();
