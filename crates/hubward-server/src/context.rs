@@ -11,7 +11,7 @@ use hubward_backplane::{
     MAX_ENVELOPE_BYTES, NodeInfo, NodeLoad, NodeRegistry, Owner, Topic,
 };
 use hubward_hub::{SendError, Sending};
-use hubward_transport::{DrainSignals, LogLimit};
+use hubward_transport::{CloseWindow, DrainSignals, LogLimit};
 use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -67,6 +67,8 @@ pub struct NodeContext {
     pub(crate) shutdown: CancellationToken,
     /// Cancelled when no more connections begin, which is at the shutdown at the latest.
     pub(crate) refusing: CancellationToken,
+    /// When connections without a hub close.
+    pub(crate) close_window: CloseWindow,
     /// How far the node's drain is.
     pub(crate) progress: DrainProgress,
     pub(crate) pending: PendingReplies,
@@ -112,6 +114,7 @@ impl NodeContext {
             tasks,
             refusing: shutdown.child_token(),
             shutdown,
+            close_window: CloseWindow::default(),
             progress: DrainProgress::new(),
             pending: PendingReplies::default(),
             last_heartbeat: LastHeartbeat::new(),
@@ -134,7 +137,8 @@ impl NodeContext {
 
     /// Returns what the node's connections are notified of while it drains.
     pub fn drain_signals(&self) -> DrainSignals {
-        DrainSignals { refusing: self.refusing.clone(), closing: self.shutdown.clone() }
+        let (refusing, closing) = (self.refusing.clone(), self.shutdown.clone());
+        DrainSignals { refusing, window: self.close_window.clone(), closing }
     }
 
     /// Whether another node lives and is not about to leave, as far as this one knows: only such a node is sent new connections

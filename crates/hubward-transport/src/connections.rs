@@ -1,6 +1,7 @@
 //! The connections that live on this node: who they are, by the id inside their token, and what others hold of them.
 
 pub(crate) mod claims;
+pub(crate) mod close_window;
 pub(crate) mod connection;
 pub(crate) mod manager;
 pub(crate) mod ownership;

@@ -42,6 +42,7 @@ pub mod testing;
 
 pub use absent::Absent;
 pub use connections::claims::{Claim, Claimed, ConnectionClaims, OpeningConnection};
+pub use connections::close_window::CloseWindow;
 pub use connections::connection::{Acceptor, Connection};
 pub use connections::manager::{ConnectionManager, DrainSignals};
 pub use connections::registration::Registration;

@@ -13,6 +13,7 @@ use hubward_types::{ConnectionId, HubName, Principal};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::connections::close_window::CloseTurn;
 use crate::connections::connection::{Acceptor, Connection};
 use crate::error::PipeError;
 use crate::pipe::received::Received;
@@ -82,7 +83,9 @@ pub struct RawConnection {
     pub request: Arc<RequestInfo>,
     transport: Transport,
     pipe: Arc<SharedPipe>,
-    /// Cancelled when the node closes its connections.
+    /// When its turn to close is, while the node drains.
+    turn: CloseTurn,
+    /// Cancelled when the node closes all connections.
     closing: CancellationToken,
     tasks: TaskTracker,
     /// Ends the task that waits for the bearer token to expire, where one does.
@@ -95,7 +98,7 @@ impl RawConnection {
     fn new(connection: Connection, binary: bool) -> Self {
         let Connection { id, hub, principal, request, transport, pipe, registration, .. } = connection;
         registration.forbid_resume();
-        let closing = registration.manager().closing().clone();
+        let (turn, closing) = (registration.manager().close_turn(), registration.manager().closing().clone());
         let tasks = registration.manager().tasks().clone();
         let expires_at = principal.expires_at().filter(|_| pipe.options().close_on_authentication_expiration);
         let pipe = SharedPipe::new(pipe, registration);
@@ -111,6 +114,7 @@ impl RawConnection {
             request,
             transport,
             pipe,
+            turn,
             closing,
             tasks,
             _expiry: expiry,
@@ -125,8 +129,8 @@ impl RawConnection {
     }
 
     /// Waits for bytes: all that has come so far, however the peer divided it into messages. Returns `None` at the
-    /// end, however the connection ended, when its bearer token has expired, and when a node that drains closes its
-    /// connections. Cancelling it loses nothing.
+    /// end, however the connection ended, when its bearer token has expired, and when its turn to close comes
+    /// because the node drains. Cancelling it loses nothing.
     pub async fn receive(&mut self) -> Option<Bytes> {
         let mut input = Vec::new();
         let received = self.pipe.drive(|pipe, cx| pipe.poll_receive(cx, &mut input));
@@ -134,6 +138,7 @@ impl RawConnection {
             biased;
             received = received => matches!(received, Ok(Received::Data)).then(|| input.into()),
             () = self.closing.cancelled() => None,
+            () = self.turn.come() => None,
         }
     }
 

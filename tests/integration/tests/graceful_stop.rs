@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 
 use std::time::Duration;
 
+use hubward::transport::raw;
 use hubward::{CancellationToken, DrainOptions, DrainPhase, Hub, Hubward, ServeOptions};
-use hubward_tests::{Connect, HANDSHAKE, Http, Response, eventually, header_lines, request, within};
+use hubward_tests::{
+    Connect, HANDSHAKE, Http, Response, echo_bytes, eventually, frame, header_lines, request, within,
+};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Begins a stream of events, whose response lasts as long as its connection.
 async fn begin_events(address: SocketAddr) -> Http {
@@ -122,6 +126,36 @@ async fn a_request_begins_a_drain_and_the_program_ends_as_on_a_signal() {
     program.ended().await;
     let report = hubs.drain_report();
     assert_eq!((report.phase, report.connections, report.closed), (DrainPhase::Gone, 1, 1));
+}
+
+#[tokio::test]
+async fn raw_connections_end_in_their_turns() {
+    let hubs = Hubward::builder().raw("/raw", raw::handler(echo_bytes)).build().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let options = DrainOptions {
+        delay: Duration::ZERO,
+        grace: Duration::from_secs(20),
+        close_window: Some(Duration::from_secs(1)),
+    };
+    let (signal, mut program) = (CancellationToken::new(), JoinSet::new());
+    program.spawn(run(hubs, listener, signal.clone(), options));
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(Connect::new(address, "/raw").open_web_socket().await.into_http());
+    }
+    signal.cancel();
+    let begun = Instant::now();
+    let ended = clients.iter_mut().map(async |client| {
+        assert_eq!(within("the close frame", client.frame()).await.unwrap().0, frame::CLOSE);
+        client.write(&frame::masked(frame::CLOSE, &1000_u16.to_be_bytes())).await;
+        begun.elapsed().as_millis()
+    });
+    let mut ended = futures_util::future::join_all(ended).await;
+    ended.sort_unstable();
+    let in_half = ended.iter().filter(|after| **after < ended[0] + 500).count();
+    assert!((3..=7).contains(&in_half), "{ended:?}");
+    within("the end of the program", program.join_next()).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! `hubward demo` when it is to end: ready before, and gone in time.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hubward_testing::{Http, within};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
 
 use crate::demo::announced;
 use crate::hubward;

@@ -81,7 +81,9 @@ impl Draining {
 
     /// Each connection closes in its turn, as soon as its calls have ended; then whatever has opened meanwhile.
     async fn close_in_turn(&self, turns: &ClosingTurns, first: Instant) {
-        if self.now().close_window.is_zero() {
+        let window = self.now().close_window;
+        self.context.close_window.open(window);
+        if window.is_zero() {
             self.finish_all();
         }
         for (after, connection) in turns.iter() {
@@ -91,6 +93,11 @@ impl Draining {
             }
             // Also where all are due at once, other tasks have their turn.
             tokio::task::coop::consume_budget().await;
+        }
+        // Raw handlers, whose connections nobody else closes.
+        tokio::select! {
+            () = self.context.close_window.all_closed() => {}
+            () = self.until(|now| first.checked_add(now.close_window)) => {}
         }
         // From now on a connection closes when its handshake is done, and one whose handshake is not done at once.
         self.context.shutdown.cancel();

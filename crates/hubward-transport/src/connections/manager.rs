@@ -8,6 +8,7 @@ use hubward_types::NodeId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::close_window::{CloseTurn, CloseWindow};
 use super::registry::Registry;
 use crate::refusal::Refusal;
 
@@ -16,14 +17,16 @@ use crate::refusal::Refusal;
 pub struct DrainSignals {
     /// Cancelled when no more connections begin.
     pub refusing: CancellationToken,
-    /// Cancelled when those that there are close.
+    /// When those that there are close by themselves, each in its turn.
+    pub window: CloseWindow,
+    /// Cancelled when all of these close.
     pub closing: CancellationToken,
 }
 
 /// Connections are refused when the others close, at the latest.
 impl From<CancellationToken> for DrainSignals {
     fn from(closing: CancellationToken) -> Self {
-        Self { refusing: closing.child_token(), closing }
+        Self { refusing: closing.child_token(), window: CloseWindow::default(), closing }
     }
 }
 
@@ -39,8 +42,8 @@ pub struct ConnectionManager {
 
 impl ConnectionManager {
     /// Makes the manager of a node's connections. When they are to be refused, negotiate requests and whatever would begin a
-    /// connection get 503; those that have begun go on, since it is their owner that closes them. When they are to close, raw
-    /// handlers see the end of their input. Every task that an endpoint starts is one of `tasks`.
+    /// connection get 503; those that have begun go on, since it is their owner that closes them. Raw handlers see the
+    /// end of their input in their turn, or when all are to close. Every task that an endpoint starts is one of `tasks`.
     pub fn new(
         node_id: impl Into<NodeId>,
         keys: KeyRing,
@@ -69,6 +72,11 @@ impl ConnectionManager {
     /// Returns the signal that its connections close.
     pub fn closing(&self) -> &CancellationToken {
         &self.signals.closing
+    }
+
+    /// Gives a connection that closes by itself its turn.
+    pub(crate) fn close_turn(&self) -> CloseTurn {
+        self.signals.window.turn()
     }
 
     /// Whether a connection may still begin.

@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hubward_testing::Port;
 use hubward_tests::{Connect, Http, Response, TestClient, eventually, within};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::time::Instant;
 
 struct Process {
     child: Child,
