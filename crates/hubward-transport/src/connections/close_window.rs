@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A window that opens once. Cheap to clone; all clones are the same.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CloseWindow {
     opened: Arc<watch::Sender<Option<Window>>>,
     turns: Arc<AtomicU64>,
@@ -30,12 +30,6 @@ pub(crate) struct CloseTurn {
     opened: watch::Receiver<Option<Window>>,
     /// Its place in the window, as a fraction of 2^64.
     place: u64,
-}
-
-impl Default for CloseWindow {
-    fn default() -> Self {
-        Self { opened: Arc::default(), turns: Arc::default() }
-    }
 }
 
 impl CloseWindow {
