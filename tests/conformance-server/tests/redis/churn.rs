@@ -15,7 +15,8 @@ const USERS: usize = 6;
 async fn nodes_and_clients_that_come_and_go_leave_nothing() {
     let redis = RedisServer::start(RedisOptions::default()).await;
     let url = redis.url();
-    let arguments = ["--redis", url.as_str(), "--redis-prefix", PREFIX, "--lease", "2000"];
+    let redis_arguments = ["--redis", url.as_str(), "--redis-prefix", PREFIX, "--lease", "2000"];
+    let arguments = [&redis_arguments[..], &["--close-window", "0"]].concat();
     let lasting = Nodes::start_with(2, &arguments).await;
     let mut caller = lasting.client(0).await;
     call(&mut caller, "Join", json!(["lasting"])).await;
@@ -45,8 +46,11 @@ async fn nodes_and_clients_that_come_and_go_leave_nothing() {
         }
     }
     eventually("nothing to be left", async || lasting_keys(&redis).await == before).await;
-    assert_eq!(redis.cli(&["hlen", &format!("{{{PREFIX}}}:1:alive")]).await, "2");
-    assert_eq!(redis.cli(&["hlen", &format!("{{{PREFIX}}}:1:nodes")]).await, "2");
+    // One that was still draining is dead, too, when its lease has ended.
+    for key in ["alive", "nodes"] {
+        let key = format!("{{{PREFIX}}}:1:{key}");
+        eventually("the others to be gone", async || redis.cli(&["hlen", &key]).await == "2").await;
+    }
     let keys = redis.cli(&["--scan"]).await;
     let others = keys.lines().filter(|key| !before.iter().any(|kept| kept == key));
     let unexplained: Vec<&str> = others.filter(|key| !key.contains(":1:claim:")).collect();
