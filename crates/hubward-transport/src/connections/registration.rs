@@ -9,6 +9,7 @@ use hubward_auth::ConnectionTokenClaims;
 use hubward_types::ConnectionId;
 
 use super::claims::Claim;
+use super::registry::Left;
 use super::resume::Resume;
 use crate::connections::manager::ConnectionManager;
 use crate::pipe::Pipe;
@@ -22,6 +23,23 @@ pub struct Registration {
     token_expires_at: SystemTime,
     resume: Option<Arc<Resume>>,
     claim: Option<Claim>,
+    is_moved: bool,
+}
+
+impl ConnectionManager {
+    /// Takes the place of a stateful connection that another node hands over. Its WebSocket stayed behind, so that it waits
+    /// to be resumed, from now on. Who may resume it stands in the client's connection token: `id` is the one inside of it.
+    ///
+    /// `None` where this node has a connection of this id, or had one whose token could still be used.
+    pub fn adopt(self: &Arc<Self>, id: ConnectionId, token_expires_at: SystemTime) -> Option<Registration> {
+        let resume = Arc::<Resume>::default();
+        resume.allow();
+        if !self.registry().adopt(&id, resume.clone()) {
+            return None;
+        }
+        let (manager, resume) = (self.clone(), Some(resume));
+        Some(Registration { manager, id: Some(id), token_expires_at, resume, claim: None, is_moved: false })
+    }
 }
 
 impl Registration {
@@ -38,12 +56,14 @@ impl Registration {
             token_expires_at: claims.expires_at,
             resume,
             claim: None,
+            is_moved: false,
         }
     }
 
     /// Makes the registration of a connection that was opened without a token.
     pub(crate) fn unnamed(manager: Arc<ConnectionManager>) -> Self {
-        Self { manager, id: None, token_expires_at: SystemTime::UNIX_EPOCH, resume: None, claim: None }
+        let token_expires_at = SystemTime::UNIX_EPOCH;
+        Self { manager, id: None, token_expires_at, resume: None, claim: None, is_moved: false }
     }
 
     /// Opens the connection, with what was claimed for it. Until then it cannot be resumed.
@@ -88,6 +108,11 @@ impl Registration {
         }
     }
 
+    /// Notes that another node has taken the connection over: when this is dropped, later requests look for it there.
+    pub fn moved(&mut self) {
+        self.is_moved = true;
+    }
+
     /// Returns the id inside the connection token, which logs may show: under negotiate version 0 the public id is the
     /// token itself. `None` where there was no token; the public id is not a secret then.
     pub fn logged_id(&self) -> Option<&ConnectionId> {
@@ -104,7 +129,8 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.forbid_resume();
         if let Some(id) = &self.id {
-            self.manager.registry().end(id, self.token_expires_at);
+            let left = if self.is_moved { Left::Moved } else { Left::Ended };
+            self.manager.registry().release(id, self.token_expires_at, left);
         }
     }
 }

@@ -46,6 +46,16 @@ enum Slot {
     LongPolling(Arc<PollChannel>),
     /// Used, and not to be used again.
     Ended,
+    /// Handed over to another node. Once its token has expired nothing can begin with it, and no slot says the same.
+    Moved,
+}
+
+/// How a connection left its place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Left {
+    Ended,
+    /// Another node has it.
+    Moved,
 }
 
 /// A request for a connection, its connection token opened.
@@ -124,7 +134,7 @@ impl Registry {
                 entry.insert(slot);
                 Ok(Found::New(new))
             }
-            Entry::Occupied(entry) if matches!(entry.get(), Slot::Ended) => Err(Refusal::UnknownId),
+            Entry::Occupied(entry) if entry.get().has_left() => Err(Refusal::UnknownId),
             Entry::Occupied(entry) => {
                 check_enabled(transport, enabled)?;
                 self.find(entry, request, transport)
@@ -200,7 +210,7 @@ impl Registry {
                 request.check_user()?;
                 Ok(channel.clone())
             }
-            Some(Slot::Ended) => Err(Refusal::UnknownId),
+            Some(slot) if slot.has_left() => Err(Refusal::UnknownId),
             Some(_) => Err(Refusal::NotTerminable),
             None => {
                 ownership::may_begin_here(request.node_id, request.claims, None, request.now)?;
@@ -209,11 +219,30 @@ impl Registry {
         }
     }
 
-    /// Releases the place of a connection that has ended.
-    pub(crate) fn end(&self, id: &ConnectionId, token_expires_at: SystemTime) {
+    /// Takes the place of a connection that another node hands over, unless it is taken.
+    pub(crate) fn adopt(&self, id: &ConnectionId, resume: Arc<Resume>) -> bool {
+        match self.slots.entry(id.clone()) {
+            Entry::Occupied(mut entry) if matches!(entry.get(), Slot::Moved) => {
+                entry.insert(Slot::WebSocket(Some(resume)));
+                true
+            }
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert(Slot::WebSocket(Some(resume)));
+                true
+            }
+        }
+    }
+
+    /// Releases the place of a connection that has left.
+    pub(crate) fn release(&self, id: &ConnectionId, token_expires_at: SystemTime, left: Left) {
         let now = SystemTime::now();
         if now < token_expires_at {
-            self.slots.insert(id.clone(), Slot::Ended);
+            let slot = match left {
+                Left::Ended => Slot::Ended,
+                Left::Moved => Slot::Moved,
+            };
+            self.slots.insert(id.clone(), slot);
             self.expire_at(token_expires_at, id);
         } else {
             self.slots.remove(id);
@@ -236,7 +265,7 @@ impl Registry {
                 }
             };
             let Some(Reverse((_, id))) = id else { return };
-            let unused = |_: &ConnectionId, slot: &Slot| matches!(slot, Slot::Ended | Slot::Waiting(_));
+            let unused = |_: &ConnectionId, slot: &Slot| slot.has_left() || matches!(slot, Slot::Waiting(_));
             if let Some((_, Slot::Waiting(inbox))) = self.slots.remove_if(&id, unused) {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 inbox.end(TransportEnd::Lost);
@@ -246,9 +275,13 @@ impl Registry {
 }
 
 impl Slot {
+    fn has_left(&self) -> bool {
+        matches!(self, Self::Ended | Self::Moved)
+    }
+
     fn post_target(&self, request: &ConnectionRequest<'_>) -> Result<PostTarget, Refusal> {
         let (inbox, get_due) = match self {
-            Self::Ended => return Err(Refusal::UnknownId),
+            Self::Ended | Self::Moved => return Err(Refusal::UnknownId),
             Self::WebSocket(_) => return Err(Refusal::PostOnWebSocket),
             Self::Waiting(_) if request.is_expired() => return Err(Refusal::UnknownId),
             Self::Waiting(inbox) => (inbox, Some(request.claims.expires_at)),

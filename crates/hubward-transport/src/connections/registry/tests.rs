@@ -62,6 +62,37 @@ fn an_ended_connection_is_remembered_until_its_token_has_expired() {
 }
 
 #[test]
+fn a_connection_that_moved_away_does_not_begin_anew_and_may_come_back() {
+    let (manager, now) = (manager(), SystemTime::now());
+    let claims = ConnectionTokenClaims { stateful: true, ..claims(now) };
+    let adopt = || manager.adopt(claims.connection_id.clone(), claims.expires_at);
+    let mut registration = begin(&manager, &claims, now).unwrap();
+    assert!(adopt().is_none(), "it is here");
+    registration.moved();
+    drop(registration);
+    assert_eq!(begin(&manager, &claims, now).err(), Some(Refusal::UnknownId));
+    drop(adopt().unwrap());
+    assert!(adopt().is_none(), "it has ended here");
+}
+
+#[test]
+fn a_connection_that_is_adopted_is_resumed_by_its_user_whether_or_not_its_token_has_expired() {
+    let (manager, now) = (manager(), SystemTime::now());
+    for issued in [now, now - 2 * TOKEN_LIFETIME] {
+        let claims = ConnectionTokenClaims { stateful: true, owner: "other".into(), ..claims(issued) };
+        let mut registration = manager.adopt(claims.connection_id.clone(), claims.expires_at).unwrap();
+        let request = ConnectionRequest { same_user: false, ..request(&manager, &claims, now) };
+        let other = manager.registry().find_or_begin(&request, Transport::WebSockets, true);
+        assert_eq!(other.err(), Some(Refusal::UserChanged));
+        let found = find(&manager, &claims, now, Transport::WebSockets);
+        assert!(matches!(found, Ok(Found::Resumed(_))));
+        registration.moved();
+        drop(registration);
+    }
+    assert_eq!(manager.registry().slots.len(), 1, "one whose token has expired leaves nothing");
+}
+
+#[test]
 fn a_token_that_expires_late_keeps_no_other_in_memory() {
     let (manager, now) = (manager(), SystemTime::now());
     let lasting = ConnectionTokenClaims { expires_at: now + 100 * TOKEN_LIFETIME, ..claims(now) };
