@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hubward_types::ConnectionToken;
@@ -31,6 +32,8 @@ const VERSION: u8 = 1;
 const KEY_ID_BYTES: usize = 4;
 const NONCE_BYTES: usize = 12;
 const ASSOCIATED_BYTES: usize = 1 + KEY_ID_BYTES;
+/// A code has a key id and the tag of HMAC-SHA256.
+const CODE_BYTES: usize = KEY_ID_BYTES + 32;
 const HEADER_BYTES: usize = ASSOCIATED_BYTES + NONCE_BYTES;
 
 /// A token needs one key and a rotation two; more only make lookups slower.
@@ -66,6 +69,8 @@ pub struct KeyRing {
 struct RingKey {
     id: [u8; KEY_ID_BYTES],
     key: LessSafeKey,
+    /// Derived, so that no code says anything about what the key seals.
+    authenticating: hmac::Key,
 }
 
 impl KeyRing {
@@ -119,6 +124,26 @@ impl KeyRing {
         ConnectionTokenClaims::from_bytes(body).ok_or(ConnectionTokenError::Malformed)
     }
 
+    /// Makes the code by which another node of the cluster knows that these parts come from one that has the keys. Codes of
+    /// different purposes have nothing to do with each other. The first key makes codes, and all check them, so that a
+    /// rotation does not interrupt anything.
+    pub fn authenticate(&self, purpose: &str, parts: &[&[u8]]) -> String {
+        let tag = hmac::sign(&self.sealing.authenticating, &framed(purpose, parts));
+        URL_SAFE_NO_PAD.encode([&self.sealing.id[..], tag.as_ref()].concat())
+    }
+
+    /// Returns whether a code was [made](Self::authenticate) of these parts with a key of this ring.
+    pub fn is_authentic(&self, purpose: &str, parts: &[&[u8]], code: &str) -> bool {
+        let mut buffer = [0; CODE_BYTES];
+        let decoded = URL_SAFE_NO_PAD.decode_slice(code, &mut buffer);
+        let Some((id, tag)) = buffer.split_at_checked(KEY_ID_BYTES).filter(|_| decoded == Ok(CODE_BYTES))
+        else {
+            return false;
+        };
+        let key = self.opening.iter().find(|key| key.id == id);
+        key.is_some_and(|key| hmac::verify(&key.authenticating, &framed(purpose, parts), tag).is_ok())
+    }
+
     fn unseal<'a>(&self, sealed: &'a mut [u8]) -> Result<&'a [u8], ConnectionTokenError> {
         use ConnectionTokenError::{Forged, Malformed, UnknownKey, UnknownVersion};
         let (header, ciphertext) = sealed.split_at_mut_checked(HEADER_BYTES).ok_or(Malformed)?;
@@ -147,7 +172,9 @@ impl RingKey {
     )]
     fn new(key: &SealingKey) -> Self {
         let unbound = UnboundKey::new(&AES_256_GCM_SIV, key.expose()).expect("32 bytes are a key");
-        Self { id: key_id(key), key: LessSafeKey::new(unbound) }
+        let derived = hmac::sign(&hmac::Key::new(HMAC_SHA256, key.expose()), b"hubward authentication key");
+        let authenticating = hmac::Key::new(HMAC_SHA256, derived.as_ref());
+        Self { id: key_id(key), key: LessSafeKey::new(unbound), authenticating }
     }
 
     #[expect(
@@ -164,6 +191,16 @@ impl RingKey {
             .expect("a short message is sealed");
         ConnectionToken::new(URL_SAFE_NO_PAD.encode([&associated[..], &nonce, &sealed].concat()))
     }
+}
+
+/// Joins the parts, each with its length before it, so that no two lists of parts give the same bytes.
+fn framed(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut framed = Vec::with_capacity(512);
+    for part in [purpose.as_bytes()].iter().chain(parts) {
+        framed.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        framed.extend_from_slice(part);
+    }
+    framed
 }
 
 /// Returns an id that distinguishes the keys of a ring without revealing anything about them.

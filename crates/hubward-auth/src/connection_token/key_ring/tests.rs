@@ -198,3 +198,28 @@ proptest! {
         prop_assert!(ring.open(&other).is_err());
     }
 }
+
+#[test]
+fn a_code_is_of_its_purpose_its_parts_and_its_keys_and_keys_rotate() {
+    let (old, both, new) = (ring(&[1]), ring(&[2, 1]), ring(&[2]));
+    let parts: &[&[u8]] = &[b"POST", b"/hub"];
+    let code = old.authenticate("request", parts);
+    assert!(old.is_authentic("request", parts, &code));
+    assert!(both.is_authentic("request", parts, &code));
+    assert!(!new.is_authentic("request", parts, &code));
+    assert!(new.is_authentic("request", parts, &both.authenticate("request", parts)));
+    assert!(!old.is_authentic("reply", parts, &code));
+    for others in [&[&b"POST/"[..], b"hub"][..], &[b"POST/hub"], &[b"POST", b"/hub", b""], &[]] {
+        assert!(!old.is_authentic("request", others, &code), "{others:?}");
+    }
+    for forged in ["", "code", &code[1..], &format!("{code}A"), &"A".repeat(code.len()), &"é".repeat(24)] {
+        assert!(!old.is_authentic("request", parts, forged), "{forged}");
+    }
+    let key = b"a key of the cluster has 32 byte";
+    let ring = KeyRing::new(vec![SealingKey::from_bytes(*key).unwrap()]).unwrap();
+    assert_eq!(
+        ring.authenticate("request", parts),
+        "AR-yvpfeYIVxweUewMTPIpxcXvVFmP8a68rA0TcNWBZfPue7",
+        "nodes of two versions make the same code"
+    );
+}
