@@ -50,7 +50,7 @@ impl ConnectionClaims for HubClaims {
                 Ok(Ok(opening)) => Ok(Some(Box::new(opening) as Claim)),
                 Ok(Err(by)) => {
                     tracing::debug!(hub = %engine.name(), %by, "A connection token was used before.");
-                    Err(Claimed)
+                    Err(Claimed { by })
                 }
                 // It is recorded after its handshake.
                 Err(panic) => {
@@ -107,7 +107,7 @@ async fn claim_raw(
     let claimed = match in_time(context.store.open_connection(opening)).await {
         Err(Failed::Refused(StoreError::Claimed { by })) => {
             tracing::debug!(%hub, %by, "A connection token was used before.");
-            Err(Claimed)
+            Err(Claimed { by })
         }
         Err(error) => {
             tracing::debug!(%hub, %error, "A connection could not be claimed.");
@@ -115,9 +115,10 @@ async fn claim_raw(
         }
         Ok(_) => Ok(()),
     };
+    let is_claimed = claimed.is_ok();
     // Nobody may wait any more.
     let _ = answer.send(claimed);
-    if claimed.is_ok() {
+    if is_claimed {
         let shutdown = context.shutdown.clone();
         tokio::select! {
             () = remove_record(&context, &hub, &id) => {}

@@ -2,6 +2,7 @@
 
 pub(crate) mod asked_changes;
 pub(crate) mod client_results;
+pub(crate) mod connection_owners;
 pub(crate) mod disconnecting;
 pub(crate) mod draining_peers;
 pub(crate) mod forwarded_invocations;

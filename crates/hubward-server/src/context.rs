@@ -11,7 +11,7 @@ use hubward_backplane::{
     MAX_ENVELOPE_BYTES, NodeInfo, NodeLoad, NodeRegistry, Owner, Topic,
 };
 use hubward_hub::{SendError, Sending};
-use hubward_transport::{CloseWindow, DrainSignals, LogLimit};
+use hubward_transport::{CloseWindow, DrainSignals, LogLimit, PeerClient, PeerDirectory};
 use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -25,7 +25,7 @@ use crate::bounded::node_registry::BoundedRegistry;
 use crate::cluster::draining_peers::DrainingPeers;
 use crate::cluster::link::NodeLink;
 use crate::cluster::owners::Owners;
-use crate::cluster::peers::Peers;
+use crate::cluster::peers::{Directory, Peers};
 use crate::cluster::pending::PendingReplies;
 use crate::connection::runtime::ConnectionRuntime;
 use crate::connection::wake_portions::WakePortions;
@@ -57,8 +57,10 @@ pub struct NodeContext {
     /// This node in its present life.
     owner: watch::Sender<Owner>,
     pub(crate) link: NodeLink,
-    pub(crate) peers: Peers,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) draining_peers: DrainingPeers,
+    /// The way to the other nodes, where there is one.
+    peer_client: OnceLock<PeerClient>,
     pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) tasks: TaskTracker,
@@ -106,8 +108,9 @@ impl NodeContext {
             store,
             registry,
             link: NodeLink::default(),
-            peers: Peers::default(),
+            peers: Arc::default(),
             draining_peers: DrainingPeers::default(),
+            peer_client: OnceLock::new(),
             owners: Owners::default(),
             wake_portions: WakePortions::new(tasks.clone(), runtime.clone()),
             runtime,
@@ -254,6 +257,22 @@ impl NodeContext {
     /// Sets where other nodes reach this one. Once set, it stays.
     pub fn set_address(&self, address: String) {
         let _ = self.address.set(address);
+    }
+
+    /// Returns where the other nodes are reached; `None` where there can be none.
+    pub fn directory(&self) -> Option<Arc<dyn PeerDirectory>> {
+        self.registry.as_ref()?;
+        Some(Arc::new(Directory(self.peers.clone())))
+    }
+
+    /// Sets the way to the other nodes. Once set, it stays.
+    pub fn set_peer_client(&self, client: PeerClient) {
+        let _ = self.peer_client.set(client);
+    }
+
+    /// Returns the way to the other nodes, where there is one.
+    pub fn peer_client(&self) -> Option<&PeerClient> {
+        self.peer_client.get()
     }
 
     /// What the node announces, with these hubs.

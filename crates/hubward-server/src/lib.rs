@@ -23,6 +23,7 @@ mod testing;
 
 pub use acceptor::HubAcceptor;
 pub use claims::{HubClaims, RawClaims};
+pub use cluster::connection_owners::{HubOwners, RawOwners};
 pub use context::{NodeContext, NodeStores};
 pub use drain::options::DrainOptions;
 pub use drain::progress::{DrainPhase, DrainReport};

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,6 +49,16 @@ pub enum StartError {
     /// The backplane could not be reached.
     #[error("the node could not join the others")]
     Backplane(#[from] BackplaneError),
+    /// Other nodes cannot reach this one.
+    #[error(
+        "the internal listener cannot listen on {address}; free the port, or set another with Builder::internal_listener"
+    )]
+    Listen {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// Why it cannot.
+        source: io::Error,
+    },
     /// The node has been shut down.
     #[error("the node has been shut down; build another one")]
     ShutDown,

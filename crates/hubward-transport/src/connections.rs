@@ -4,6 +4,7 @@ pub(crate) mod claims;
 pub(crate) mod close_window;
 pub(crate) mod connection;
 pub(crate) mod manager;
+pub(crate) mod owners;
 pub(crate) mod ownership;
 pub(crate) mod registration;
 pub(crate) mod registry;

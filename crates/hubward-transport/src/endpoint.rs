@@ -9,8 +9,10 @@ use crate::absent::Absent;
 use crate::connections::claims::ConnectionClaims;
 use crate::connections::connection::Acceptor;
 use crate::connections::manager::ConnectionManager;
+use crate::connections::owners::ConnectionOwners;
 use crate::log_limit::LogLimit;
 use crate::options::TransportOptions;
+use crate::peers::PeerClient;
 use crate::pipe::long_polling::Absence;
 
 /// A path on which connections are opened. By default it is open to everyone, over all transports.
@@ -19,6 +21,7 @@ pub struct Endpoint {
     pub(crate) hub: HubName,
     pub(crate) acceptor: Arc<dyn Acceptor>,
     pub(crate) claims: Option<Arc<dyn ConnectionClaims>>,
+    pub(crate) cluster: Option<EndpointCluster>,
     pub(crate) manager: Arc<ConnectionManager>,
     pub(crate) options: Arc<TransportOptions>,
     pub(crate) authenticator: Authenticator,
@@ -29,6 +32,12 @@ pub struct Endpoint {
     /// How much is logged of what clients cause: refusals of each reason, with each error of a bearer token, and whatever
     /// else has a name here.
     pub(crate) log_limit: LogLimit<(&'static str, Option<&'static str>)>,
+}
+
+/// How a path finds connections of other nodes.
+pub(crate) struct EndpointCluster {
+    pub(crate) owners: Arc<dyn ConnectionOwners>,
+    pub(crate) peers: PeerClient,
 }
 
 impl Endpoint {
@@ -46,6 +55,7 @@ impl Endpoint {
             hub: hub.into(),
             acceptor,
             claims: None,
+            cluster: None,
             manager,
             absent: Arc::new(Absent::new(&TransportOptions::default())),
             options: Arc::default(),
@@ -60,6 +70,13 @@ impl Endpoint {
     /// whose tokens no other node opens.
     pub fn claims(mut self, claims: Option<Arc<dyn ConnectionClaims>>) -> Self {
         self.claims = claims;
+        self
+    }
+
+    /// Sets how connections of other nodes are found and reached. By default requests for them are refused, so that all
+    /// requests of one have to come to its node.
+    pub fn cluster(mut self, cluster: Option<(Arc<dyn ConnectionOwners>, PeerClient)>) -> Self {
+        self.cluster = cluster.map(|(owners, peers)| EndpointCluster { owners, peers });
         self
     }
 

@@ -3,11 +3,14 @@
 
 mod admission;
 mod caller;
+mod client_address;
 mod connection_log;
 mod delete;
+mod forward;
 mod get;
 mod negotiate;
 mod post;
+mod public_id;
 mod response;
 mod routes;
 mod upgrade;

@@ -5,7 +5,7 @@ pub(crate) mod deadline;
 pub(crate) mod inbox;
 pub(crate) mod long_polling;
 pub(crate) mod received;
-mod scratch;
+pub(crate) mod scratch;
 pub(crate) mod sse;
 pub(crate) mod wakers;
 pub(crate) mod websocket;

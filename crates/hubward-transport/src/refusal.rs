@@ -40,6 +40,14 @@ pub(crate) enum Refusal {
     Draining,
     WebSocketVersion,
     WebSocketHandshake,
+    /// Another node took this one for the connection's owner. No client gets this: that node looks again.
+    Misdirected,
+    /// The node that holds the connection does not answer.
+    OwnerSilent,
+    /// It cannot be found out which node holds the connection.
+    OwnerUnknown,
+    /// More requests are on their way to other nodes than may.
+    TooManyForwarded,
 }
 
 impl Refusal {
@@ -53,7 +61,13 @@ impl Refusal {
             Self::AlreadyActive => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::TooManyWaiting | Self::TooManyPosts | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyWaiting
+            | Self::TooManyPosts
+            | Self::Draining
+            | Self::OwnerUnknown
+            | Self::TooManyForwarded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::OwnerSilent => StatusCode::GATEWAY_TIMEOUT,
             Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
             Self::IdRequired
             | Self::TransportChanged
@@ -94,7 +108,11 @@ impl Refusal {
             | Self::HeadersTooLarge
             | Self::Draining
             | Self::WebSocketVersion
-            | Self::WebSocketHandshake => "",
+            | Self::WebSocketHandshake
+            | Self::Misdirected
+            | Self::OwnerSilent
+            | Self::OwnerUnknown
+            | Self::TooManyForwarded => "",
         }
     }
 
@@ -117,6 +135,10 @@ impl Refusal {
             Self::BodyTooLarge => "the body is too large",
             Self::WebSocketVersion => "not WebSocket version 13",
             Self::WebSocketHandshake => "not a WebSocket handshake",
+            Self::Misdirected => "another node has the connection",
+            Self::OwnerSilent => "the connection's node does not answer",
+            Self::OwnerUnknown => "the connection's node cannot be found out",
+            Self::TooManyForwarded => "too many requests are on their way to other nodes",
             Self::IdRequired
             | Self::UnknownId
             | Self::TransportDisabled(_)
@@ -141,7 +163,7 @@ impl Refusal {
             Self::WebSocketVersion => {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
-            Self::Draining => {
+            Self::Draining | Self::OwnerUnknown | Self::TooManyForwarded => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
             _ => {}

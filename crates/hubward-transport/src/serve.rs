@@ -19,11 +19,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
-use connection::Listening;
+use connection::{Audience, Listening};
 use options::ServeOptions;
 use socket::Place;
 
 use crate::log_limit::LogLimit;
+use crate::peers::{PeerTls, notice_silence};
 
 /// How long nothing is accepted after an accept failed for want of files or memory: those come back when a connection
 /// ends, and trying at once again would only burn the processor.
@@ -51,12 +52,32 @@ const FULL: &[u8] =
 /// # Errors
 /// Only where the options cannot be served with: the error says what to change.
 pub async fn serve(listener: TcpListener, router: Router, options: ServeOptions) -> io::Result<()> {
+    serve_to(Audience::Clients, listener, router, options).await
+}
+
+/// Serves a router to other nodes, encrypted where there is `tls`. Each connection has a [`PeerSession`](crate::peers::PeerSession).
+pub(crate) async fn serve_peers(
+    listener: TcpListener,
+    router: Router,
+    options: ServeOptions,
+    tls: Option<PeerTls>,
+) -> io::Result<()> {
+    serve_to(Audience::Nodes(tls), listener, router, options).await
+}
+
+async fn serve_to(
+    audience: Audience,
+    listener: TcpListener,
+    router: Router,
+    options: ServeOptions,
+) -> io::Result<()> {
     options.check()?;
     // Connections end when this future does, however it does.
     let shutdown = options.shutdown.child_token();
     let _stop = shutdown.clone().drop_guard();
     let (places, tasks) = (Arc::new(AtomicUsize::new(0)), TaskTracker::new());
     let listening = Arc::new(Listening {
+        audience,
         router: TowerToHyperService::new(router),
         refusals: LogLimit::new(tasks.clone(), shutdown.clone()),
         options: ServeOptions { shutdown: shutdown.clone(), ..options },
@@ -71,6 +92,9 @@ pub async fn serve(listener: TcpListener, router: Router, options: ServeOptions)
             Ok((tcp, remote)) => match Place::take(&places, listening.options.max_connections) {
                 Some(place) => {
                     socket::prepare(&tcp, listening.options.unacknowledged_timeout);
+                    if matches!(listening.audience, Audience::Nodes(_)) {
+                        notice_silence(&tcp);
+                    }
                     tasks.spawn(connection::serve(tcp, remote, place, listening.clone()));
                 }
                 None => {

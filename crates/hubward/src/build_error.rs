@@ -1,6 +1,7 @@
 //! What is wrong with how a node is built, and what to do about it.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use hubward_hub::HubBuildError;
 use hubward_server::UnknownPolicy;
@@ -68,6 +69,17 @@ pub enum BuildError {
         "a group store needs the node registry that it shares its record with; add Builder::node_registry"
     )]
     NoNodeRegistry,
+    /// The nodes of a cluster share no keys.
+    #[error(
+        "the nodes of a cluster need the same keys, for connection tokens and to know each other; make one with `openssl rand \
+         -hex 32`, and give it to each node with Builder::connection_token_keys"
+    )]
+    NoKeys,
+    /// The internal listener listens on all addresses, and no node knows which of them another one reaches.
+    #[error(
+        "other nodes cannot reach '{0}'; add Builder::address with the address of this node that they reach, such as its pod's"
+    )]
+    NoAddress(SocketAddr),
 }
 
 impl fmt::Debug for BuildError {

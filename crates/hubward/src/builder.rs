@@ -1,16 +1,19 @@
 //! The builder: from hubs, authentication, backplane and transports to an axum router.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, GroupStore, LiveNode, NodeRegistry, RegistryError};
 use hubward_hub::{Hub, HubHandle};
-use hubward_server::{Engine, HubAcceptor, HubClaims, Node, NodeContext, NodeStores, RawClaims, StartError};
-use hubward_transport::{ConnectionManager, Endpoint, TransportOptions};
-use hubward_types::{HubName, NodeId};
+use hubward_server::{Engine, Node, NodeContext, NodeStores, StartError};
+use hubward_transport::{ConnectionManager, PeerTls, TransportOptions};
+use hubward_types::NodeId;
 
 use crate::build_error::BuildError;
+use crate::internal::{Internal, InternalOptions};
+use crate::mounting::Mounting;
 use crate::paths::HubPath;
 use crate::raw_endpoint::RawEndpoint;
 use crate::{node_id, paths};
@@ -32,6 +35,7 @@ use crate::{node_id, paths};
 #[derive(Clone)]
 pub struct Hubward {
     pub(crate) node: Arc<Node>,
+    pub(crate) internal: Option<Arc<Internal>>,
     router: axum::Router,
     paths: Arc<[HubPath]>,
 }
@@ -43,6 +47,7 @@ impl Hubward {
             node: None,
             is_nameless: false,
             address: None,
+            internal: InternalOptions::default(),
             authenticator: Authenticator::none(),
             policies: Policies::new(),
             duplicate_policy: None,
@@ -108,9 +113,13 @@ impl Hubward {
     /// called again after it failed or was cancelled.
     ///
     /// # Errors
-    /// [`StartError`] where the backplane or the node registry cannot be reached, try again later; or where a node of
-    /// the same id is running.
+    /// [`StartError`] where the backplane or the node registry cannot be reached, try again later; where a node of
+    /// the same id is running; or where the internal listener cannot listen.
     pub async fn start(&self) -> Result<(), StartError> {
+        // First: the others learn the address when the node is announced.
+        if let Some(internal) = &self.internal {
+            internal.start().await?;
+        }
         self.node.start().await
     }
 }
@@ -121,6 +130,7 @@ pub struct Builder {
     /// Whether the name that was given is empty.
     is_nameless: bool,
     address: Option<String>,
+    internal: InternalOptions,
     authenticator: Authenticator,
     policies: Policies,
     /// The first name of a policy that was defined before.
@@ -191,14 +201,40 @@ impl Builder {
         self
     }
 
-    /// Sets where other nodes reach this one, such as `10.0.0.7:9000`: it is announced with the node, for
-    /// [`Hubward::nodes`]. Default: none.
+    /// Has the node listen for other nodes, which pass on the requests of clients whose connection this one holds: so
+    /// requests may reach any node. The port is for the other nodes only: each side of a connection shows that it has the
+    /// [keys](Builder::connection_token_keys) of the cluster, and [`Builder::peer_tls`] encrypts it. Port 0 is any that is
+    /// free. It is bound by [`Hubward::start`]. Default: none, so that all requests of a connection have to reach its node
+    /// (sticky sessions), but on loopback for [nodes in one process](Builder::join).
+    pub fn internal_listener(mut self, address: SocketAddr) -> Self {
+        self.internal.address = Some(address);
+        self
+    }
+
+    /// Encrypts what nodes say to each other, with certificates on both sides. All nodes of a cluster need it, or none.
+    /// Default: none, for a network that belongs to the cluster.
+    pub fn peer_tls(mut self, tls: PeerTls) -> Self {
+        self.internal.tls = Some(tls);
+        self
+    }
+
+    /// Sets how many requests of clients, WebSockets included, this node passes on to others at the same time; more are
+    /// refused with 503. Default: a fourth of the limit of open files, since each needs two.
+    pub fn forwarded_requests(mut self, most: usize) -> Self {
+        self.internal.most_requests = Some(most);
+        self
+    }
+
+    /// Sets where other nodes reach this one's [internal listener](Builder::internal_listener), such as `10.0.0.7:9000`: it
+    /// is announced with the node, for [`Hubward::nodes`]. Default: the address that it listens on, which has to be one that
+    /// they reach then.
     pub fn address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// Sets the keys that connection tokens are sealed with; the nodes of a cluster share them. Default: a random key.
+    /// Sets the keys that connection tokens are sealed with, and by which nodes know each other. The nodes of a cluster share
+    /// them, and do not build without. Default: a random key, for a node alone.
     pub fn connection_token_keys(mut self, keys: KeyRing) -> Self {
         self.keys = Some(keys);
         self
@@ -258,102 +294,46 @@ impl Builder {
         self.check_names()?;
         let stores = shared_stores(self.backplane.is_some(), self.store, self.registry)?;
         let id = self.node.unwrap_or_else(|| hubward_auth::random_id().into());
-        let keys = self.keys.unwrap_or_else(KeyRing::random);
+        let keys = match self.keys {
+            Some(keys) => keys,
+            None if stores.is_some() => return Err(BuildError::NoKeys),
+            None => KeyRing::random(),
+        };
+        self.internal.check(self.address.as_deref())?;
         let context = NodeContext::new(id.clone(), self.backplane, stores);
         if let Some(address) = self.address {
             context.set_address(address);
         }
-        let connections = connections(&context, id, keys);
-        let guards = Guards { authenticator: &self.authenticator, policies: &self.policies };
-        let (mut routes, mut names) = (HashSet::new(), HashSet::new());
-        let all_paths =
+        let peers = self.internal.client(&context, &keys);
+        let (signals, tasks) = (context.drain_signals(), context.tasks().clone());
+        let mut mounting = Mounting {
+            connections: ConnectionManager::new(id, keys, signals, tasks),
+            context: context.clone(),
+            peers,
+            authenticator: self.authenticator,
+            policies: self.policies,
+            cors: self.cors,
+            routes: HashSet::new(),
+            hubs: HashSet::new(),
+            router: axum::Router::new(),
+        };
+        let all_paths: Arc<[HubPath]> =
             self.hubs.iter().map(|hub| &hub.0).chain(self.raw.iter().map(|raw| &raw.0)).cloned().collect();
-        let mut router = axum::Router::new();
         let mut engines = Vec::new();
         for (path, hub, options) in self.hubs {
-            check(&mut routes, &path, &options)?;
-            let definition = hub.build()?;
-            if !names.insert(definition.name.clone()) {
-                return Err(BuildError::DuplicateHub(definition.name));
-            }
-            let name = definition.name.clone();
-            let required = guards.required(&name, &definition.policies)?;
-            guards.check(&name, definition.methods().flat_map(|method| &method.policies))?;
-            let engine = Engine::new(definition, context.clone(), &self.policies)?;
-            let endpoint = Endpoint::new(
-                path,
-                name,
-                Arc::new(HubAcceptor::new(engine.clone(), &options)),
-                connections.clone(),
-            )
-            .claims(HubClaims::shared(&engine))
-            .options(options)
-            .authenticator(self.authenticator.clone())
-            .policies(required)
-            .cors(self.cors.clone());
-            router = router.merge(endpoint.router());
-            engines.push(engine);
+            engines.push(mounting.hub(path, hub, options)?);
         }
-        for (path, RawEndpoint { handler, policies, options }) in self.raw {
-            check(&mut routes, &path, &options)?;
-            let name = HubName::from(path.clone());
-            let required = guards.required(&name, &policies)?;
-            let claims = RawClaims::shared(&context, name.clone());
-            let endpoint = Endpoint::new(path, name, handler, connections.clone())
-                .claims(claims)
-                .options(options)
-                .authenticator(self.authenticator.clone())
-                .policies(required)
-                .cors(self.cors.clone());
-            router = router.merge(endpoint.router());
+        for (path, endpoint) in self.raw {
+            mounting.raw(path, endpoint)?;
         }
-        Ok(Hubward { node: Arc::new(Node::new(context, engines)), router, paths: all_paths })
+        let Mounting { connections, router, peers, .. } = mounting;
+        let internal = peers.map(|peers| {
+            let clients = paths::ignoring_case(router.clone(), all_paths.clone());
+            let InternalOptions { address, tls, .. } = self.internal;
+            Arc::new(Internal::new(context.clone(), peers, &connections, address, clients, tls))
+        });
+        Ok(Hubward { node: Arc::new(Node::new(context, engines)), internal, router, paths: all_paths })
     }
-}
-
-fn connections(context: &NodeContext, id: NodeId, keys: KeyRing) -> Arc<ConnectionManager> {
-    ConnectionManager::new(id, keys, context.drain_signals(), context.tasks().clone())
-}
-
-/// What decides who may do what.
-struct Guards<'a> {
-    authenticator: &'a Authenticator,
-    policies: &'a Policies,
-}
-
-impl Guards<'_> {
-    /// Returns the policies of these names.
-    fn required(&self, hub: &HubName, names: &[String]) -> Result<Vec<Policy>, BuildError> {
-        self.check(hub, names)?;
-        Ok(hubward_server::required_policies(hub, names, self.policies)?)
-    }
-
-    /// Where no tokens are accepted, everybody is anonymous, and most policies would refuse everybody.
-    fn check<'n>(
-        &self,
-        hub: &HubName,
-        names: impl IntoIterator<Item = &'n String>,
-    ) -> Result<(), BuildError> {
-        let refuses = |name: &&String| self.policies.get(name).is_some_and(Policy::requires_authentication);
-        match names.into_iter().find(refuses) {
-            Some(policy) if !self.authenticator.accepts_tokens() => {
-                Err(BuildError::NoAuthentication { hub: hub.clone(), policy: policy.clone() })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Checks a path, whose routes are added to those that are taken, and its options.
-fn check(routes: &mut HashSet<String>, path: &HubPath, options: &TransportOptions) -> Result<(), BuildError> {
-    if !paths::is_usable(path) {
-        return Err(BuildError::Path(path.clone()));
-    }
-    if !paths::routed(path).into_iter().all(|route| routes.insert(route)) {
-        return Err(BuildError::DuplicatePath(path.clone()));
-    }
-    let mistake = options.mistake();
-    mistake.map_or(Ok(()), |mistake| Err(BuildError::Options { path: path.clone(), mistake }))
 }
 
 /// Returns what the node shares with others; a backplane needs it.

@@ -1,5 +1,6 @@
 //! Several nodes in one process, joined in memory: for tests, demonstrations, and trying a hub on several nodes.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use hubward_auth::KeyRing;
@@ -34,11 +35,12 @@ impl Cluster {
 }
 
 impl Builder {
-    /// Makes the node part of a cluster in this process, under a [name](Builder::node). Join it with
-    /// [`Hubward::start`](crate::Hubward::start).
+    /// Makes the node part of a cluster in this process, under a [name](Builder::node). The nodes reach each other on
+    /// loopback. Join it with [`Hubward::start`](crate::Hubward::start).
     pub fn join(self, cluster: &Cluster, name: impl Into<NodeId>) -> Self {
         let (builder, id) = self.named(&name.into());
         builder
+            .internal_listener(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .backplane(Arc::new(cluster.network.backplane(id)))
             .group_store(Arc::new(cluster.store.clone()))
             .node_registry(Arc::new(cluster.store.clone()))

@@ -25,7 +25,9 @@ impl Hubward {
     /// # }
     /// ```
     pub async fn drain(&self, options: DrainOptions) -> DrainReport {
-        self.node.drain(options).await
+        let report = self.node.drain(options).await;
+        self.leave_peers().await;
+        report
     }
 
     /// Waits until a drain has begun, whoever has begun it, such as by [`drain_route`](Self::drain_route): for a program
@@ -64,5 +66,13 @@ impl Hubward {
     /// without a window, which closes connections whether or not they have running calls.
     pub async fn shut_down(&self) {
         self.node.shut_down().await;
+        self.leave_peers().await;
+    }
+
+    /// Last, since other nodes may need this one until it has left.
+    async fn leave_peers(&self) {
+        if let Some(internal) = &self.internal {
+            internal.shut_down().await;
+        }
     }
 }

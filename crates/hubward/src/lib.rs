@@ -24,6 +24,8 @@ mod cluster;
 mod drain_route;
 mod draining;
 mod health;
+mod internal;
+mod mounting;
 mod node_id;
 mod paths;
 mod raw_endpoint;
@@ -47,7 +49,7 @@ pub use hubward_proto::{Arguments, List};
 #[cfg(feature = "redis")]
 pub use hubward_redis as redis;
 pub use hubward_server::{DrainOptions, DrainPhase, DrainReport, StartError};
-pub use hubward_transport::{self as transport, ServeOptions, TransportOptions, serve};
+pub use hubward_transport::{self as transport, PeerTls, ServeOptions, TransportOptions, serve};
 pub use hubward_types::{
     AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, SpanId, Target,
     TraceContext, TraceId, UserId,

@@ -144,7 +144,8 @@ impl Joined {
                 let keys = KeyRing::new(vec![SealingKey::from_bytes(CONNECTION_TOKEN_KEY)?])?;
                 // Processes are started alike, so the name is not enough.
                 let name = format!("{name}-{}", std::process::id());
-                Ok(builder.redis(redis, name, keys))
+                let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+                Ok(builder.redis(redis, name, keys).internal_listener(loopback))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! How the nodes of the demo are joined: in the memory of this process, or by a Redis.
 
+use std::net::SocketAddr;
+
 use hubward::auth::{KeyRing, SealingKey};
 use hubward::redis::Redis;
 use hubward::{Builder, Cluster, StartError};
@@ -41,7 +43,11 @@ impl Joined {
     pub(super) fn join(&self, builder: Builder, name: &str) -> Result<Builder, Failure> {
         Ok(match self {
             Self::InMemory(cluster) => builder.join(cluster, name),
-            Self::Redis(redis, keys) => builder.redis(redis, name, keys.clone()),
+            Self::Redis(redis, keys) => {
+                // The processes of a demo run on one machine.
+                let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+                builder.redis(redis, name, keys.clone()).internal_listener(loopback)
+            }
         })
     }
 }

@@ -1,41 +1,168 @@
-//! The other nodes, as far as this one knows them from the events of the node registry: no call of the registry is needed to
-//! know whom to ask when it has just come back, and perhaps without its data.
+//! The other nodes, as far as this one knows them from the node registry: no call of the registry is needed to know whom to
+//! ask when it has just come back, and perhaps without its data, nor to pass a request on.
+//!
+//! Where a node is reached is believed to the registry's list only: whoever can publish can forge events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use hubward_transport::{Peer, PeerDirectory};
 use hubward_types::NodeId;
 use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// How many there are at most: more than any cluster has. Of more that are announced, some are forged.
 const MAX_PEERS: usize = 1_000;
 
+/// How many nodes are remembered that are gone. Their ids never come back.
+const MAX_GONE: usize = 1_000;
+
+/// How long a node that is not known yet is waited for: the nodes are listed at once then.
+const LIST_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Bounded by the nodes that live: `lives/others.rs` adds and removes them.
+pub(crate) struct Peers {
+    known: Mutex<Known>,
+    /// How often the nodes were listed.
+    listings: watch::Sender<u64>,
+    /// Notified where somebody waits for a list.
+    wanted: Notify,
+}
+
 #[derive(Default)]
-pub(crate) struct Peers(Mutex<BTreeSet<NodeId>>);
+struct Known {
+    peers: BTreeMap<NodeId, Entry>,
+    gone: BTreeSet<NodeId>,
+}
+
+struct Entry {
+    /// `None` until the node was listed.
+    address: Option<Option<String>>,
+    gone: CancellationToken,
+    /// Since when it is missing from the list, though nobody says that it has gone: the registry may have lost its data.
+    missing_since: Option<Instant>,
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self { known: Mutex::default(), listings: watch::Sender::new(0), wanted: Notify::new() }
+    }
+}
 
 impl Peers {
     pub(crate) fn joined(&self, node: NodeId) {
-        let mut peers = self.0.lock();
-        if peers.len() < MAX_PEERS {
-            peers.insert(node);
-        }
+        self.known.lock().add(node, None);
     }
 
-    /// Removes one; returns whether it was there.
+    /// Removes one, and cuts off what goes there; returns whether it was there.
     pub(crate) fn gone(&self, node: &NodeId) -> bool {
-        self.0.lock().remove(node)
+        let mut known = self.known.lock();
+        let removed = known.peers.remove(node);
+        known.remember_gone(node.clone());
+        drop(known);
+        let Some(entry) = removed else { return false };
+        entry.gone.cancel();
+        entry.missing_since.is_none()
     }
 
-    /// Replaces them by those that were listed.
-    pub(crate) fn listed(&self, nodes: impl IntoIterator<Item = NodeId>) {
-        *self.0.lock() = nodes.into_iter().take(MAX_PEERS).collect();
+    /// Replaces them by those that were listed, each with its address. One that is missing without a reason is gone when it
+    /// has been for `patience`. Returns whether some are missing.
+    pub(crate) fn listed(
+        &self,
+        nodes: impl IntoIterator<Item = (NodeId, Option<String>)>,
+        patience: Duration,
+    ) -> bool {
+        let now = Instant::now();
+        let mut known = self.known.lock();
+        let mut missing: BTreeSet<NodeId> = known.peers.keys().cloned().collect();
+        for (node, address) in nodes.into_iter().take(MAX_PEERS) {
+            missing.remove(&node);
+            known.gone.remove(&node);
+            known.add(node, Some(address));
+        }
+        let mut cut = Vec::new();
+        let mut are_missing = false;
+        for node in missing {
+            let Some(entry) = known.peers.get_mut(&node) else { continue };
+            if now.duration_since(*entry.missing_since.get_or_insert(now)) >= patience {
+                cut.extend(known.peers.remove(&node));
+                known.remember_gone(node);
+            } else {
+                are_missing = true;
+            }
+        }
+        drop(known);
+        cut.iter().for_each(|entry| entry.gone.cancel());
+        self.listings.send_modify(|listings| *listings += 1);
+        are_missing
+    }
+
+    /// Waits until somebody needs a list of the nodes.
+    pub(crate) async fn list_wanted(&self) {
+        self.wanted.notified().await;
     }
 
     pub(crate) fn contains(&self, node: &NodeId) -> bool {
-        self.0.lock().contains(node)
+        self.known.lock().peers.get(node).is_some_and(|entry| entry.missing_since.is_none())
     }
 
     pub(crate) fn all(&self) -> BTreeSet<NodeId> {
-        self.0.lock().clone()
+        let known = self.known.lock();
+        let present = known.peers.iter().filter(|(_, entry)| entry.missing_since.is_none());
+        present.map(|(node, _)| node.clone()).collect()
+    }
+
+    /// Returns where a node is reached: `Err` where only a list can say.
+    fn reached(&self, node: &NodeId) -> Result<Option<Peer>, ()> {
+        let known = self.known.lock();
+        match known.peers.get(node) {
+            Some(Entry { address: Some(address), gone, .. }) => {
+                Ok(Some(Peer { address: address.clone(), gone: gone.clone() }))
+            }
+            None if known.gone.contains(node) => Ok(None),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Known {
+    fn add(&mut self, node: NodeId, address: Option<Option<String>>) {
+        if let Some(entry) = self.peers.get_mut(&node) {
+            entry.missing_since = None;
+            if address.is_some() {
+                entry.address = address;
+            }
+        } else if self.peers.len() < MAX_PEERS {
+            self.peers.insert(node, Entry { address, gone: CancellationToken::new(), missing_since: None });
+        }
+    }
+
+    fn remember_gone(&mut self, node: NodeId) {
+        if self.gone.len() >= MAX_GONE {
+            self.gone.clear();
+        }
+        self.gone.insert(node);
+    }
+}
+
+/// The directory for the way to the other nodes.
+pub(crate) struct Directory(pub(crate) Arc<Peers>);
+
+impl PeerDirectory for Directory {
+    fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<Peer>> {
+        if let Ok(found) = self.0.reached(node) {
+            return Box::pin(std::future::ready(found));
+        }
+        let (peers, node) = (self.0.clone(), node.clone());
+        Box::pin(async move {
+            let mut listings = peers.listings.subscribe();
+            peers.wanted.notify_one();
+            let _ = tokio::time::timeout(LIST_TIMEOUT, listings.changed()).await;
+            peers.reached(&node).unwrap_or(None)
+        })
     }
 }

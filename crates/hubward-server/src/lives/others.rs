@@ -20,6 +20,13 @@ const SWEPT_AT_ONCE: usize = 100;
 /// The hubs of a node, held weakly: what keeps a node alive among the others does not keep it in memory.
 pub(super) type WeakHubs = Arc<[(HubName, Weak<Engine>)]>;
 
+/// Whether a list has all the nodes that are expected.
+enum Peering {
+    Complete,
+    /// Some are missing without a reason: the nodes are to be listed again.
+    SomeMissing,
+}
+
 /// Watches nodes come and go.
 pub(super) async fn watch(
     context: Weak<NodeContext>,
@@ -28,13 +35,18 @@ pub(super) async fn watch(
     hubs: WeakHubs,
 ) {
     let mut listing = Listing::default();
-    if learn(&context, interval).await.is_err() {
+    if !matches!(learn(&context, interval).await, Ok(Peering::Complete)) {
         listing.within(interval);
     }
+    let Some(peers) = context.upgrade().map(|context| context.peers.clone()) else { return };
     loop {
         let event = tokio::select! {
             event = events.next() => event.map(Some),
             () = listing.is_due() => Some(None),
+            () = peers.list_wanted() => {
+                listing.within(Duration::ZERO);
+                continue;
+            }
         };
         if event.is_none() {
             tokio::time::sleep(interval).await;
@@ -49,7 +61,7 @@ pub(super) async fn watch(
             }
             Some(None) => {
                 listing.begin();
-                if list_again(&context, registry, interval, &hubs).await.is_err() {
+                if !matches!(list_again(&context, registry, interval, &hubs).await, Ok(Peering::Complete)) {
                     listing.within(interval);
                 }
             }
@@ -111,20 +123,23 @@ fn is_known(context: &NodeContext, hubs: &WeakHubs, node: &NodeId) -> bool {
 }
 
 /// Lists the nodes that live when this one joins them.
-async fn learn(context: &Weak<NodeContext>, interval: Duration) -> Result<(), RegistryError> {
-    let Some(context) = context.upgrade() else { return Ok(()) };
-    let Some(registry) = &context.registry else { return Ok(()) };
+async fn learn(context: &Weak<NodeContext>, interval: Duration) -> Result<Peering, RegistryError> {
+    let Some(context) = context.upgrade() else { return Ok(Peering::Complete) };
+    let Some(registry) = &context.registry else { return Ok(Peering::Complete) };
     let live = list(registry, interval).await?;
-    note_peers(&context, &live);
+    let peering = note_peers(&context, &live, interval);
     let others = live.iter().filter(|node| node.info.id != context.id).count();
     tracing::info!(node = %context.id, others, "The node has joined the cluster.");
-    Ok(())
+    Ok(peering)
 }
 
-fn note_peers(context: &NodeContext, live: &[LiveNode]) {
-    context.peers.listed(live.iter().map(|node| &node.info.id).filter(|id| **id != context.id).cloned());
+/// A node that the registry has lost announces itself anew with its next heartbeat, and a second one is for a slow registry.
+fn note_peers(context: &NodeContext, live: &[LiveNode], interval: Duration) -> Peering {
     let draining = live.iter().filter(|node| node.load.draining);
     context.draining_peers.listed(draining.map(|node| node.info.id.clone()));
+    let others = live.iter().map(|node| &node.info).filter(|info| info.id != context.id);
+    let others = others.map(|info| (info.id.clone(), info.address.clone()));
+    if context.peers.listed(others, 2 * interval) { Peering::SomeMissing } else { Peering::Complete }
 }
 
 /// A life of a node has ended. Where the node has begun another one by now, it may be that one that somebody waits for:
@@ -184,21 +199,21 @@ async fn list_again(
     registry: &Arc<dyn NodeRegistry>,
     interval: Duration,
     hubs: &WeakHubs,
-) -> Result<(), RegistryError> {
+) -> Result<Peering, RegistryError> {
     // From before the list is made: one that is announced meanwhile is not on it, and is not gone.
     let (asked, mut known) = (context.pending.asked(), context.pending.nodes());
     for engine in hubs.iter().filter_map(|(_, engine)| engine.upgrade()) {
         known.extend(engine.forwarded.nodes());
     }
     let live = list(registry, interval).await?;
-    note_peers(context, &live);
+    let peering = note_peers(context, &live, interval);
     let live: HashSet<NodeId> = live.into_iter().map(|node| node.info.id).collect();
     let gone = |node: &NodeId| known.contains(node) && !live.contains(node);
     context.pending.nodes_gone(asked, gone);
     cancel_forwarded(hubs, gone);
     context.owners.forget_nodes(|node| !live.contains(node));
     context.others_died.notify_one();
-    Ok(())
+    Ok(peering)
 }
 
 /// Removes what dead nodes left, in steps.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
-use hubward_types::{ConnectionId, UserId};
+use hubward_types::{ConnectionId, NodeId, UserId};
 
 /// What all nodes know together of used connection tokens. A path without one knows only this node's.
 pub trait ConnectionClaims: Send + Sync + 'static {
@@ -12,7 +12,7 @@ pub trait ConnectionClaims: Send + Sync + 'static {
     /// deadline of its own. The future is dropped where the client goes meanwhile.
     ///
     /// # Errors
-    /// [`Claimed`] where its token was used before: the client gets what it gets for an unknown connection.
+    /// [`Claimed`] where its token was used before.
     fn claim(&self, opening: OpeningConnection) -> BoxFuture<'static, Result<Option<Claim>, Claimed>>;
 }
 
@@ -31,5 +31,8 @@ pub struct OpeningConnection {
 pub type Claim = Box<dyn Any + Send>;
 
 /// The connection was claimed before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Claimed;
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claimed {
+    /// The node that it was opened on.
+    pub by: NodeId,
+}

@@ -1,16 +1,53 @@
-//! Which node a connection belongs to. This is the one place that decides whether a connection which the registry
-//! does not know may begin here: one that belongs to another node is unknown here.
+//! Where a connection is. This is decided before anything is taken from its request, and here alone: whether it is on this node, or
+//! may begin here, or is another's. What a connection token says of its node is a hint; the registry of this node and the
+//! store of all are the truth.
 
 use std::time::{Duration, SystemTime};
 
 use hubward_auth::{ConnectionTokenClaims, KeyRing};
-use hubward_types::{HubName, NodeId};
+use hubward_types::{ConnectionId, HubName, NodeId};
 
+use super::owners::{ConnectionOwners, OwnerUnknown};
+use super::registry::{Presence, Registry};
+use crate::peers::PeerClient;
 use crate::refusal::Refusal;
 use crate::transport::Transport;
 
 /// How far the clock of another node may be behind: more than NTP leaves, and little beside the connect timeout.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
+
+/// Where a connection is, as far as a request for it is concerned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Whereabouts {
+    /// On this node, or it begins here if it may.
+    Here,
+    /// On another node that lives.
+    At(NodeId),
+    /// Not here, where another node has sent the request: that node has to look again.
+    Moved,
+    /// Nowhere.
+    Unknown,
+}
+
+/// A request whose connection is looked for.
+pub(crate) struct Sought<'a> {
+    pub(crate) node_id: &'a NodeId,
+    pub(crate) claims: &'a ConnectionTokenClaims,
+    /// The connection's public name.
+    pub(crate) id: &'a ConnectionId,
+    /// `None` where the request begins no connection by itself: a POST, a DELETE.
+    pub(crate) transport: Option<Transport>,
+    /// Whether another node has sent the request here.
+    pub(crate) is_hop: bool,
+    pub(crate) now: SystemTime,
+}
+
+/// What a node knows of the others.
+#[derive(Clone, Copy)]
+pub(crate) struct Others<'a> {
+    pub(crate) owners: &'a dyn ConnectionOwners,
+    pub(crate) peers: &'a PeerClient,
+}
 
 /// Opens a connection token and checks that it is for this hub. One that another node sealed, by a clock of its own, expires
 /// a little later; when it was issued does not matter, so that its clock may be ahead as well.
@@ -27,76 +64,113 @@ pub(crate) fn open(
     Ok(claims)
 }
 
-/// Decides whether a connection that this node does not know may begin here.
-///
-/// A WebSocket may begin on any node, since all of it stays on that node, if no other node has claimed its token. The
-/// other transports are many requests, which all nodes route to the node that the token names.
-pub(crate) fn may_begin_here(
-    node_id: &NodeId,
-    claims: &ConnectionTokenClaims,
-    transport: Option<Transport>,
-    now: SystemTime,
-) -> Result<(), Refusal> {
-    let here = transport == Some(Transport::WebSockets) || claims.owner == *node_id;
-    if here && now < claims.expires_at { Ok(()) } else { Err(Refusal::UnknownId) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::test_support::claims;
-
-    #[test]
-    fn a_token_opens_on_its_own_hub_only() {
-        let (keys, claims) = (KeyRing::random(), claims(SystemTime::UNIX_EPOCH));
-        let token = keys.seal(&claims);
-        let opened = |keys: &KeyRing, hub: &HubName, token: &str| open(keys, &claims.owner, hub, token);
-        assert_eq!(opened(&keys, &claims.hub, token.expose()), Ok(claims.clone()));
-        assert_eq!(opened(&keys, &"other".into(), token.expose()), Err(Refusal::UnknownId));
-        assert_eq!(opened(&KeyRing::random(), &claims.hub, token.expose()), Err(Refusal::UnknownId));
-        assert_eq!(opened(&keys, &claims.hub, "not a token"), Err(Refusal::UnknownId));
-    }
-
-    #[test]
-    fn another_nodes_token_opens_though_its_clock_is_some_seconds_ahead_or_behind() {
-        let (keys, sealed) = (KeyRing::random(), claims(SystemTime::UNIX_EPOCH + Duration::from_secs(60)));
-        let token = keys.seal(&sealed);
-        let begin = |node: &NodeId, now| {
-            let claims = open(&keys, node, &sealed.hub, token.expose())?;
-            may_begin_here(node, &claims, Some(Transport::WebSockets), now)
-        };
-        let (other, seconds) = (NodeId::from("other"), Duration::from_secs);
-        assert_eq!(begin(&other, sealed.issued_at - seconds(4)), Ok(()), "it was issued in the future");
-        assert_eq!(begin(&other, sealed.expires_at + seconds(4)), Ok(()), "it has expired just now");
-        assert_eq!(begin(&other, sealed.expires_at + seconds(6)), Err(Refusal::UnknownId));
-        assert_eq!(begin(&sealed.owner, sealed.expires_at), Err(Refusal::UnknownId), "it is our own clock");
-    }
-
-    #[test]
-    fn a_web_socket_begins_on_any_node_and_other_transports_on_their_owner_only() {
-        let claims = claims(SystemTime::UNIX_EPOCH);
-        let (owner, other) = (claims.owner.clone(), NodeId::from("other"));
-        for (node_id, transport, here) in [
-            (&owner, Some(Transport::WebSockets), true),
-            (&owner, Some(Transport::LongPolling), true),
-            (&owner, None, true),
-            (&other, Some(Transport::WebSockets), true),
-            (&other, Some(Transport::ServerSentEvents), false),
-            (&other, Some(Transport::LongPolling), false),
-            (&other, None, false),
-        ] {
-            let decided = may_begin_here(node_id, &claims, transport, claims.issued_at);
-            assert_eq!(decided.is_ok(), here, "{node_id} {transport:?}");
+impl Sought<'_> {
+    /// Finds the connection.
+    ///
+    /// # Errors
+    /// [`OwnerUnknown`] where the store cannot be reached and nothing else says where it is.
+    pub(crate) async fn locate(
+        &self,
+        registry: &Registry,
+        others: Option<Others<'_>>,
+    ) -> Result<Whereabouts, OwnerUnknown> {
+        match registry.presence(&self.claims.connection_id) {
+            Presence::Here => Ok(Whereabouts::Here),
+            Presence::Ended => Ok(Whereabouts::Unknown),
+            Presence::Moved if self.is_hop => Ok(Whereabouts::Moved),
+            // What is remembered may be from before it moved.
+            Presence::Moved => match others {
+                Some(others) => {
+                    self.look_up(others, true).await.map(|found| found.unwrap_or(Whereabouts::Unknown))
+                }
+                None => Ok(Whereabouts::Unknown),
+            },
+            Presence::None => match others {
+                Some(others) if self.is_hop => Ok(self.locate_for_another(others).await),
+                Some(others) => self.locate_absent(others).await,
+                None if self.may_begin_anywhere() || self.is_ours() => Ok(Whereabouts::Here),
+                None => Ok(Whereabouts::Unknown),
+            },
         }
     }
 
-    #[test]
-    fn nothing_begins_once_its_token_has_expired() {
-        let claims = claims(SystemTime::UNIX_EPOCH);
-        let begin = |now| may_begin_here(&claims.owner, &claims, Some(Transport::WebSockets), now);
-        assert_eq!(begin(claims.expires_at - Duration::from_nanos(1)), Ok(()));
-        assert_eq!(begin(claims.expires_at), Err(Refusal::UnknownId));
+    /// Another node takes this one for the owner.
+    async fn locate_for_another(&self, others: Others<'_>) -> Whereabouts {
+        if !self.is_ours() || self.transport == Some(Transport::WebSockets) {
+            return Whereabouts::Moved;
+        }
+        // Whether another node has it, the claim says where the connection begins now.
+        if self.begins() {
+            return Whereabouts::Here;
+        }
+        match self.look_up(others, false).await {
+            Ok(Some(Whereabouts::At(_))) => Whereabouts::Moved,
+            _ => Whereabouts::Here,
+        }
+    }
+
+    async fn locate_absent(&self, others: Others<'_>) -> Result<Whereabouts, OwnerUnknown> {
+        // The claim says whether another node has it.
+        if self.begins() && (self.may_begin_anywhere() || self.is_ours()) {
+            return Ok(Whereabouts::Here);
+        }
+        let found = self.look_up(others, false).await;
+        if let Ok(Some(found)) = found {
+            return Ok(found);
+        }
+        if self.transport == Some(Transport::WebSockets) {
+            // It has begun somewhere, or never will.
+            found?;
+            return Ok(Whereabouts::Unknown);
+        }
+        Ok(self.negotiated_at(others).await)
+    }
+
+    /// Nobody holds it: all there is is the node that negotiated it, where it begins if that lives.
+    async fn negotiated_at(&self, others: Others<'_>) -> Whereabouts {
+        if self.is_ours() {
+            Whereabouts::Here
+        } else if others.peers.find(&self.claims.owner).await.is_some() {
+            Whereabouts::At(self.claims.owner.clone())
+        } else if self.begins() && others.owners.are_recorded() {
+            Whereabouts::Here
+        } else {
+            Whereabouts::Unknown
+        }
+    }
+
+    /// Asks the store; `None` where nobody holds it. Where the store is away, a WebSocket that was opened before is looked for
+    /// at the node that negotiated it, if that is another.
+    async fn look_up(&self, others: Others<'_>, anew: bool) -> Result<Option<Whereabouts>, OwnerUnknown> {
+        match others.owners.find(self.id, anew).await {
+            // It is not: the record is late.
+            Ok(Some(node)) if node == *self.node_id => Ok(Some(Whereabouts::Unknown)),
+            Ok(Some(node)) if others.peers.find(&node).await.is_some() => Ok(Some(Whereabouts::At(node))),
+            Ok(_) => Ok(None),
+            Err(OwnerUnknown) => {
+                let owner = &self.claims.owner;
+                let is_there = !self.is_ours() && others.peers.find(owner).await.is_some();
+                if is_there { Ok(Some(Whereabouts::At(owner.clone()))) } else { Err(OwnerUnknown) }
+            }
+        }
+    }
+
+    /// Whether this node negotiated it.
+    fn is_ours(&self) -> bool {
+        self.claims.owner == *self.node_id
+    }
+
+    /// Whether its token can still open it, with this request.
+    fn begins(&self) -> bool {
+        self.transport.is_some() && self.now < self.claims.expires_at
+    }
+
+    /// A WebSocket is one request, and may begin on any node. The other transports are many, and begin where they were
+    /// negotiated, so that all nodes know where without asking.
+    fn may_begin_anywhere(&self) -> bool {
+        self.transport == Some(Transport::WebSockets)
     }
 }
+
+#[cfg(test)]
+mod tests;

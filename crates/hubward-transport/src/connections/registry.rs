@@ -12,10 +12,9 @@ use std::time::SystemTime;
 use dashmap::DashMap;
 use dashmap::mapref::entry::{Entry, OccupiedEntry};
 use hubward_auth::ConnectionTokenClaims;
-use hubward_types::{ConnectionId, NodeId};
+use hubward_types::ConnectionId;
 use parking_lot::Mutex;
 
-use super::ownership;
 use super::resume::{Permission, Resume};
 use crate::pipe::inbox::Inbox;
 use crate::pipe::long_polling::PollChannel;
@@ -50,6 +49,17 @@ enum Slot {
     Moved,
 }
 
+/// Whether a connection is on this node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Presence {
+    Here,
+    /// It was, and its token could still be used.
+    Ended,
+    /// It was, and another node has it.
+    Moved,
+    None,
+}
+
 /// How a connection left its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Left {
@@ -60,7 +70,6 @@ pub(crate) enum Left {
 
 /// A request for a connection, its connection token opened.
 pub(crate) struct ConnectionRequest<'a> {
-    pub(crate) node_id: &'a NodeId,
     pub(crate) claims: &'a ConnectionTokenClaims,
     /// Whether the request comes from the user who negotiated the connection.
     pub(crate) same_user: bool,
@@ -109,12 +118,27 @@ impl ConnectionRequest<'_> {
         if self.draining { Err(Refusal::Draining) } else { Ok(()) }
     }
 
+    /// Checks that the connection may begin. That it may begin on this node was decided before.
+    fn check_unexpired(&self) -> Result<(), Refusal> {
+        if self.is_expired() { Err(Refusal::UnknownId) } else { Ok(()) }
+    }
+
     fn is_expired(&self) -> bool {
         self.now >= self.claims.expires_at
     }
 }
 
 impl Registry {
+    /// Returns whether a connection is on this node.
+    pub(crate) fn presence(&self, id: &ConnectionId) -> Presence {
+        match self.slots.get(id).as_deref() {
+            None => Presence::None,
+            Some(Slot::Ended) => Presence::Ended,
+            Some(Slot::Moved) => Presence::Moved,
+            Some(_) => Presence::Here,
+        }
+    }
+
     /// Finds or begins the connection for a GET, in the order of checks that SignalR has. One that begins keeps the
     /// headers of its request, which have to fit.
     pub(crate) fn find_or_begin(
@@ -126,7 +150,7 @@ impl Registry {
         self.sweep(request.now);
         match self.slots.entry(request.claims.connection_id.clone()) {
             Entry::Vacant(entry) => {
-                ownership::may_begin_here(request.node_id, request.claims, Some(transport), request.now)?;
+                request.check_unexpired()?;
                 check_enabled(transport, enabled)?;
                 request.check_user()?;
                 request.check_begins()?;
@@ -185,7 +209,7 @@ impl Registry {
             return slot.post_target(request);
         }
         self.sweep(request.now);
-        ownership::may_begin_here(request.node_id, request.claims, None, request.now)?;
+        request.check_unexpired()?;
         request.check_user()?;
         request.check_begins()?;
         match self.slots.entry(request.claims.connection_id.clone()) {
@@ -213,7 +237,7 @@ impl Registry {
             Some(slot) if slot.has_left() => Err(Refusal::UnknownId),
             Some(_) => Err(Refusal::NotTerminable),
             None => {
-                ownership::may_begin_here(request.node_id, request.claims, None, request.now)?;
+                request.check_unexpired()?;
                 Err(Refusal::NotTerminable)
             }
         }

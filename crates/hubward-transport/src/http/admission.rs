@@ -10,13 +10,17 @@ use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use hubward_auth::ConnectionTokenClaims;
+use hubward_types::{ConnectionId, NodeId};
 
 use super::caller::Caller;
 use super::connection_log::ConnectionLog;
+use super::public_id::public_id;
 use super::response;
-use crate::connections::ownership;
+use crate::connections::owners::OwnerUnknown;
+use crate::connections::ownership::{self, Others, Sought, Whereabouts};
 use crate::connections::registry::ConnectionRequest;
 use crate::endpoint::Endpoint;
+use crate::peers::Hop;
 use crate::refusal::Refusal;
 use crate::request_info::query_value;
 use crate::transport::Transport;
@@ -65,13 +69,45 @@ fn is_preflight(parts: &Parts) -> bool {
 }
 
 impl Admitted<'_> {
-    /// Opens the connection token of the request.
-    pub(crate) fn open_token(&mut self, parts: &Parts) -> Result<ConnectionTokenClaims, Refusal> {
+    /// Opens the connection token of the request. Returns what it says, and the connection's public name.
+    pub(crate) fn open_token(
+        &mut self,
+        parts: &Parts,
+    ) -> Result<(ConnectionTokenClaims, ConnectionId), Refusal> {
         let token = connection_token(parts).ok_or(Refusal::IdRequired)?;
         let Endpoint { manager, hub, .. } = &**self.endpoint;
         let claims = ownership::open(manager.keys(), manager.node_id(), hub, &token)?;
         self.log.connection_id = Some(claims.connection_id.clone());
-        Ok(claims)
+        let id = public_id(&claims, &token);
+        Ok((claims, id))
+    }
+
+    /// Finds out where the connection of a request is, before anything is taken from the request. `None` is here.
+    pub(crate) async fn owner(
+        &self,
+        parts: &Parts,
+        claims: &ConnectionTokenClaims,
+        id: &ConnectionId,
+        transport: Option<Transport>,
+    ) -> Result<Option<NodeId>, Refusal> {
+        let Endpoint { manager, cluster, .. } = &**self.endpoint;
+        let sought = Sought {
+            node_id: manager.node_id(),
+            claims,
+            id,
+            transport,
+            is_hop: is_hop(parts),
+            now: self.caller.now,
+        };
+        let others =
+            cluster.as_ref().map(|cluster| Others { owners: &*cluster.owners, peers: &cluster.peers });
+        match sought.locate(manager.registry(), others).await {
+            Ok(Whereabouts::Here) => Ok(None),
+            Ok(Whereabouts::At(node)) => Ok(Some(node)),
+            Ok(Whereabouts::Moved) => Err(Refusal::Misdirected),
+            Ok(Whereabouts::Unknown) => Err(Refusal::UnknownId),
+            Err(OwnerUnknown) => Err(Refusal::OwnerUnknown),
+        }
     }
 
     /// Returns the request as the registry knows it.
@@ -80,7 +116,6 @@ impl Admitted<'_> {
         claims: &'a ConnectionTokenClaims,
     ) -> ConnectionRequest<'a> {
         ConnectionRequest {
-            node_id: self.endpoint.manager.node_id(),
             claims,
             same_user: self.caller.is_same_user(claims),
             // Only a GET begins a connection.
@@ -89,6 +124,11 @@ impl Admitted<'_> {
             now: self.caller.now,
         }
     }
+}
+
+/// Whether another node has passed the request on.
+pub(crate) fn is_hop(parts: &Parts) -> bool {
+    parts.extensions.get::<Hop>().is_some()
 }
 
 /// Returns the connection token of a request; an empty one counts as absent.

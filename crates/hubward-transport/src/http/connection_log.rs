@@ -90,7 +90,10 @@ fn is_for_operators(refusal: Refusal) -> bool {
         | Refusal::UserChanged
         | Refusal::TooManyWaiting
         | Refusal::HeadersTooLarge
-        | Refusal::Draining => true,
+        | Refusal::Draining
+        | Refusal::OwnerSilent
+        | Refusal::OwnerUnknown
+        | Refusal::TooManyForwarded => true,
         Refusal::MethodNotAllowed
         | Refusal::IdRequired
         | Refusal::UnknownId
@@ -104,6 +107,7 @@ fn is_for_operators(refusal: Refusal) -> bool {
         | Refusal::TooManyPosts
         | Refusal::NotTerminable
         | Refusal::WebSocketVersion
-        | Refusal::WebSocketHandshake => false,
+        | Refusal::WebSocketHandshake
+        | Refusal::Misdirected => false,
     }
 }

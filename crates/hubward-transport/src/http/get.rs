@@ -1,16 +1,16 @@
 //! GET: opens a connection on the transport that the request is for, or polls one that is open.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::response::Response;
+use futures_util::future::Either;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use hubward_auth::{ConnectionTokenClaims, random_id};
-use hubward_types::ConnectionId;
+use hubward_types::{ConnectionId, NodeId};
 
-use super::admission::{Admitted, connection_token};
-use super::negotiate::public_id;
+use super::admission::{Admitted, connection_token, is_hop};
+use super::forward::Content;
 use super::response;
 use super::upgrade::{self, Handshake, is_for_web_socket};
 use crate::connections::claims::{Claimed, OpeningConnection};
@@ -33,6 +33,12 @@ struct Opening {
     registration: Registration,
 }
 
+/// Where the connection of a GET is.
+enum Reached {
+    Here(Found),
+    At(NodeId),
+}
+
 pub(crate) async fn get(admitted: Admitted<'_>, parts: Parts) -> Result<Response, Refusal> {
     let transport = requested_transport(&parts.headers);
     admitted.log.transport = Some(transport);
@@ -42,8 +48,9 @@ pub(crate) async fn get(admitted: Admitted<'_>, parts: Parts) -> Result<Response
         Transport::LongPolling => {
             let (timeout, absent) =
                 (admitted.endpoint.options.poll_timeout, admitted.endpoint.absent.clone());
-            let Some(channel) = long_polling(admitted, &parts).await? else {
-                return Ok(response::no_octets());
+            let channel = match long_polling(admitted, &parts).await? {
+                Either::Left(channel) => channel,
+                Either::Right(response) => return Ok(response),
             };
             // A poll takes long: only what it needs is kept for it.
             drop(parts);
@@ -80,56 +87,90 @@ async fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Resp
         return Err(Refusal::OriginNotAllowed);
     }
     let handshake = Handshake::check(&mut parts)?;
-    let opening = match connection_token(&parts) {
-        None => Opening::unnegotiated(&mut admitted, &parts)?,
-        Some(token) => {
-            let claims = admitted.open_token(&parts)?;
-            match find_or_begin(&admitted, &parts, &claims, Transport::WebSockets)? {
-                Found::New(NewTransport::WebSocket(resume)) => {
-                    Opening::claimed(&admitted, &claims, &token, resume).await?
-                }
-                Found::Resumed(resume) => {
-                    return Ok(upgrade::resume(manager, handshake, options.clone(), resume));
-                }
-                _ => return Err(Refusal::TransportChanged),
-            }
+    if connection_token(&parts).is_none() {
+        let opening = Opening::unnegotiated(&mut admitted, &parts)?;
+        let connect = opening.begin(admitted, &parts, Transport::WebSockets);
+        return Ok(upgrade::open(manager, handshake, options.clone(), acceptor.clone(), connect));
+    }
+    let (claims, id) = admitted.open_token(&parts)?;
+    let reached = reach(&admitted, &parts, &claims, &id, Transport::WebSockets).await?;
+    let opened = match reached {
+        Reached::At(node) => Err(node),
+        Reached::Here(Found::Resumed(resume)) => {
+            return Ok(upgrade::resume(manager, handshake, options.clone(), resume));
         }
+        Reached::Here(Found::New(NewTransport::WebSocket(resume))) => {
+            Opening::claimed(&admitted, &parts, &claims, id.clone(), resume).await?
+        }
+        Reached::Here(_) => return Err(Refusal::TransportChanged),
     };
-    let connect = opening.begin(admitted, &parts, Transport::WebSockets);
-    Ok(upgrade::open(manager, handshake, options.clone(), acceptor.clone(), connect))
-}
-
-async fn server_sent_events(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Response, Refusal> {
-    let claims = admitted.open_token(parts)?;
-    match find_or_begin(&admitted, parts, &claims, Transport::ServerSentEvents)? {
-        Found::New(NewTransport::ServerSentEvents(inbox)) => {
-            let (pipe, body) = ServerSentEventsPipe::new(inbox, admitted.endpoint.options.clone());
-            let opening = Opening::claimed(&admitted, &claims, &token(parts), None).await?;
-            accept(admitted, opening, parts, pipe.into());
-            Ok(response::event_stream(body))
+    match opened {
+        Ok(opening) => {
+            let connect = opening.begin(admitted, &parts, Transport::WebSockets);
+            Ok(upgrade::open(manager, handshake, options.clone(), acceptor.clone(), connect))
         }
-        _ => Err(Refusal::TransportChanged),
+        Err(node) => admitted.forward(node, &id, &parts, Content::WebSocket(handshake)).await,
     }
 }
 
-/// Opens the connection at its first poll; returns what every later one waits for.
+async fn server_sent_events(mut admitted: Admitted<'_>, parts: &Parts) -> Result<Response, Refusal> {
+    let (claims, id) = admitted.open_token(parts)?;
+    let node = match reach(&admitted, parts, &claims, &id, Transport::ServerSentEvents).await? {
+        Reached::At(node) => node,
+        Reached::Here(Found::New(NewTransport::ServerSentEvents(inbox))) => {
+            let (pipe, body) = ServerSentEventsPipe::new(inbox, admitted.endpoint.options.clone());
+            match Opening::claimed(&admitted, parts, &claims, id.clone(), None).await? {
+                Err(node) => node,
+                Ok(opening) => {
+                    accept(admitted, opening, parts, pipe.into());
+                    return Ok(response::event_stream(body));
+                }
+            }
+        }
+        Reached::Here(_) => return Err(Refusal::TransportChanged),
+    };
+    admitted.forward(node, &id, parts, Content::Nothing).await
+}
+
+/// Opens the connection at its first poll, whose response it returns; or what every later one waits for.
 async fn long_polling(
     mut admitted: Admitted<'_>,
     parts: &Parts,
-) -> Result<Option<Arc<PollChannel>>, Refusal> {
-    let claims = admitted.open_token(parts)?;
-    match find_or_begin(&admitted, parts, &claims, Transport::LongPolling)? {
-        Found::Poll(channel) => Ok(Some(channel)),
-        Found::New(NewTransport::LongPolling(channel)) => {
+) -> Result<Either<Arc<PollChannel>, Response>, Refusal> {
+    let (claims, id) = admitted.open_token(parts)?;
+    let node = match reach(&admitted, parts, &claims, &id, Transport::LongPolling).await? {
+        Reached::At(node) => node,
+        Reached::Here(Found::Poll(channel)) => return Ok(Either::Left(channel)),
+        Reached::Here(Found::New(NewTransport::LongPolling(channel))) => {
             let mut pipe = LongPollingPipe::new(channel.clone(), admitted.endpoint.options.clone());
-            let opening = Opening::claimed(&admitted, &claims, &token(parts), None).await?;
-            pipe.opened();
-            let absent = admitted.endpoint.absent.clone();
-            accept(admitted, opening, parts, pipe.into());
-            channel.note_absent(&absent);
-            Ok(None)
+            match Opening::claimed(&admitted, parts, &claims, id.clone(), None).await? {
+                Err(node) => node,
+                Ok(opening) => {
+                    pipe.opened();
+                    let absent = admitted.endpoint.absent.clone();
+                    accept(admitted, opening, parts, pipe.into());
+                    channel.note_absent(&absent);
+                    return Ok(Either::Right(response::no_octets()));
+                }
+            }
         }
-        _ => Err(Refusal::TransportChanged),
+        Reached::Here(_) => return Err(Refusal::TransportChanged),
+    };
+    let response = admitted.forward(node, &id, parts, Content::Nothing).await?;
+    Ok(Either::Right(response))
+}
+
+/// Finds the connection of a GET, or begins it here.
+async fn reach(
+    admitted: &Admitted<'_>,
+    parts: &Parts,
+    claims: &ConnectionTokenClaims,
+    id: &ConnectionId,
+    transport: Transport,
+) -> Result<Reached, Refusal> {
+    match admitted.owner(parts, claims, id, Some(transport)).await? {
+        Some(node) => Ok(Reached::At(node)),
+        None => Ok(Reached::Here(find_or_begin(admitted, parts, claims, transport)?)),
     }
 }
 
@@ -145,11 +186,6 @@ fn find_or_begin(
     manager.registry().find_or_begin(&request, transport, options.offers(transport))
 }
 
-/// Returns the connection token of a request that has one.
-fn token(parts: &Parts) -> Cow<'_, str> {
-    connection_token(parts).unwrap_or_default()
-}
-
 /// Accepts a connection whose pipe exists already.
 fn accept(admitted: Admitted<'_>, opening: Opening, parts: &Parts, pipe: Pipe) {
     let acceptor = &admitted.endpoint.acceptor;
@@ -157,27 +193,34 @@ fn accept(admitted: Admitted<'_>, opening: Opening, parts: &Parts, pipe: Pipe) {
 }
 
 impl Opening {
-    /// Makes the opening of a connection that the registry has just begun, unless its token was used on another node. If
-    /// it was, or if this is dropped meanwhile, this node does not open the connection either.
+    /// Makes the opening of a connection that the registry has just begun, unless its token was used on another node: the
+    /// error is that node, where it lives. If it was, or if this is dropped meanwhile, this node does not open the connection
+    /// either.
     async fn claimed(
         admitted: &Admitted<'_>,
+        parts: &Parts,
         claims: &ConnectionTokenClaims,
-        token: &str,
+        id: ConnectionId,
         resume: Option<Arc<Resume>>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Result<Self, NodeId>, Refusal> {
         let Endpoint { manager, claims: shared, .. } = &**admitted.endpoint;
-        let (id, stateful) = (public_id(claims, token), resume.is_some());
+        let stateful = resume.is_some();
         let mut registration = Registration::new(manager.clone(), claims, resume);
         let claim = match shared {
             None => None,
             Some(shared) => {
                 let user = admitted.caller.principal.user_id().cloned();
                 let opening = OpeningConnection { id: id.clone(), user, token_expires_at: claims.expires_at };
-                shared.claim(opening).await.map_err(|Claimed| Refusal::UnknownId)?
+                match shared.claim(opening).await {
+                    Ok(claim) => claim,
+                    Err(Claimed { by }) => {
+                        return elsewhere(admitted, parts, registration, by).await.map(Err);
+                    }
+                }
             }
         };
         registration.open(claim);
-        Ok(Self { id, stateful, registration })
+        Ok(Ok(Self { id, stateful, registration }))
     }
 
     /// Makes the opening of a WebSocket whose client did not negotiate. No later request can name the connection.
@@ -208,6 +251,30 @@ impl Opening {
         let request = Arc::new(RequestInfo::new(parts));
         let Self { id, stateful, registration } = self;
         move |pipe| Connection { id, hub, principal, request, transport, stateful, pipe, registration }
+    }
+}
+
+/// A connection that was to begin here is another node's: returns that node, if it lives.
+async fn elsewhere(
+    admitted: &Admitted<'_>,
+    parts: &Parts,
+    mut registration: Registration,
+    by: NodeId,
+) -> Result<NodeId, Refusal> {
+    let Endpoint { manager, cluster, .. } = &**admitted.endpoint;
+    if by == *manager.node_id() {
+        return Err(Refusal::UnknownId);
+    }
+    if is_hop(parts) {
+        registration.moved();
+        return Err(Refusal::Misdirected);
+    }
+    match cluster {
+        Some(cluster) if cluster.peers.find(&by).await.is_some() => {
+            registration.moved();
+            Ok(by)
+        }
+        _ => Err(Refusal::UnknownId),
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::admission::Admitted;
 use super::caller::Caller;
+use super::public_id::VERSION_0_MARK;
 use super::response::json;
 use crate::endpoint::Endpoint;
 use crate::options::{TransportOptions, VERSION};
@@ -20,9 +21,6 @@ use crate::transport::Transport;
 /// How long a token may be used, whatever the connect timeout: used ones are remembered until then, so that there has to
 /// be a bound, and a client that connects later than this negotiates anew.
 const LONGEST_LIFE: Duration = Duration::from_secs(3600);
-
-/// What the id inside a token of version 0 begins with, where the token itself is the public id. No random id has it.
-const VERSION_0_MARK: &str = "~";
 
 /// The fields in SignalR's order, which the recorded answers hold.
 #[derive(Serialize)]
@@ -84,15 +82,6 @@ pub(crate) fn negotiate(admitted: &Admitted<'_>, parts: &Parts) -> Result<Respon
         connection_token: (version > 0).then_some(token.expose()),
         available_transports: available_transports(options),
     }))
-}
-
-/// Returns the id by which others know the connection that this token opens.
-pub(crate) fn public_id(claims: &ConnectionTokenClaims, token: &str) -> ConnectionId {
-    if claims.connection_id.as_str().starts_with(VERSION_0_MARK) {
-        token.into()
-    } else {
-        claims.connection_id.clone()
-    }
 }
 
 fn version(query: Option<&str>, minimum: i32) -> Result<i32, String> {

@@ -49,7 +49,7 @@ async fn serve_connection(State(endpoint): State<Arc<Endpoint>>, request: Reques
     admit(&endpoint, request, async |admitted, parts, body| match parts.method {
         Method::GET => get(admitted, parts).await,
         Method::POST => post(admitted, parts, body).await,
-        Method::DELETE => delete(admitted, &parts),
+        Method::DELETE => delete(admitted, &parts).await,
         _ => Err(Refusal::MethodNotAllowed),
     })
     .await

@@ -21,6 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -31,9 +32,18 @@ use super::options::ServeOptions;
 use super::socket::{Place, ServedSocket};
 use super::turns::Turns;
 use crate::log_limit::{Lines, LogLimit};
+use crate::peers::{PeerSession, PeerTls};
+
+/// Whom a listener is for.
+pub(super) enum Audience {
+    Clients,
+    /// Other nodes, with what their connections are encrypted by.
+    Nodes(Option<PeerTls>),
+}
 
 /// What the connections of a listener share.
 pub(super) struct Listening {
+    pub(super) audience: Audience,
     pub(super) router: TowerToHyperService<Router>,
     pub(super) options: ServeOptions,
     /// How many refusals are logged of each reason.
@@ -42,13 +52,43 @@ pub(super) struct Listening {
 
 /// Serves a connection.
 pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, listening: Arc<Listening>) {
+    let deadlines = Arc::new(SocketDeadlines::new(&listening.options));
+    let socket = ServedSocket::new(tcp, place, deadlines.clone());
+    match &listening.audience {
+        Audience::Clients => serve_requests(socket, remote, None, deadlines, &listening).await,
+        Audience::Nodes(None) => {
+            serve_requests(socket, remote, Some(PeerSession::new()), deadlines, &listening).await;
+        }
+        Audience::Nodes(Some(tls)) => {
+            match tokio::time::timeout(listening.options.head_timeout, tls.accept(socket)).await {
+                Ok(Ok(socket)) => {
+                    serve_requests(socket, remote, Some(PeerSession::new()), deadlines, &listening).await;
+                }
+                Ok(Err(error)) => listening.log_not_encrypted(&error),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+async fn serve_requests<T>(
+    socket: T,
+    remote: SocketAddr,
+    session: Option<PeerSession>,
+    deadlines: Arc<SocketDeadlines>,
+    listening: &Arc<Listening>,
+) where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let options = &listening.options;
-    let deadlines = Arc::new(SocketDeadlines::new(options));
-    let service = service_fn(|request: Request<Incoming>| {
-        let answering = answer(&listening, request, remote, deadlines.clone());
+    let service = service_fn(|mut request: Request<Incoming>| {
+        if let Some(session) = &session {
+            request.extensions_mut().insert(session.clone());
+        }
+        let answering = answer(listening, request, remote, deadlines.clone());
         async move { Ok::<_, Infallible>(answering.await) }
     });
-    let socket = TokioIo::new(ServedSocket::new(tcp, place, deadlines.clone()));
+    let socket = TokioIo::new(socket);
     let mut http = http1::Builder::new();
     // The buffer alone does not bound a head: hyper looks at its size only between two reads.
     http.max_buf_size(options.head_bytes).max_header_size(options.head_bytes);
@@ -132,6 +172,15 @@ impl Listening {
         let rest = |refused| tracing::info!(refused, "More requests named a host that is not listed.");
         if self.refusals.allows("host", Lines::Few, rest) {
             tracing::info!(host = host.as_deref(), "A request was refused: its host is not listed.");
+        }
+    }
+
+    /// Logs that another node's connection cannot be encrypted, or shows no certificate that is trusted.
+    fn log_not_encrypted(&self, error: &io::Error) {
+        let rest =
+            |refused| tracing::warn!(refused, "More connections to the internal listener failed in TLS.");
+        if self.refusals.allows("tls", Lines::Few, rest) {
+            tracing::warn!(%error, "A connection to the internal listener failed in TLS.");
         }
     }
 

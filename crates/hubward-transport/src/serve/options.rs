@@ -100,7 +100,7 @@ impl Default for ServeOptions {
 }
 
 #[cfg(unix)]
-fn connections_below_file_limit() -> usize {
+pub(crate) fn connections_below_file_limit() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit
         .map(|files| files.saturating_sub(FILES_FOR_OTHERS).max(1))
@@ -109,6 +109,6 @@ fn connections_below_file_limit() -> usize {
 }
 
 #[cfg(not(unix))]
-fn connections_below_file_limit() -> usize {
+pub(crate) fn connections_below_file_limit() -> usize {
     CONNECTIONS_WITHOUT_FILE_LIMIT.saturating_sub(FILES_FOR_OTHERS as usize)
 }

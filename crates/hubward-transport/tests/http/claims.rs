@@ -52,7 +52,11 @@ impl ConnectionClaims for Asked {
         Box::pin(async move {
             let guard = Guard(claims.given_up.clone());
             claims.gate.acquire().await.unwrap().forget();
-            if claims.used_elsewhere { Err(Claimed) } else { Ok(Some(Box::new(guard) as Claim)) }
+            if claims.used_elsewhere {
+                Err(Claimed { by: "other".into() })
+            } else {
+                Ok(Some(Box::new(guard) as Claim))
+            }
         })
     }
 }

@@ -15,13 +15,8 @@ fn manager() -> Arc<ConnectionManager> {
     ConnectionManager::new("node", KeyRing::random(), CancellationToken::new(), TaskTracker::new())
 }
 
-fn request<'a>(
-    manager: &'a ConnectionManager,
-    claims: &'a ConnectionTokenClaims,
-    now: SystemTime,
-) -> ConnectionRequest<'a> {
-    let draining = manager.refusing().is_cancelled();
-    ConnectionRequest { node_id: manager.node_id(), claims, same_user: true, fits: true, draining, now }
+fn request(claims: &ConnectionTokenClaims, now: SystemTime) -> ConnectionRequest<'_> {
+    ConnectionRequest { claims, same_user: true, fits: true, draining: false, now }
 }
 
 /// Begins a connection over a WebSocket.
@@ -46,7 +41,7 @@ fn find(
     now: SystemTime,
     transport: Transport,
 ) -> Result<Found, Refusal> {
-    manager.registry().find_or_begin(&request(manager, claims, now), transport, true)
+    manager.registry().find_or_begin(&request(claims, now), transport, true)
 }
 
 #[test]
@@ -81,7 +76,7 @@ fn a_connection_that_is_adopted_is_resumed_by_its_user_whether_or_not_its_token_
     for issued in [now, now - 2 * TOKEN_LIFETIME] {
         let claims = ConnectionTokenClaims { stateful: true, owner: "other".into(), ..claims(issued) };
         let mut registration = manager.adopt(claims.connection_id.clone(), claims.expires_at).unwrap();
-        let request = ConnectionRequest { same_user: false, ..request(&manager, &claims, now) };
+        let request = ConnectionRequest { same_user: false, ..request(&claims, now) };
         let other = manager.registry().find_or_begin(&request, Transport::WebSockets, true);
         assert_eq!(other.err(), Some(Refusal::UserChanged));
         let found = find(&manager, &claims, now, Transport::WebSockets);
@@ -140,8 +135,7 @@ fn a_connection_that_outlives_its_token_leaves_nothing() {
 #[test]
 fn connections_that_only_post_are_bounded_and_expire() {
     let (manager, now) = (manager(), SystemTime::now());
-    let post =
-        |claims: &ConnectionTokenClaims, now| manager.registry().post_target(&request(&manager, claims, now));
+    let post = |claims: &ConnectionTokenClaims, now| manager.registry().post_target(&request(claims, now));
     let first = claims(now);
     let target = post(&first, now).ok().unwrap();
     assert_eq!(target.get_due, Some(first.expires_at));
@@ -164,12 +158,12 @@ fn connections_that_only_post_are_bounded_and_expire() {
 fn a_get_takes_over_what_a_post_began() {
     let (manager, now) = (manager(), SystemTime::now());
     let claims = claims(now);
-    let early = manager.registry().post_target(&request(&manager, &claims, now)).ok().unwrap();
+    let early = manager.registry().post_target(&request(&claims, now)).ok().unwrap();
     let found = find(&manager, &claims, now, Transport::ServerSentEvents).ok().unwrap();
     let Found::New(NewTransport::ServerSentEvents(inbox)) = found else { panic!("it is not new") };
     assert!(Arc::ptr_eq(&early.inbox, &inbox));
     assert_eq!(manager.registry().waiting.load(Ordering::Relaxed), 0);
-    let later = manager.registry().post_target(&request(&manager, &claims, now)).ok().unwrap();
+    let later = manager.registry().post_target(&request(&claims, now)).ok().unwrap();
     assert!(later.get_due.is_none() && Arc::ptr_eq(&later.inbox, &inbox));
 }
 
@@ -190,7 +184,7 @@ fn the_order_of_checks_is_that_of_signalr() {
     let (manager, now) = (manager(), SystemTime::now());
     let claims = claims(now);
     let check = |same_user, now, transport, enabled| {
-        let request = ConnectionRequest { same_user, ..request(&manager, &claims, now) };
+        let request = ConnectionRequest { same_user, ..request(&claims, now) };
         manager.registry().find_or_begin(&request, transport, enabled).err()
     };
     let (polling, events) = (Transport::LongPolling, Transport::ServerSentEvents);
@@ -211,7 +205,7 @@ fn only_long_polling_is_terminable() {
     let (polling, events, unknown) = (claims(now), claims(now), claims(now));
     assert!(find(&manager, &polling, now, Transport::LongPolling).is_ok());
     assert!(find(&manager, &events, now, Transport::ServerSentEvents).is_ok());
-    let terminable = |claims, now| manager.registry().terminable(&request(&manager, claims, now)).err();
+    let terminable = |claims, now| manager.registry().terminable(&request(claims, now)).err();
     assert_eq!(terminable(&polling, now), None);
     assert_eq!(terminable(&events, now), Some(Refusal::NotTerminable));
     assert_eq!(terminable(&unknown, now), Some(Refusal::NotTerminable));

@@ -47,6 +47,11 @@ impl Handshake {
         Ok(Self { accept, upgrade })
     }
 
+    /// Returns the future of the socket, where another node has answered.
+    pub(crate) fn into_upgrade(self) -> OnUpgrade {
+        self.upgrade
+    }
+
     /// Returns the response that opens the WebSocket, and the future of its socket, which is ready once that is sent.
     pub(crate) fn into_response(self) -> (Response, OnUpgrade) {
         let mut response = Response::new(Body::empty());

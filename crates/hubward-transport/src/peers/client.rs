@@ -1,0 +1,227 @@
+//! Requests to other nodes: those of clients, whose connection another node holds, and the node's own calls.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hubward_auth::KeyRing;
+use hubward_types::NodeId;
+use hyper::body::Incoming;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::PeerConnection;
+use super::context::PeerContext;
+use super::directory::{Peer, PeerDirectory};
+use super::error::PeerError;
+use super::exchange::{Answer, Cut, ReceivedBody, SentBody};
+use super::pool::Pool;
+use super::signature::{Kind, Statement};
+use super::tls::PeerTls;
+use crate::serve::options::connections_below_file_limit;
+
+/// How long a node may take until it answers.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest reply to a call of a node.
+const REPLY_BYTES: usize = 16 << 20;
+
+/// The way to the other nodes. Cheap to clone.
+#[derive(Clone)]
+pub struct PeerClient(Arc<Shared>);
+
+struct Shared {
+    context: PeerContext,
+    directory: Arc<dyn PeerDirectory>,
+    pool: Arc<Pool>,
+    /// How many requests of clients may be on their way at once.
+    clients: Arc<Semaphore>,
+}
+
+/// A client's request that goes to the node that holds its connection.
+pub(crate) struct Forwarded {
+    pub(crate) request: Request<Body>,
+    pub(crate) client: Option<SocketAddr>,
+    pub(crate) patience: Patience,
+}
+
+/// How long another node may take to answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Patience {
+    For(Duration),
+    /// As long as this, where the node shows now and then that it lives.
+    WhileItLives(Duration),
+}
+
+impl PeerClient {
+    /// Makes the client of a node. At most `most_requests` of clients are on their way at once, WebSockets included; each
+    /// is two files here and one there. Default: a fourth of the limit of open files.
+    pub fn new(
+        node_id: NodeId,
+        keys: KeyRing,
+        directory: Arc<dyn PeerDirectory>,
+        tls: Option<PeerTls>,
+        most_requests: Option<usize>,
+    ) -> Self {
+        let most = most_requests.unwrap_or_else(|| connections_below_file_limit() / 4);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        Self(Arc::new(Shared {
+            context: PeerContext { node_id, keys, tls, tasks, stop },
+            directory,
+            pool: Arc::default(),
+            clients: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+        }))
+    }
+
+    /// Calls another node: a POST to a path of its internal listener. Returns the body of the reply, of at most 16 MiB.
+    ///
+    /// # Errors
+    /// [`PeerError`]. Whether the call had its effect is then unknown, but where there was no connection.
+    pub async fn call(
+        &self,
+        node: &NodeId,
+        path: &'static str,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Bytes, PeerError> {
+        let mut request = Request::new(Body::from(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static(path);
+        let calling = async {
+            let (response, _connection) = self.exchange(node, Kind::Node, None, request).await?;
+            if !response.status().is_success() {
+                return Err(PeerError::Status(response.status()));
+            }
+            let reply = Limited::new(response.into_body(), REPLY_BYTES).collect().await;
+            let reply = reply.map_err(|error| match error.downcast::<hyper::Error>() {
+                Ok(error) => PeerError::Lost(*error),
+                Err(other) if other.is::<LengthLimitError>() => PeerError::TooLarge,
+                Err(_) => PeerError::Gone,
+            })?;
+            Ok(reply.to_bytes())
+        };
+        tokio::time::timeout(deadline, calling).await.unwrap_or(Err(PeerError::TooSlow))
+    }
+
+    /// Returns where a node is reached.
+    pub(crate) async fn find(&self, node: &NodeId) -> Option<Peer> {
+        self.0.directory.find(node).await.filter(|peer| !peer.gone.is_cancelled())
+    }
+
+    /// Runs a task until the client [stops](Self::stop) at the latest.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.context.tasks.spawn(task);
+    }
+
+    /// Sends a client's request to another node.
+    pub(crate) async fn forward(&self, node: &NodeId, forwarded: Forwarded) -> Result<Answer, PeerError> {
+        let permit = self.0.clients.clone().try_acquire_owned().map_err(|_| PeerError::TooMany)?;
+        let Forwarded { request, client, patience } = forwarded;
+        let (parts, body) = request.into_parts();
+        let sent = Arc::new(AtomicBool::new(false));
+        let body = Body::new(SentBody { body, done: sent.clone() });
+        let peer = self.find(node).await.ok_or(PeerError::Gone)?;
+        let exchange = self.exchange(node, Kind::Client, client, Request::from_parts(parts, body));
+        let (mut response, connection) = self.in_time(node, patience, exchange).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let upgrade = hyper::upgrade::on(&mut response);
+            let stop = self.0.context.stop.clone();
+            let cut = Cut { gone: peer.gone, stop, _connection: connection, _permit: Some(permit) };
+            return Ok(Answer::Upgraded(response.into_parts().0, upgrade, cut));
+        }
+        let pool = self.0.pool.clone();
+        let received =
+            |incoming| Body::new(ReceivedBody::new(incoming, connection, pool, sent, Some(permit)));
+        Ok(Answer::Response(response.map(received)))
+    }
+
+    /// Cuts off whatever is on its way, and waits until nothing is.
+    pub async fn stop(&self) {
+        self.0.context.stop.cancel();
+        self.0.pool.clear();
+        self.0.context.tasks.close();
+        self.0.context.tasks.wait().await;
+    }
+
+    async fn exchange(
+        &self,
+        node: &NodeId,
+        kind: Kind,
+        client: Option<SocketAddr>,
+        mut request: Request<Body>,
+    ) -> Result<(Response<Incoming>, PeerConnection), PeerError> {
+        let Shared { context, pool, .. } = &*self.0;
+        if context.stop.is_cancelled() {
+            return Err(PeerError::Stopping);
+        }
+        let from = context.node_id.clone();
+        let client = client.map(|client| client.to_string()).unwrap_or_default();
+        let statement = Statement { kind, from, number: 0, client };
+        if let Some(mut idle) = pool.take(node)
+            && idle.is_ready().await
+        {
+            match idle.send(context, statement.clone(), request).await {
+                Ok(response) => return Ok((response, idle)),
+                Err(mut unsent) => match unsent.take_message() {
+                    Some(again) => request = again,
+                    None => return Err(PeerError::Lost(unsent.into_error())),
+                },
+            }
+        }
+        let peer = self.find(node).await.ok_or(PeerError::Gone)?;
+        let mut connection = PeerConnection::open(context, node, &peer).await?;
+        let sent = connection.send(context, statement, request).await;
+        match sent {
+            Ok(response) => Ok((response, connection)),
+            Err(_) if connection.cut.is_cancelled() => Err(PeerError::Gone),
+            Err(error) => Err(PeerError::Lost(error.into_error())),
+        }
+    }
+
+    /// Waits for a node's answer, but not for ever.
+    async fn in_time<T>(
+        &self,
+        node: &NodeId,
+        patience: Patience,
+        answering: impl Future<Output = Result<T, PeerError>>,
+    ) -> Result<T, PeerError> {
+        let (limit, step) = match patience {
+            Patience::For(limit) => (limit, limit),
+            Patience::WhileItLives(limit) => (limit, HEAD_TIMEOUT.min(limit)),
+        };
+        let until = Instant::now().checked_add(limit);
+        let mut answering = pin!(answering);
+        loop {
+            if let Ok(answered) = tokio::time::timeout(step, &mut answering).await {
+                return answered;
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Err(PeerError::TooSlow);
+            }
+            self.show_life(node).await?;
+        }
+    }
+
+    /// Finds out whether a node answers at all.
+    async fn show_life(&self, node: &NodeId) -> Result<(), PeerError> {
+        let peer = self.find(node).await.ok_or(PeerError::Gone)?;
+        let connection = PeerConnection::open(&self.0.context, node, &peer).await;
+        self.0.pool.put(connection.map_err(|_| PeerError::TooSlow)?);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for PeerClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerClient").field("node_id", &self.0.context.node_id).finish_non_exhaustive()
+    }
+}
