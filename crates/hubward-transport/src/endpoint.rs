@@ -14,6 +14,7 @@ use crate::log_limit::LogLimit;
 use crate::options::TransportOptions;
 use crate::peers::PeerClient;
 use crate::pipe::long_polling::Absence;
+use crate::trusted_proxies::TrustedProxies;
 
 /// A path on which connections are opened. By default it is open to everyone, over all transports.
 pub struct Endpoint {
@@ -27,6 +28,7 @@ pub struct Endpoint {
     pub(crate) authenticator: Authenticator,
     pub(crate) policies: Vec<Policy>,
     pub(crate) cors: Cors,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Long-polling clients between two polls.
     pub(crate) absent: Arc<Absent<Absence>>,
     /// How much is logged of what clients cause: refusals of each reason, with each error of a bearer token, and whatever
@@ -62,6 +64,7 @@ impl Endpoint {
             authenticator: Authenticator::none(),
             policies: Vec::new(),
             cors: Cors::none(),
+            trusted_proxies: TrustedProxies::default(),
             log_limit,
         }
     }
@@ -102,6 +105,12 @@ impl Endpoint {
     /// Sets which origins browsers may come from. By default only the endpoint's own.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = cors;
+        self
+    }
+
+    /// Sets which proxies are believed when they say whom a request comes from. By default none is.
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
         self
     }
 }

@@ -35,6 +35,7 @@ mod serve;
 #[cfg(test)]
 mod test_support;
 mod transport;
+mod trusted_proxies;
 mod turn;
 
 pub mod raw;
@@ -52,11 +53,12 @@ pub use endpoint::Endpoint;
 pub use error::PipeError;
 pub use log_limit::{Lines, LogLimit};
 pub use options::TransportOptions;
-pub use peers::{InternalListener, Peer, PeerClient, PeerDirectory, PeerError, PeerTls};
+pub use peers::{InternalListener, LivePeer, PeerClient, PeerDirectory, PeerError, PeerTls};
 pub use pipe::Pipe;
 pub use pipe::received::{Received, TransportEnd};
 pub use request_info::RequestInfo;
 pub use serve::options::ServeOptions;
 pub use serve::serve;
 pub use transport::Transport;
+pub use trusted_proxies::{ForwardingHeader, InvalidNetwork, TrustedProxies};
 pub use turn::poll_again_after_others;

@@ -18,8 +18,8 @@ mod tls;
 pub(crate) mod tunnel;
 
 pub use client::PeerClient;
-pub(crate) use client::{Forwarded, Patience};
-pub use directory::{Peer, PeerDirectory};
+pub(crate) use client::{AnswerTimeout, Forwarded};
+pub use directory::{LivePeer, PeerDirectory};
 pub use error::PeerError;
 pub(crate) use exchange::{Answer, Cut};
 pub(crate) use hop::{Hop, end_to_end};

@@ -117,7 +117,9 @@ impl RequestInfo {
             .map(|(_, value)| value)
     }
 
-    /// Returns the address of the peer, where the server provides connect info. Behind a proxy this is the proxy's.
+    /// Returns the address of the client, where the server provides connect info. Behind a proxy this is the proxy's, unless
+    /// that is [trusted](crate::TrustedProxies); the port is 0 where such a proxy does not name it. It is the same whichever
+    /// node the request has reached.
     pub fn remote_address(&self) -> Option<SocketAddr> {
         self.remote
     }

@@ -8,7 +8,7 @@ use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, GroupStore, LiveNode, NodeRegistry, RegistryError};
 use hubward_hub::{Hub, HubHandle};
 use hubward_server::{Engine, Node, NodeContext, NodeStores, StartError};
-use hubward_transport::{ConnectionManager, PeerTls, TransportOptions};
+use hubward_transport::{ConnectionManager, PeerTls, TransportOptions, TrustedProxies};
 use hubward_types::NodeId;
 
 use crate::build_error::BuildError;
@@ -52,6 +52,7 @@ impl Hubward {
             policies: Policies::new(),
             duplicate_policy: None,
             cors: Cors::none(),
+            trusted_proxies: TrustedProxies::default(),
             backplane: None,
             store: None,
             registry: None,
@@ -136,6 +137,7 @@ pub struct Builder {
     /// The first name of a policy that was defined before.
     duplicate_policy: Option<String>,
     cors: Cors,
+    trusted_proxies: TrustedProxies,
     backplane: Option<Arc<dyn Backplane>>,
     store: Option<Arc<dyn GroupStore>>,
     registry: Option<Arc<dyn NodeRegistry>>,
@@ -178,6 +180,20 @@ impl Builder {
     /// Sets which other origins browsers may connect from. Default: none.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = cors;
+        self
+    }
+
+    /// Sets which proxies in front of the node are believed when they say whom a request comes from. Hubs then know the
+    /// client's address, and not the proxy's. Default: none, since anybody can send what a proxy would.
+    ///
+    /// ```
+    /// use hubward::{Hubward, TrustedProxies};
+    ///
+    /// let builder = Hubward::builder().trusted_proxies(TrustedProxies::new(["10.0.0.0/8"])?);
+    /// # let _ = builder; Ok::<(), hubward::transport::InvalidNetwork>(())
+    /// ```
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
         self
     }
 
@@ -313,6 +329,7 @@ impl Builder {
             authenticator: self.authenticator,
             policies: self.policies,
             cors: self.cors,
+            trusted_proxies: self.trusted_proxies,
             routes: HashSet::new(),
             hubs: HashSet::new(),
             router: axum::Router::new(),

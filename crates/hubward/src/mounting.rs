@@ -7,7 +7,7 @@ use axum::Router;
 use hubward_auth::{Authenticator, Cors, Policies, Policy};
 use hubward_hub::Hub;
 use hubward_server::{Engine, HubAcceptor, HubClaims, HubOwners, NodeContext, RawClaims, RawOwners};
-use hubward_transport::{ConnectionManager, Endpoint, PeerClient, TransportOptions};
+use hubward_transport::{ConnectionManager, Endpoint, PeerClient, TransportOptions, TrustedProxies};
 use hubward_types::HubName;
 
 use crate::build_error::BuildError;
@@ -22,6 +22,7 @@ pub(crate) struct Mounting {
     pub(crate) authenticator: Authenticator,
     pub(crate) policies: Policies,
     pub(crate) cors: Cors,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// The routes that are taken.
     pub(crate) routes: HashSet<String>,
     /// The hubs that there are.
@@ -71,7 +72,8 @@ impl Mounting {
             .options(options)
             .authenticator(self.authenticator.clone())
             .policies(required)
-            .cors(self.cors.clone());
+            .cors(self.cors.clone())
+            .trusted_proxies(self.trusted_proxies.clone());
         self.router = std::mem::take(&mut self.router).merge(endpoint.router());
     }
 

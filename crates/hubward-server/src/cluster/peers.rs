@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use hubward_transport::{Peer, PeerDirectory};
+use hubward_transport::{LivePeer, PeerDirectory};
 use hubward_types::NodeId;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -70,11 +70,11 @@ impl Peers {
     }
 
     /// Replaces them by those that were listed, each with its address. One that is missing without a reason is gone when it
-    /// has been for `patience`. Returns whether some are missing.
+    /// has been for `timeout`. Returns whether some are missing.
     pub(crate) fn listed(
         &self,
         nodes: impl IntoIterator<Item = (NodeId, Option<String>)>,
-        patience: Duration,
+        timeout: Duration,
     ) -> bool {
         let now = Instant::now();
         let mut known = self.known.lock();
@@ -88,7 +88,7 @@ impl Peers {
         let mut are_missing = false;
         for node in missing {
             let Some(entry) = known.peers.get_mut(&node) else { continue };
-            if now.duration_since(*entry.missing_since.get_or_insert(now)) >= patience {
+            if now.duration_since(*entry.missing_since.get_or_insert(now)) >= timeout {
                 cut.extend(known.peers.remove(&node));
                 known.remember_gone(node);
             } else {
@@ -117,11 +117,11 @@ impl Peers {
     }
 
     /// Returns where a node is reached: `Err` where only a list can say.
-    fn reached(&self, node: &NodeId) -> Result<Option<Peer>, ()> {
+    fn reached(&self, node: &NodeId) -> Result<Option<LivePeer>, ()> {
         let known = self.known.lock();
         match known.peers.get(node) {
             Some(Entry { address: Some(address), gone, .. }) => {
-                Ok(Some(Peer { address: address.clone(), gone: gone.clone() }))
+                Ok(Some(LivePeer { address: address.clone(), gone: gone.clone() }))
             }
             None if known.gone.contains(node) => Ok(None),
             _ => Err(()),
@@ -153,7 +153,7 @@ impl Known {
 pub(crate) struct Directory(pub(crate) Arc<Peers>);
 
 impl PeerDirectory for Directory {
-    fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<Peer>> {
+    fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<LivePeer>> {
         if let Ok(found) = self.0.reached(node) {
             return Box::pin(std::future::ready(found));
         }

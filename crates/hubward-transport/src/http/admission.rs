@@ -13,6 +13,7 @@ use hubward_auth::ConnectionTokenClaims;
 use hubward_types::{ConnectionId, NodeId};
 
 use super::caller::Caller;
+use super::client_address::{is_hop, see_through};
 use super::connection_log::ConnectionLog;
 use super::public_id::public_id;
 use super::response;
@@ -20,7 +21,6 @@ use crate::connections::owners::OwnerUnknown;
 use crate::connections::ownership::{self, Others, Sought, Whereabouts};
 use crate::connections::registry::ConnectionRequest;
 use crate::endpoint::Endpoint;
-use crate::peers::Hop;
 use crate::refusal::Refusal;
 use crate::request_info::query_value;
 use crate::transport::Transport;
@@ -38,12 +38,13 @@ pub(crate) async fn admit(
     request: Request,
     serve: impl AsyncFnOnce(Admitted<'_>, Parts, Body) -> Result<Response, Refusal>,
 ) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     if is_preflight(&parts) {
         return response::preflight(endpoint.cors.preflight(&parts.method, &parts.headers));
     }
     let mut cross_origin = HeaderMap::new();
     endpoint.cors.apply(&parts.headers, &mut cross_origin);
+    see_through(&endpoint.trusted_proxies, &mut parts);
     let caller = Caller::of(endpoint, &parts);
     let mut log = ConnectionLog::new(&caller);
     let served = match caller.check(endpoint) {
@@ -124,11 +125,6 @@ impl Admitted<'_> {
             now: self.caller.now,
         }
     }
-}
-
-/// Whether another node has passed the request on.
-pub(crate) fn is_hop(parts: &Parts) -> bool {
-    parts.extensions.get::<Hop>().is_some()
 }
 
 /// Returns the connection token of a request; an empty one counts as absent.

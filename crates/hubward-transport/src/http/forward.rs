@@ -19,7 +19,7 @@ use crate::endpoint::{Endpoint, EndpointCluster};
 use crate::log_limit::Lines;
 use crate::options::TransportOptions;
 use crate::peers::tunnel::{End, tunnel};
-use crate::peers::{Answer, Cut, Forwarded, Patience, PeerError, end_to_end};
+use crate::peers::{Answer, AnswerTimeout, Cut, Forwarded, PeerError, end_to_end};
 use crate::pipe::websocket::Io;
 use crate::refusal::Refusal;
 use crate::transport::Transport;
@@ -31,7 +31,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const POST_TIMEOUT: Duration = Duration::from_secs(100);
 
 /// What goes to another node, beside the head of the request.
-pub(crate) enum Content {
+pub(crate) enum RequestContent {
     Nothing,
     Body(Body),
     WebSocket(Handshake),
@@ -44,19 +44,19 @@ impl Admitted<'_> {
         node: NodeId,
         id: &ConnectionId,
         parts: &Parts,
-        content: Content,
+        content: RequestContent,
     ) -> Result<Response, Refusal> {
         let endpoint = &**self.endpoint;
         let cluster = endpoint.cluster.as_ref().ok_or(Refusal::UnknownId)?;
-        let patience = patience(&endpoint.options, &parts.method, self.log.transport);
+        let timeout = timeout(&endpoint.options, &parts.method, self.log.transport);
         let (body, handshake) = match content {
-            Content::Nothing => (None, None),
-            Content::Body(body) => (Some(body), None),
-            Content::WebSocket(handshake) => (None, Some(handshake)),
+            RequestContent::Nothing => (None, None),
+            RequestContent::Body(body) => (Some(body), None),
+            RequestContent::WebSocket(handshake) => (None, Some(handshake)),
         };
         let send = async |node: &NodeId, body| {
             let request = onward(parts, body, handshake.is_some());
-            let forwarded = Forwarded { request, client: client_address(parts), patience };
+            let forwarded = Forwarded { request, client: client_address(parts), timeout };
             let answer = cluster.peers.forward(node, forwarded).await;
             answer.map_err(|error| refusal(endpoint, node, error))
         };
@@ -89,11 +89,11 @@ fn is_misdirected(answer: &Answer) -> bool {
     matches!(answer, Answer::Response(response) if response.status() == StatusCode::MISDIRECTED_REQUEST)
 }
 
-fn patience(options: &TransportOptions, method: &Method, transport: Option<Transport>) -> Patience {
+fn timeout(options: &TransportOptions, method: &Method, transport: Option<Transport>) -> AnswerTimeout {
     match transport {
-        Some(Transport::LongPolling) => Patience::For(options.poll_timeout.saturating_add(HEAD_TIMEOUT)),
-        None if method == Method::POST => Patience::WhileItLives(POST_TIMEOUT),
-        _ => Patience::For(HEAD_TIMEOUT),
+        Some(Transport::LongPolling) => AnswerTimeout::For(options.poll_timeout.saturating_add(HEAD_TIMEOUT)),
+        None if method == Method::POST => AnswerTimeout::WhileItLives(POST_TIMEOUT),
+        _ => AnswerTimeout::For(HEAD_TIMEOUT),
     }
 }
 

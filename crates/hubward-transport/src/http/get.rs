@@ -9,8 +9,9 @@ use http::{HeaderMap, StatusCode, header};
 use hubward_auth::{ConnectionTokenClaims, random_id};
 use hubward_types::{ConnectionId, NodeId};
 
-use super::admission::{Admitted, connection_token, is_hop};
-use super::forward::Content;
+use super::admission::{Admitted, connection_token};
+use super::client_address::is_hop;
+use super::forward::RequestContent;
 use super::response;
 use super::upgrade::{self, Handshake, is_for_web_socket};
 use crate::connections::claims::{Claimed, OpeningConnection};
@@ -109,7 +110,7 @@ async fn web_socket(mut admitted: Admitted<'_>, mut parts: Parts) -> Result<Resp
             let connect = opening.begin(admitted, &parts, Transport::WebSockets);
             Ok(upgrade::open(manager, handshake, options.clone(), acceptor.clone(), connect))
         }
-        Err(node) => admitted.forward(node, &id, &parts, Content::WebSocket(handshake)).await,
+        Err(node) => admitted.forward(node, &id, &parts, RequestContent::WebSocket(handshake)).await,
     }
 }
 
@@ -129,7 +130,7 @@ async fn server_sent_events(mut admitted: Admitted<'_>, parts: &Parts) -> Result
         }
         Reached::Here(_) => return Err(Refusal::TransportChanged),
     };
-    admitted.forward(node, &id, parts, Content::Nothing).await
+    admitted.forward(node, &id, parts, RequestContent::Nothing).await
 }
 
 /// Opens the connection at its first poll, whose response it returns; or what every later one waits for.
@@ -156,7 +157,7 @@ async fn long_polling(
         }
         Reached::Here(_) => return Err(Refusal::TransportChanged),
     };
-    let response = admitted.forward(node, &id, parts, Content::Nothing).await?;
+    let response = admitted.forward(node, &id, parts, RequestContent::Nothing).await?;
     Ok(Either::Right(response))
 }
 

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::admission::Admitted;
-use super::forward::Content;
+use super::forward::RequestContent;
 use super::response;
 use crate::connections::registry::PostTarget;
 use crate::pipe::inbox::Inbox;
@@ -31,7 +31,7 @@ const PIECE_BYTES: usize = 64 << 10;
 pub(crate) async fn post(mut admitted: Admitted<'_>, parts: Parts, body: Body) -> Result<Response, Refusal> {
     let (claims, id) = admitted.open_token(&parts)?;
     if let Some(node) = admitted.owner(&parts, &claims, &id, None).await? {
-        return admitted.forward(node, &id, &parts, Content::Body(body)).await;
+        return admitted.forward(node, &id, &parts, RequestContent::Body(body)).await;
     }
     let registry = admitted.endpoint.manager.registry();
     let PostTarget { inbox, get_due } = registry.post_target(&admitted.connection_request(&claims))?;

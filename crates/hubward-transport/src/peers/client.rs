@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::PeerConnection;
 use super::context::PeerContext;
-use super::directory::{Peer, PeerDirectory};
+use super::directory::{LivePeer, PeerDirectory};
 use super::error::PeerError;
 use super::exchange::{Answer, Cut, ReceivedBody, SentBody};
 use super::pool::Pool;
@@ -51,12 +51,12 @@ struct Shared {
 pub(crate) struct Forwarded {
     pub(crate) request: Request<Body>,
     pub(crate) client: Option<SocketAddr>,
-    pub(crate) patience: Patience,
+    pub(crate) timeout: AnswerTimeout,
 }
 
 /// How long another node may take to answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Patience {
+pub(crate) enum AnswerTimeout {
     For(Duration),
     /// As long as this, where the node shows now and then that it lives.
     WhileItLives(Duration),
@@ -113,7 +113,7 @@ impl PeerClient {
     }
 
     /// Returns where a node is reached.
-    pub(crate) async fn find(&self, node: &NodeId) -> Option<Peer> {
+    pub(crate) async fn find(&self, node: &NodeId) -> Option<LivePeer> {
         self.0.directory.find(node).await.filter(|peer| !peer.gone.is_cancelled())
     }
 
@@ -125,13 +125,13 @@ impl PeerClient {
     /// Sends a client's request to another node.
     pub(crate) async fn forward(&self, node: &NodeId, forwarded: Forwarded) -> Result<Answer, PeerError> {
         let permit = self.0.clients.clone().try_acquire_owned().map_err(|_| PeerError::TooMany)?;
-        let Forwarded { request, client, patience } = forwarded;
+        let Forwarded { request, client, timeout } = forwarded;
         let (parts, body) = request.into_parts();
         let sent = Arc::new(AtomicBool::new(false));
         let body = Body::new(SentBody { body, done: sent.clone() });
         let peer = self.find(node).await.ok_or(PeerError::Gone)?;
         let exchange = self.exchange(node, Kind::Client, client, Request::from_parts(parts, body));
-        let (mut response, connection) = self.in_time(node, patience, exchange).await?;
+        let (mut response, connection) = self.in_time(node, timeout, exchange).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = hyper::upgrade::on(&mut response);
             let stop = self.0.context.stop.clone();
@@ -191,12 +191,12 @@ impl PeerClient {
     async fn in_time<T>(
         &self,
         node: &NodeId,
-        patience: Patience,
+        timeout: AnswerTimeout,
         answering: impl Future<Output = Result<T, PeerError>>,
     ) -> Result<T, PeerError> {
-        let (limit, step) = match patience {
-            Patience::For(limit) => (limit, limit),
-            Patience::WhileItLives(limit) => (limit, HEAD_TIMEOUT.min(limit)),
+        let (limit, step) = match timeout {
+            AnswerTimeout::For(limit) => (limit, limit),
+            AnswerTimeout::WhileItLives(limit) => (limit, HEAD_TIMEOUT.min(limit)),
         };
         let until = Instant::now().checked_add(limit);
         let mut answering = pin!(answering);

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::context::PeerContext;
-use super::directory::Peer;
+use super::directory::LivePeer;
 use super::error::PeerError;
 use super::signature::{self, Statement};
 use super::socket;
@@ -52,7 +52,11 @@ pub(super) struct PeerConnection {
 
 impl PeerConnection {
     /// Connects to a node.
-    pub(super) async fn open(context: &PeerContext, node: &NodeId, peer: &Peer) -> Result<Self, PeerError> {
+    pub(super) async fn open(
+        context: &PeerContext,
+        node: &NodeId,
+        peer: &LivePeer,
+    ) -> Result<Self, PeerError> {
         let address = peer.address.as_deref().ok_or(PeerError::NoListener)?;
         let opening = async {
             let socket = socket::connect(address).await.map_err(|error| match error.kind() {
@@ -76,7 +80,7 @@ impl PeerConnection {
     async fn handshake<T>(
         context: &PeerContext,
         node: &NodeId,
-        peer: &Peer,
+        peer: &LivePeer,
         socket: T,
     ) -> Result<Self, PeerError>
     where

@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 pub trait PeerDirectory: Send + Sync + 'static {
     /// Finds a node; `None` where it does not live. A node that has only just come may have to be waited for, which has a
     /// deadline.
-    fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<Peer>>;
+    fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<LivePeer>>;
 }
 
 /// A node that lives.
 #[derive(Clone, Debug)]
-pub struct Peer {
+pub struct LivePeer {
     /// Where its internal listener is, such as `10.0.0.7:9000`; `None` where it has none.
     pub address: Option<String>,
     /// Cancelled when the node has left or died.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::connections::registry::Left;
-use crate::peers::{Peer, PeerDirectory};
+use crate::peers::{LivePeer, PeerDirectory};
 use crate::test_support::claims;
 
 /// What is true in a test: `node` negotiates, `n1` is the node that is asked.
@@ -33,9 +33,9 @@ impl ConnectionOwners for Cluster {
 }
 
 impl PeerDirectory for Cluster {
-    fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<Peer>> {
+    fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<LivePeer>> {
         let lives = self.live.contains(&node.as_str());
-        let peer = lives.then(|| Peer { address: None, gone: CancellationToken::new() });
+        let peer = lives.then(|| LivePeer { address: None, gone: CancellationToken::new() });
         Box::pin(std::future::ready(peer))
     }
 }
