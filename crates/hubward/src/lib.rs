@@ -48,15 +48,10 @@ pub use hubward_hub::{
 pub use hubward_proto::{Arguments, List};
 #[cfg(feature = "redis")]
 pub use hubward_redis as redis;
-<<<<<<< HEAD
 pub use hubward_server::{DrainOptions, DrainPhase, DrainReport, StartError};
-pub use hubward_transport::{self as transport, PeerTls, ServeOptions, TransportOptions, serve};
-=======
-pub use hubward_server::StartError;
 pub use hubward_transport::{
     self as transport, ForwardingHeader, PeerTls, ServeOptions, TransportOptions, TrustedProxies, serve,
 };
->>>>>>> 3bc02a7 (transport: know clients behind proxies that are trusted)
 pub use hubward_types::{
     AccessToken, ConnectionId, ConnectionToken, GroupName, HubName, NodeId, Principal, SpanId, Target,
     TraceContext, TraceId, UserId,
