@@ -27,3 +27,6 @@ pub use listener::InternalListener;
 pub(crate) use session::PeerSession;
 pub(crate) use socket::notice_silence;
 pub use tls::PeerTls;
+
+#[cfg(test)]
+mod tests;

@@ -152,6 +152,12 @@ impl PeerClient {
         self.0.context.tasks.wait().await;
     }
 
+    /// Counts the connections that wait for a request.
+    #[cfg(test)]
+    pub(super) fn idle_connections(&self) -> usize {
+        self.0.pool.len()
+    }
+
     async fn exchange(
         &self,
         node: &NodeId,

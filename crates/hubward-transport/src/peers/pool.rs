@@ -47,6 +47,11 @@ impl Pool {
         drop(idle);
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// Closes all.
     pub(super) fn clear(&self) {
         let idle = std::mem::take(&mut *self.0.lock());

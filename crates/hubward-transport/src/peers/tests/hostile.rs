@@ -1,0 +1,142 @@
+//! Who has no keys learns nothing and changes nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::routing::any;
+use http::header::HeaderName;
+use http::request::Parts;
+use hubward_auth::random_id;
+use hubward_testing::{Http, Response as Received, header_lines, within};
+use tokio::io::AsyncReadExt;
+
+use super::*;
+use crate::peers::signature::{self, Kind, Statement};
+
+/// Counts what is served.
+fn counted(served: &Arc<AtomicUsize>) -> Router {
+    let served = served.clone();
+    Router::new().fallback(any(move || async move { served.fetch_add(1, Ordering::SeqCst).to_string() }))
+}
+
+/// A connection to a node by somebody who has keys, and may use them in any way.
+struct Bare {
+    http: Http,
+    nonce: String,
+}
+
+impl Bare {
+    async fn connect(address: SocketAddr) -> Self {
+        let mut http = Http::connect(address).await;
+        let (node, asked) = (signature::encoded(&"owner".into()), random_id());
+        let headers = [("hubward-peer-node", &*node), ("hubward-peer-nonce", &*asked)];
+        http.send("OPTIONS", "/", &headers, b"").await;
+        let response = http.head().await;
+        assert_eq!(response.status, 204);
+        Self { http, nonce: response.header("hubward-peer-nonce").unwrap().to_owned() }
+    }
+
+    /// The headers of a request with this number.
+    fn signed(&self, keys: &KeyRing, number: u64) -> Vec<(String, String)> {
+        let mut parts: Parts = get("/hub").into_parts().0;
+        let statement = Statement { kind: Kind::Client, from: "first".into(), number, client: String::new() };
+        statement.sign(keys, &"owner".into(), &self.nonce, &mut parts);
+        let text = |(name, value): (&HeaderName, &http::HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap().to_owned())
+        };
+        parts.headers.iter().map(text).collect()
+    }
+
+    async fn send(&mut self, headers: &[(String, String)]) -> Received {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.http.send("GET", "/hub", &headers, b"").await;
+        self.http.response().await
+    }
+}
+
+async fn start() -> (Pair, Arc<AtomicUsize>) {
+    let served = Arc::<AtomicUsize>::default();
+    (Pair::start(counted(&served)).await, served)
+}
+
+#[tokio::test]
+async fn what_is_not_authentic_is_refused_without_a_word_and_its_connection_closed() {
+    let (pair, served) = start().await;
+    for headers in [
+        &[][..],
+        &[("hubward-peer-kind", "client")],
+        &[
+            ("hubward-peer-kind", "client"),
+            ("hubward-peer-from", "Zmlyc3Q"),
+            ("hubward-peer-number", "1"),
+            ("hubward-peer-client", "1.2.3.4:5"),
+            ("hubward-peer-code", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        ],
+    ] {
+        for (method, target) in [("GET", "/hub"), ("POST", "/drain"), ("DELETE", "/"), ("OPTIONS", "/hub")] {
+            let mut http = Http::connect(pair.owner.address).await;
+            http.send(method, target, headers, b"").await;
+            let response = http.response().await;
+            assert_eq!((response.status, response.text()), (401, ""), "{method} {}", header_lines(headers));
+            http.closed().await;
+        }
+    }
+    assert_eq!(served.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_request_is_served_once_on_its_own_connection() {
+    let (pair, served) = start().await;
+    let mut first = Bare::connect(pair.owner.address).await;
+    let request = first.signed(&pair.keys, 5);
+    assert_eq!(first.send(&request).await.status, 200);
+    assert_eq!(first.send(&first.signed(&pair.keys, 6)).await.status, 200);
+    let mut second = Bare::connect(pair.owner.address).await;
+    assert_eq!(second.send(&request).await.status, 401, "it is of another connection");
+    assert_eq!(first.send(&request).await.status, 401, "it came before");
+    let mut third = Bare::connect(pair.owner.address).await;
+    let other = third.signed(&KeyRing::random(), 1);
+    assert_eq!(third.send(&other).await.status, 401, "it is of another cluster");
+    assert_eq!(served.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_node_shows_who_it_is_to_whoever_means_it_and_to_nobody_else() {
+    let (pair, _) = start().await;
+    let (other, asked) = (signature::encoded(&"other".into()), random_id());
+    for headers in [
+        &[("hubward-peer-node", &*other), ("hubward-peer-nonce", &*asked)][..],
+        &[("hubward-peer-node", "%"), ("hubward-peer-nonce", &asked)],
+        &[("hubward-peer-nonce", &*asked)],
+    ] {
+        let response = Http::exchange(pair.owner.address, "OPTIONS", "/", headers, b"").await;
+        assert_eq!((response.status, response.header("hubward-peer-code")), (401, None));
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_client_is_sent_to_what_is_not_the_node() {
+    let (keys, directory) = (KeyRing::random(), Directory::default());
+    let served = Arc::<AtomicUsize>::default();
+    let other_node = Served::start("other", &keys, counted(&served), Router::new()).await;
+    let other_keys = Served::start("owner", &KeyRing::random(), counted(&served), Router::new()).await;
+    let client = directory.client(&keys);
+    for impostor in [&other_node, &other_keys] {
+        directory.add("owner", impostor.address);
+        assert!(matches!(forward(&client, get("/hub")).await, Err(PeerError::NotAuthentic)));
+    }
+    assert_eq!(served.load(Ordering::SeqCst), 0);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    directory.add("owner", listener.local_addr().unwrap());
+    let recorded = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut all = Vec::new();
+        within("the end", socket.read_to_end(&mut all)).await.unwrap();
+        String::from_utf8(all).unwrap()
+    };
+    let request =
+        Request::get("/hub?id=secret").header("authorization", "secret").body(Body::empty()).unwrap();
+    let (answer, recorded) = tokio::join!(forward(&client, request), recorded);
+    assert!(matches!(answer, Err(PeerError::Unreachable(_))));
+    assert!(recorded.starts_with("OPTIONS") && !recorded.contains("secret"), "{recorded}");
+}
