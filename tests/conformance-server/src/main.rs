@@ -44,6 +44,12 @@ struct CommandLine {
     /// What keys and channels in Redis begin with.
     #[arg(long, value_name = "PREFIX", default_value = "hubward", requires = "redis")]
     redis_prefix: String,
+    /// Where a node listens for the others. Port 0 is any that is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", requires = "redis")]
+    internal_listen: SocketAddr,
+    /// Where the others reach that, if not there.
+    #[arg(long, value_name = "ADDRESS", requires = "redis")]
+    address: Option<String>,
     /// After how many milliseconds without a heartbeat a node counts as dead.
     #[arg(long, value_name = "MS", default_value = "15000", requires = "redis")]
     lease: u64,
@@ -63,7 +69,7 @@ struct CommandLine {
 enum Joined {
     Alone,
     InMemory(Cluster),
-    Redis(Redis),
+    Redis { redis: Redis, internal_listener: SocketAddr, address: Option<String> },
 }
 
 /// Any error that ends the program.
@@ -133,19 +139,26 @@ impl Joined {
             return Ok(if is_alone { Self::Alone } else { Self::InMemory(Cluster::in_memory()) });
         };
         let redis = Redis::url(url)?.prefix(&*command_line.redis_prefix);
-        Ok(Self::Redis(redis.lease(Duration::from_millis(command_line.lease)).build()?))
+        Ok(Self::Redis {
+            redis: redis.lease(Duration::from_millis(command_line.lease)).build()?,
+            internal_listener: command_line.internal_listen,
+            address: command_line.address.clone(),
+        })
     }
 
     fn join(&self, builder: Builder, name: &str) -> Result<Builder, Failure> {
         match self {
             Self::Alone => Ok(builder),
             Self::InMemory(cluster) => Ok(builder.join(cluster, name)),
-            Self::Redis(redis) => {
+            Self::Redis { redis, internal_listener, address } => {
                 let keys = KeyRing::new(vec![SealingKey::from_bytes(CONNECTION_TOKEN_KEY)?])?;
                 // Processes are started alike, so the name is not enough.
                 let name = format!("{name}-{}", std::process::id());
-                let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-                Ok(builder.redis(redis, name, keys).internal_listener(loopback))
+                let builder = builder.redis(redis, name, keys).internal_listener(*internal_listener);
+                Ok(match address {
+                    Some(address) => builder.address(address),
+                    None => builder,
+                })
             }
         }
     }
