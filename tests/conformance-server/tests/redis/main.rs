@@ -8,6 +8,7 @@
     reason = "clippy.toml allows these in tests, and clippy takes only test functions for tests"
 )]
 
+mod any_node;
 mod apart;
 mod churn;
 mod costs;
