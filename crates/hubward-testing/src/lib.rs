@@ -5,6 +5,8 @@
 //! For tests only, which is why it panics where a test is to fail. It depends on no other crate of the workspace, and
 //! reads and writes the wire by itself: what it tests is checked against it.
 
+#[cfg(feature = "processes")]
+mod certificates;
 mod fault_proxy;
 mod flood;
 pub mod frame;
@@ -19,6 +21,8 @@ mod response;
 mod wait;
 mod wake_counter;
 
+#[cfg(feature = "processes")]
+pub use certificates::Certificates;
 pub use fault_proxy::FaultProxy;
 pub use flood::Flood;
 pub use http::Http;

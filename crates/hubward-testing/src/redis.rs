@@ -4,14 +4,13 @@
 //! It needs `redis-server` and `redis-cli` 7.0 or later, and `openssl` for TLS. It knows nothing of the crate that is
 //! tested with it: what it asks a server, it asks with `redis-cli`.
 
-mod certificates;
 mod cli;
 mod cluster;
 mod options;
 mod sentinels;
 mod server;
 
-pub use certificates::Certificates;
+pub use crate::certificates::Certificates;
 pub use cluster::{RedisCluster, SLOTS};
 pub use options::{RedisOptions, Tls};
 pub use sentinels::RedisSentinels;

@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::certificates::Certificates;
 use crate::kept_process::{KeptProcess, folder_of};
 use crate::port::Port;
-use crate::redis::certificates::Certificates;
 use crate::redis::cli::Cli;
 use crate::redis::options::{FIXTURE_USER, RedisOptions, Tls};
 use crate::wait::{TIMEOUT, eventually};

@@ -2,6 +2,7 @@
 
 mod failures;
 mod hostile;
+mod tls;
 mod way;
 
 use std::collections::HashMap;
