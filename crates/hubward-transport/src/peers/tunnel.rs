@@ -184,3 +184,6 @@ impl Direction {
         written > 0
     }
 }
+
+#[cfg(test)]
+mod tests;
