@@ -166,3 +166,85 @@ impl PeerDirectory for Directory {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    fn list(peers: &Peers, nodes: &[&str]) -> bool {
+        let nodes = nodes.iter().map(|node| (NodeId::from(*node), Some(format!("{node}:1"))));
+        peers.listed(nodes, TIMEOUT)
+    }
+
+    fn find(peers: &Arc<Peers>, node: &str) -> BoxFuture<'static, Option<LivePeer>> {
+        Directory(peers.clone()).find(&node.into())
+    }
+
+    #[tokio::test]
+    async fn where_a_node_is_reached_is_believed_to_the_list_only() {
+        let peers = Arc::<Peers>::default();
+        peers.joined("n1".into());
+        let mut finding = find(&peers, "n1");
+        assert!((&mut finding).now_or_never().is_none());
+        peers.list_wanted().await;
+        list(&peers, &["n1"]);
+        assert_eq!(finding.await.unwrap().address.unwrap(), "n1:1");
+        assert!(find(&peers, "n1").now_or_never().is_some(), "it is known now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_nobody_knows_is_waited_for_no_longer_than_for_the_list() {
+        let peers = Arc::<Peers>::default();
+        let begun = Instant::now();
+        assert!(find(&peers, "n1").await.is_none());
+        assert_eq!(begun.elapsed(), LIST_TIMEOUT);
+        let mut finding = find(&peers, "n1");
+        assert!((&mut finding).now_or_never().is_none());
+        list(&peers, &["n2"]);
+        assert!(finding.await.is_none());
+        assert_eq!(begun.elapsed(), LIST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn what_goes_to_a_node_is_cut_when_it_is_gone_and_it_is_not_asked_for_again() {
+        let peers = Arc::<Peers>::default();
+        list(&peers, &["n1", "n2"]);
+        let found = find(&peers, "n1").await.unwrap();
+        assert!(peers.gone(&"n1".into()) && found.gone.is_cancelled());
+        assert!(!peers.gone(&"n1".into()));
+        assert!(find(&peers, "n1").now_or_never().unwrap().is_none(), "at once");
+        list(&peers, &["n1", "n2"]);
+        assert!(find(&peers, "n1").await.is_some(), "it lives all the same");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_missing_without_a_reason_is_gone_only_when_it_stays_away() {
+        let peers = Arc::<Peers>::default();
+        list(&peers, &["n1", "n2"]);
+        let (n1, n2) = (find(&peers, "n1").await.unwrap(), find(&peers, "n2").await.unwrap());
+        assert!(list(&peers, &[]), "the registry has lost its data");
+        assert_eq!(peers.all().len(), 0);
+        tokio::time::advance(TIMEOUT / 2).await;
+        assert!(list(&peers, &["n1"]));
+        assert!(find(&peers, "n2").await.is_some(), "it may still be reached");
+        tokio::time::advance(TIMEOUT / 2).await;
+        assert!(!list(&peers, &["n1"]));
+        assert!(!n1.gone.is_cancelled() && n2.gone.is_cancelled());
+        assert!(find(&peers, "n2").await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_nodes_that_are_known_are_bounded() {
+        let peers = Peers::default();
+        for number in 0..2 * MAX_PEERS {
+            peers.joined(format!("n{number}").into());
+            peers.gone(&format!("gone {number}").into());
+        }
+        let known = peers.known.lock();
+        assert!(known.peers.len() <= MAX_PEERS && known.gone.len() <= MAX_GONE);
+    }
+}
