@@ -1,8 +1,8 @@
 //! The internal listener and the client for it, over real sockets: what goes over, who is refused, and what fails.
 
+mod certificates;
 mod failures;
 mod hostile;
-mod tls;
 mod way;
 
 use std::collections::HashMap;
