@@ -95,6 +95,28 @@ fn a_node_registry_without_a_group_store_is_an_error() {
 }
 
 #[test]
+fn a_node_of_a_cluster_without_keys_is_an_error_that_says_how_to_make_one() {
+    let store = Arc::new(InMemoryStore::new());
+    let refused = Hubward::builder().group_store(store.clone()).node_registry(store).build();
+    let error = refused.err().unwrap();
+    assert!(
+        matches!(error, BuildError::NoKeys) && error.to_string().contains("openssl rand -hex 32"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_internal_listener_on_all_addresses_needs_the_one_that_others_reach() {
+    let builder = |address: &str| Hubward::builder().internal_listener(address.parse().unwrap());
+    for address in ["0.0.0.0:9000", "[::]:9000"] {
+        let error = builder(address).build().err().unwrap().to_string();
+        assert!(error.contains(address) && error.contains("Builder::address"), "{error}");
+        builder(address).address("10.0.0.7:9000").build().unwrap();
+    }
+    builder("10.0.0.7:9000").build().unwrap();
+}
+
+#[test]
 fn a_main_that_returns_a_mistake_prints_what_to_do() {
     let refused = Hubward::builder().hub("/hub", Hub::new("hub").authorize("Staff")).build();
     assert_eq!(

@@ -1,9 +1,11 @@
 //! A node that is dropped is gone: its hubs, its subscriptions, its group store and its backplane are freed, whether or
 //! not it was shut down.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use hubward::auth::KeyRing;
 use hubward::backplane::{Backplane, InMemoryBackplane, InMemoryNetwork, InMemoryStore, Topic};
 use hubward::{Hub, HubContext, HubError, Hubward};
 use hubward_tests::{TestNode, eventually};
@@ -55,6 +57,8 @@ fn node(name: &str, network: &InMemoryNetwork, store: &InMemoryStore) -> (Hubwar
     };
     let builder =
         Hubward::builder().node(name).backplane(backplane).group_store(store).node_registry(registry);
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    let builder = builder.connection_token_keys(KeyRing::random()).internal_listener(loopback);
     (builder.hub("/hub", hub(state)).build().unwrap(), parts)
 }
 

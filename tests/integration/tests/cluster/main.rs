@@ -1,5 +1,6 @@
 //! Two nodes are one hub: messages, groups, client results and aborts reach the clients of either.
 
+mod any_node;
 mod connections;
 mod groups;
 mod membership;

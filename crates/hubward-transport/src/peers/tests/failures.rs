@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use hubward_testing::{Port, within};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::*;
@@ -64,10 +65,15 @@ async fn a_response_breaks_off_when_its_node_is_gone_and_does_not_look_complete(
 
 #[tokio::test]
 async fn a_response_that_is_awaited_fails_when_its_node_is_gone() {
-    let never = any(std::future::pending::<()>);
+    let asked = Arc::<Notify>::default();
+    let noted = asked.clone();
+    let never = any(move || async move {
+        noted.notify_one();
+        std::future::pending::<()>().await;
+    });
     let pair = Pair::start(Router::new().fallback(never)).await;
     let (answer, ()) = tokio::join!(pair.forward(get("/hub")), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        asked.notified().await;
         pair.gone.cancel();
     });
     assert!(matches!(answer, Err(PeerError::Gone)));
