@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hubward_proto::{
     CompletionResult, Event, HandshakeRequest, HandshakeResponse, Limits, Message, Protocol, RawArguments,
-    RawValue, Session, SessionConfig, StatefulConfig, decode, encode, split,
+    RawValue, Session, SessionConfig, SessionSnapshot, StatefulConfig, decode, encode, split,
 };
 use serde::de::IgnoredAny;
 
@@ -133,8 +133,40 @@ pub fn session(data: &[u8]) {
     }
 }
 
+/// Whatever is accepted as a snapshot is restored, and is the same again; its session keeps its contract. The bytes after it
+/// are what its client sends.
+pub fn snapshot(data: &[u8]) {
+    let mut rest = data;
+    let Ok(snapshot) = rmp_serde::from_read::<_, SessionSnapshot>(&mut rest) else { return };
+    assert!(snapshot.kept_bytes() <= data.len());
+    let config = SessionConfig { stateful: Some(StatefulConfig::default()), ..SessionConfig::default() };
+    let mut now = Instant::now();
+    let mut session = Session::restore(config, snapshot.clone(), now).unwrap();
+    assert_eq!(session.snapshot().as_ref(), Some(&snapshot));
+    let written = rmp_serde::to_vec(&snapshot).unwrap();
+    assert_eq!(rmp_serde::from_slice::<SessionSnapshot>(&written).ok(), Some(snapshot.clone()));
+    session.reconnected(now);
+    let frame = encode::cancel_invocation(snapshot.protocol(), "1");
+    let mut input = rest.to_vec();
+    for _ in 0..3 {
+        let messages = 10 + snapshot.kept_messages();
+        if !read_and_write_at_most(&mut session, now, &mut input, messages) {
+            return;
+        }
+        if session.can_send() {
+            session.record(&frame);
+        }
+        now += Duration::from_secs(1);
+    }
+}
+
 /// Lets the session do all that it can. Returns `false` once it has ended with an error.
 fn read_and_write(session: &mut Session, now: Instant, input: &mut Vec<u8>) -> bool {
+    // At most the kept messages, and one of each type that the session sends by itself.
+    read_and_write_at_most(session, now, input, 40)
+}
+
+fn read_and_write_at_most(session: &mut Session, now: Instant, input: &mut Vec<u8>, messages: usize) -> bool {
     let in_time = session.handle_timeout(now).is_ok();
     let readable = loop {
         match session.handle_input(now, input) {
@@ -152,8 +184,7 @@ fn read_and_write(session: &mut Session, now: Instant, input: &mut Vec<u8>) -> b
     if !(in_time && readable) {
         session.close(Some("x"), false);
     }
-    // At most the kept messages, and one of each type that the session sends by itself.
-    for _ in 0..40 {
+    for _ in 0..messages {
         if session.poll_output().is_none() {
             return in_time && readable;
         }

@@ -52,6 +52,11 @@ impl Frame {
         self.counted
     }
 
+    /// Returns whether a WebSocket carries it as binary data.
+    pub(crate) fn is_binary(&self) -> bool {
+        self.bytes.first() == Some(&BINARY)
+    }
+
     /// Wraps a message that another node has encoded: an invocation, which is counted. Returns `None` unless the bytes
     /// start with the header that this crate writes for a message of their length.
     pub fn from_websocket(bytes: Bytes) -> Option<Frame> {

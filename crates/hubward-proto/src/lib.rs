@@ -45,3 +45,4 @@ pub use protocol::{Protocol, Protocols};
 pub use session::Session;
 pub use session::config::{SessionConfig, StatefulConfig};
 pub use session::event::{Event, Progress, SessionError};
+pub use session::snapshot::SessionSnapshot;

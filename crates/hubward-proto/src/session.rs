@@ -5,6 +5,7 @@ mod agreement;
 pub(crate) mod config;
 pub(crate) mod event;
 mod look_ahead;
+pub(crate) mod snapshot;
 mod stateful;
 #[cfg(test)]
 mod tests;

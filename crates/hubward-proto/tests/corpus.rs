@@ -42,3 +42,8 @@ fn the_handshake_corpus_holds() {
 fn the_session_corpus_holds() {
     replay("session", properties::session);
 }
+
+#[test]
+fn the_snapshot_corpus_holds() {
+    replay("snapshot", properties::snapshot);
+}

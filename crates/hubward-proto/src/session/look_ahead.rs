@@ -32,6 +32,22 @@ impl Session {
         Ok(consumed)
     }
 
+    /// Returns whether the next message of the input is a call: for an owner that reads no more of them, but everything
+    /// else. What is malformed, or not whole, is none.
+    pub fn is_call_next(&self, input: &[u8]) -> bool {
+        let limits = &self.config.limits;
+        if self.phase != Phase::Connected {
+            return false;
+        }
+        let Ok(Some((record, _))) = split_from(self.protocol, input, self.searched, limits) else {
+            return false;
+        };
+        matches!(
+            decode(self.protocol, record, limits),
+            Ok(Some(Message::Invocation(_) | Message::StreamInvocation(_)))
+        )
+    }
+
     /// Looks whether a peer whose input is not read, because it takes nothing, is silent: it is not if there is a whole
     /// message, or if the owner keeps as much as it can, and so receives no more. To be called before
     /// [`handle_timeout`](Self::handle_timeout).

@@ -104,6 +104,28 @@ impl Stateful {
         }
     }
 
+    /// Goes on from what another one has sent and received.
+    pub(super) fn with_progress(
+        config: &StatefulConfig,
+        acknowledged: u64,
+        received: u64,
+        kept: Vec<Frame>,
+    ) -> Self {
+        Self {
+            sent: acknowledged + kept.len() as u64,
+            acknowledged,
+            kept_bytes: kept.iter().map(|frame| frame.message().len()).sum(),
+            kept: kept.into(),
+            received,
+            ..Self::new(config)
+        }
+    }
+
+    /// Returns the ids of the latest messages that were acknowledged and received, and the messages that are kept.
+    pub(super) fn progress(&self) -> (u64, u64, Vec<Frame>) {
+        (self.acknowledged, self.received, self.kept.iter().cloned().collect())
+    }
+
     /// Numbers and keeps a message. Returns whether that has filled the buffer, so that the wait for an Ack is to
     /// start.
     pub(super) fn record(&mut self, frame: Frame) -> bool {
