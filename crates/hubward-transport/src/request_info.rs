@@ -3,6 +3,7 @@
 //! when it is made, and so is what other headers copy of them. It is bounded: a request that has more opens no
 //! connection.
 
+mod moved;
 mod query;
 mod tokens;
 
@@ -166,8 +167,8 @@ fn push(packed: &mut Vec<u8>, kind: RecordKind, name: &[u8], value: &[u8]) {
         return;
     };
     packed.push(kind as u8);
-    packed.extend_from_slice(&name_length.to_ne_bytes());
-    packed.extend_from_slice(&value_length.to_ne_bytes());
+    packed.extend_from_slice(&name_length.to_le_bytes());
+    packed.extend_from_slice(&value_length.to_le_bytes());
     packed.extend_from_slice(name);
     packed.extend_from_slice(value);
 }
@@ -176,8 +177,8 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8], &'a [u8])> {
     let (kind, after) = rest.split_first()?;
     let (name_length, after) = after.split_first_chunk::<4>()?;
     let (value_length, after) = after.split_first_chunk::<4>()?;
-    let (name, after) = after.split_at_checked(u32::from_ne_bytes(*name_length) as usize)?;
-    let (value, after) = after.split_at_checked(u32::from_ne_bytes(*value_length) as usize)?;
+    let (name, after) = after.split_at_checked(u32::from_le_bytes(*name_length) as usize)?;
+    let (value, after) = after.split_at_checked(u32::from_le_bytes(*value_length) as usize)?;
     *rest = after;
     Some((*kind, name, value))
 }
