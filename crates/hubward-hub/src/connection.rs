@@ -2,6 +2,7 @@
 //! implements it; hub authors meet it through [`HubContext`](crate::HubContext).
 
 pub(crate) mod disconnect_reason;
+pub(crate) mod item_type;
 pub(crate) mod items;
 
 use std::net::SocketAddr;

@@ -178,7 +178,7 @@ pub enum SendError {
     /// The link to the other nodes has been interrupted for longer than the hub holds messages; the recipients of this node
     /// have the message.
     #[error(
-        "the link to the other nodes has been interrupted for more than {limit:?}; send it again when on_resumed runs, or raise \
+        "the link to the other nodes has been interrupted for more than {limit:?}; send it again when on_link_resumed runs, or raise \
          max_wait of HubOptions::on_outage"
     )]
     HeldTooLong {
@@ -218,7 +218,7 @@ pub enum ClientResultError {
     /// The result is not of the wanted type.
     #[error("the client result is not of the wanted type: {0}")]
     Decode(#[source] DecodeError),
-    /// `on_connected` invoked its own client: nothing that the client sends is read yet, so no result could arrive.
+    /// `on_connected` or `on_resumed` invoked its own client: nothing that the client sends is read yet, so no result could arrive.
     #[error("Client results inside OnConnectedAsync Hub methods are not allowed.")]
     WhileConnecting,
     /// The invocation could not be sent.

@@ -8,12 +8,15 @@ use std::future::Future;
 use std::sync::Arc;
 
 use hubward_types::{GroupName, HubName, Principal};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::connection::item_type::ItemType;
 use crate::context::hub_handle::HubHandle;
 use crate::error::HubError;
 use crate::handler::bound::{Stateless, Unbound, UnboundStream, UnboundUnary};
 use crate::handler::filter::{self, BoxFilter, FilterCall, Next};
-use crate::handler::link::{self, OnInterrupted, OnResumed, Resumed};
+use crate::handler::link::{self, LinkResumed, OnLinkInterrupted, OnLinkResumed};
 use crate::handler::method::Method;
 use crate::handler::output::{Outcome, Output};
 use crate::handler::{Handler, StreamHandler};
@@ -48,8 +51,10 @@ pub struct Hub<S = ()> {
     methods: Vec<Declared<S>>,
     on_connected: Option<Declared<S>>,
     on_disconnected: Option<Declared<S>>,
-    on_interrupted: Option<OnInterrupted>,
-    on_resumed: Option<OnResumed>,
+    on_resumed: Option<Declared<S>>,
+    item_types: Vec<ItemType>,
+    on_link_interrupted: Option<OnLinkInterrupted>,
+    on_link_resumed: Option<OnLinkResumed>,
     /// The first of these two whose error nobody would notice.
     lost_error: Option<&'static str>,
     /// The first that was set twice, so that the one before would never run.
@@ -67,8 +72,9 @@ struct Declared<S> {
 
 const ON_CONNECTED: &str = "on_connected";
 const ON_DISCONNECTED: &str = "on_disconnected";
-const ON_INTERRUPTED: &str = "on_interrupted";
 const ON_RESUMED: &str = "on_resumed";
+const ON_LINK_INTERRUPTED: &str = "on_link_interrupted";
+const ON_LINK_RESUMED: &str = "on_link_resumed";
 const MAY_JOIN: &str = "may_join";
 
 impl<S: Clone + Send + Sync + 'static> Declared<S> {
@@ -110,8 +116,10 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
             methods: Vec::new(),
             on_connected: None,
             on_disconnected: None,
-            on_interrupted: None,
             on_resumed: None,
+            item_types: Vec::new(),
+            on_link_interrupted: None,
+            on_link_resumed: None,
             lost_error: None,
             set_twice: None,
             filters: Vec::new(),
@@ -162,42 +170,86 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
         self
     }
 
+    /// Sets what runs each time a client has resumed its connection over another transport, on whichever node: after a cut, or
+    /// because another node has it now (stateful reconnect). The client's calls wait for it. Neither
+    /// [`on_disconnected`](Self::on_disconnected) nor [`on_connected`](Self::on_connected) runs in between; id, groups,
+    /// user and [persisted items](Self::persist_item) are as they were. A client that resumes again before it has begun has
+    /// resumed once. An error closes the connection, with leave to reconnect. It cannot take arguments.
+    ///
+    /// ```
+    /// use hubward_hub::{Hub, HubContext, HubError};
+    ///
+    /// async fn resumed(cx: HubContext) -> Result<(), HubError> {
+    ///     // What this node keeps about the connection outside of it, such as a subscription to a feed, it has to make anew.
+    ///     Ok(cx.clients().caller().send("Resumed", (cx.node().to_string(),)).await?)
+    /// }
+    /// let hub: Hub = Hub::new("wards").on_resumed(resumed);
+    /// ```
+    pub fn on_resumed<M: 'static>(mut self, handler: impl Handler<S, M>) -> Self {
+        let before = self.on_resumed.replace(Declared::unary(ON_RESUMED, handler));
+        self.check_first(ON_RESUMED, before.is_none());
+        self
+    }
+
+    /// Lets the [items](crate::HubContext::items) of a type move with a connection to another node, when this one leaves and
+    /// clients resume there (stateful reconnect); other items stay behind. The name is the same on every node. Nodes of two
+    /// versions of the program may exchange them: add fields with `#[serde(default)]`.
+    ///
+    /// ```
+    /// use hubward_hub::{Hub, HubContext};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Default, Serialize, Deserialize)]
+    /// struct Seen { vitals: u64 }
+    ///
+    /// let hub: Hub = Hub::new("wards")
+    ///     .persist_item::<Seen>("seen")
+    ///     .method("See", async |cx: HubContext| cx.items().update(|seen: &mut Seen| seen.vitals += 1));
+    /// ```
+    pub fn persist_item<T>(mut self, name: &str) -> Self
+    where
+        T: Serialize + DeserializeOwned + Clone + Send + 'static,
+    {
+        self.item_types.push(ItemType::of::<T>(name));
+        self
+    }
+
     /// Sets what runs when the link to the other nodes is interrupted: once in an outage, on each node that has one. What
     /// other nodes send is missed from now on; what this node sends to them is held or fails, as
     /// [`on_outage`](HubOptions::on_outage) says. It may take 30 s; then it is stopped. Its failures are logged.
-    pub fn on_interrupted<F, Fut, M>(mut self, handler: F) -> Self
+    pub fn on_link_interrupted<F, Fut, M>(mut self, handler: F) -> Self
     where
         F: Fn(HubHandle) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Output<M>> + Send + 'static,
     {
-        self.check_output::<Fut::Output, M>(ON_INTERRUPTED);
-        let before = self.on_interrupted.replace(link::on_interrupted(handler));
-        self.check_first(ON_INTERRUPTED, before.is_none());
+        self.check_output::<Fut::Output, M>(ON_LINK_INTERRUPTED);
+        let before = self.on_link_interrupted.replace(link::on_link_interrupted(handler));
+        self.check_first(ON_LINK_INTERRUPTED, before.is_none());
         self
     }
 
     /// Sets what runs when the link to the other nodes is whole again: once after each outage, when what runs on its
-    /// [interruption](Self::on_interrupted) has ended. What it sends to other nodes goes out behind what was held. A link that
+    /// [interruption](Self::on_link_interrupted) has ended. What it sends to other nodes goes out behind what was held. A link that
     /// is interrupted again before this has begun was interrupted once, for longer. It may take 30 s; then it is stopped. Its
     /// failures are logged.
     ///
     /// ```
-    /// use hubward_hub::{Hub, HubError, HubHandle, Resumed};
+    /// use hubward_hub::{Hub, HubError, HubHandle, LinkResumed};
     ///
-    /// async fn refresh(hub: HubHandle, resumed: Resumed) -> Result<(), HubError> {
+    /// async fn refresh(hub: HubHandle, resumed: LinkResumed) -> Result<(), HubError> {
     ///     // Clients that may have missed something fetch it anew; those of other nodes are asked as well.
     ///     Ok(hub.all().send("Refresh", (resumed.gap.as_secs(),)).await?)
     /// }
-    /// let hub: Hub = Hub::new("wards").on_resumed(refresh);
+    /// let hub: Hub = Hub::new("wards").on_link_resumed(refresh);
     /// ```
-    pub fn on_resumed<F, Fut, M>(mut self, handler: F) -> Self
+    pub fn on_link_resumed<F, Fut, M>(mut self, handler: F) -> Self
     where
-        F: Fn(HubHandle, Resumed) -> Fut + Send + Sync + 'static,
+        F: Fn(HubHandle, LinkResumed) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Output<M>> + Send + 'static,
     {
-        self.check_output::<Fut::Output, M>(ON_RESUMED);
-        let before = self.on_resumed.replace(link::on_resumed(handler));
-        self.check_first(ON_RESUMED, before.is_none());
+        self.check_output::<Fut::Output, M>(ON_LINK_RESUMED);
+        let before = self.on_link_resumed.replace(link::on_link_resumed(handler));
+        self.check_first(ON_LINK_RESUMED, before.is_none());
         self
     }
 
@@ -253,8 +305,10 @@ impl<S: Clone + Send + Sync + 'static> Hub<S> {
             methods: self.methods.into_iter().map(bind).collect(),
             on_connected: self.on_connected.map(bind),
             on_disconnected: self.on_disconnected.map(bind),
-            on_interrupted: self.on_interrupted,
-            on_resumed: self.on_resumed,
+            on_resumed: self.on_resumed.map(bind),
+            item_types: self.item_types,
+            on_link_interrupted: self.on_link_interrupted,
+            on_link_resumed: self.on_link_resumed,
             lost_error: self.lost_error,
             set_twice: self.set_twice,
             filters: self.filters,
@@ -295,6 +349,9 @@ impl Hub {
         if let Some(callback) = self.lost_error {
             return Err(HubBuildError::ResultSentAsValue { hub, method: callback.to_owned() });
         }
+        if let Some(item) = second_of_two(&self.item_types) {
+            return Err(HubBuildError::DuplicateItem { hub, item });
+        }
         let mut methods = MethodTable::default();
         for declared in self.methods {
             declared.check_result(&hub)?;
@@ -311,8 +368,10 @@ impl Hub {
         Ok(HubDefinition {
             on_connected: callback(self.on_connected)?,
             on_disconnected: callback(self.on_disconnected)?,
-            on_interrupted: self.on_interrupted,
-            on_resumed: self.on_resumed,
+            on_resumed: callback(self.on_resumed)?,
+            item_types: self.item_types,
+            on_link_interrupted: self.on_link_interrupted,
+            on_link_resumed: self.on_link_resumed,
             name: self.name,
             policies: self.policies,
             filters: self.filters,
@@ -321,6 +380,13 @@ impl Hub {
             methods,
         })
     }
+}
+
+/// Returns the name of the first type that would be mistaken for one before it.
+fn second_of_two(types: &[ItemType]) -> Option<String> {
+    let mut before = types.iter().enumerate();
+    let second = before.find(|(at, item)| types.iter().take(*at).any(|first| first.clashes_with(item)));
+    second.map(|(_, item)| item.name().to_owned())
 }
 
 #[cfg(test)]

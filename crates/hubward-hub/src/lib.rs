@@ -16,6 +16,7 @@ pub use futures_util::future::BoxFuture;
 
 pub use binary::Binary;
 pub use connection::disconnect_reason::DisconnectReason;
+pub use connection::item_type::ItemType;
 pub use connection::items::Items;
 pub use connection::{HubConnection, Request};
 pub use context::HubContext;
@@ -35,7 +36,7 @@ pub use handler::authorized::{Authorized, HandlerExt};
 pub use handler::disconnected::Disconnected;
 pub use handler::filter::{BoxFilter, CallKind, FilterCall, Next};
 pub use handler::incoming::IncomingInvocation;
-pub use handler::link::{OnInterrupted, OnResumed, Resumed};
+pub use handler::link::{LinkResumed, OnLinkInterrupted, OnLinkResumed};
 pub use handler::method::{Method, Shape, Started};
 pub use handler::output::{Fallible, FrameStream, Outcome, Output, Plain, StreamOutput};
 pub use handler::parameter::{CallReader, FromArgument, FromCall, Parameter};

@@ -18,6 +18,7 @@ impl HubAcceptor {
     /// Makes the acceptor of a hub that is mounted with these options.
     pub fn new(engine: Arc<Engine>, transports: &TransportOptions) -> Self {
         let config = Arc::new(ConnectionConfig::new(&engine.definition.options, transports));
+        engine.set_connection_config(config.clone());
         Self { engine, config }
     }
 }

@@ -1,5 +1,7 @@
 //! The task that owns a connection: its pipe, session and timer. Everybody else reaches it through its mailbox.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod adopting;
 pub(crate) mod close_reason;
 mod closing;
 pub(crate) mod config;
@@ -9,10 +11,17 @@ pub(crate) mod groups;
 pub(crate) mod handle;
 mod input;
 pub(crate) mod mailbox;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod moving;
+pub(crate) mod open_calls;
 mod opening;
 mod output;
 mod read_buffer;
+mod resuming;
 pub(crate) mod runtime;
+mod saved_items;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod taken;
 mod turn;
 mod unread;
 pub(crate) mod wake_batch;
@@ -38,6 +47,7 @@ use self::config::{ConnectionConfig, Lost};
 use self::finishing::Finishing;
 use self::handle::{ConnectionHandle, OpeningRequest};
 use self::mailbox::ControlMessage;
+use self::taken::Moving;
 use self::turn::Turn;
 use self::unread::Unread;
 use self::wake_batch::WakeBatch;
@@ -69,8 +79,10 @@ pub(crate) struct ConnectionTask {
     lost: Option<Arc<Lost>>,
     /// Present once the handshake is done.
     handle: Option<Arc<ConnectionHandle>>,
-    /// `on_connected`, while it runs; calls are read when it is done.
+    /// `on_connected` or `on_resumed`, while it runs; calls are read when it is done.
     connecting: Option<BoxFuture<'static, Result<(), CloseReason>>>,
+    /// Whether the client has resumed the connection, and `on_resumed` has yet to begin.
+    is_resumed: bool,
     /// A call that waits for a permit; reading pauses meanwhile.
     waiting_call: Option<BoundCall>,
     calls: RunningCalls,
@@ -91,6 +103,8 @@ pub(crate) struct ConnectionTask {
     /// Since when the client takes nothing, where its mailbox was full then.
     stalled_since: Option<Instant>,
     controls: Vec<ControlMessage>,
+    /// Present while the session moves to another node.
+    moving: Option<Box<Moving>>,
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` is set to end.
     alarm: Instant,
@@ -108,17 +122,26 @@ struct Opened {
 /// Longer than any connection lives: the alarm of a connection without a deadline.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
+/// When the bearer token expires, where that closes the connection.
+fn expiry(config: &ConnectionConfig, principal: &Principal, now: Instant) -> Option<Instant> {
+    let expires_at = principal.expires_at().filter(|_| config.close_on_authentication_expiration)?;
+    Some(now + expires_at.duration_since(SystemTime::now()).unwrap_or_default().min(NEVER))
+}
+
+/// The sleep of a connection without a deadline, and when it ends.
+fn sleep(now: Instant) -> (Pin<Box<Sleep>>, Instant) {
+    let alarm = now + NEVER;
+    (Box::pin(tokio::time::sleep_until(alarm)), alarm)
+}
+
 impl ConnectionTask {
     pub(crate) fn new(engine: Arc<Engine>, config: Arc<ConnectionConfig>, connection: Connection) -> Self {
         let now = Instant::now();
         let Connection { id, principal, request, transport, stateful, pipe, registration, .. } = connection;
-        let expires = principal
-            .expires_at()
-            .filter(|_| config.close_on_authentication_expiration)
-            .map(|at| now + at.duration_since(SystemTime::now()).unwrap_or_default().min(NEVER));
-        let alarm = now + NEVER;
-        let request =
-            OpeningRequest { info: request, transport, token_expires_at: registration.token_expires_at() };
+        let expires = expiry(&config, &principal, now);
+        let (sleep, alarm) = sleep(now);
+        let token_expires_at = registration.token_expires_at();
+        let request = OpeningRequest { info: request, transport, stateful, token_expires_at };
         Self {
             hub: engine.clone().facade(),
             session: Session::server(config.session(transport, stateful), now.into_std()),
@@ -130,6 +153,7 @@ impl ConnectionTask {
             opened: Box::new(Opened { id, principal, request }),
             handle: None,
             connecting: None,
+            is_resumed: false,
             waiting_call: None,
             calls: RunningCalls::default(),
             unread: Unread::default(),
@@ -141,7 +165,8 @@ impl ConnectionTask {
             blocked: false,
             stalled_since: None,
             controls: Vec::new(),
-            sleep: Box::pin(tokio::time::sleep_until(alarm)),
+            moving: None,
+            sleep,
             alarm,
             expires,
             engine,
@@ -158,7 +183,14 @@ impl ConnectionTask {
                 CloseReason::Panicked
             }
         };
-        Box::pin(self.close(reason)).await;
+        match reason {
+            CloseReason::Moved { ref to, is_aborted } => {
+                let (hub, connection_id) = (self.engine.name(), self.logged_id());
+                tracing::debug!(%hub, %connection_id, %to, "A connection has moved to another node.");
+                Box::pin(self.leave(reason, is_aborted)).await;
+            }
+            reason => Box::pin(self.close(reason)).await,
+        }
     }
 
     async fn serve(&mut self) -> CloseReason {
@@ -197,6 +229,9 @@ impl ConnectionTask {
 
     /// Does what there is to do, within the bounds of one poll. However much that is, each poll looks at the deadlines.
     fn serve_turn(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if self.is_taken() && !self.poll_taken(cx)? {
+            return Ok(());
+        }
         let mut is_due = self.is_deadline_due();
         if is_due {
             self.check_token()?;
@@ -204,6 +239,10 @@ impl ConnectionTask {
         }
         for round in 1..=ROUNDS_PER_POLL {
             let busy = self.poll_round(cx)?;
+            if self.is_taken() {
+                // The next poll waits for its decision.
+                break;
+            }
             if is_due {
                 self.handle_deadlines()?;
                 is_due = false;
@@ -237,30 +276,8 @@ impl ConnectionTask {
         busy |= self.poll_output(cx)?;
         // What was written or taken may have made room for answers.
         busy |= self.paused && self.may_read();
+        busy |= self.poll_settling(cx)?;
         Ok(busy)
-    }
-
-    /// A stateful client that resumes on another WebSocket takes over at once, whether or not the old one is known to
-    /// be lost.
-    fn poll_resumed(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.session.is_stateful() {
-            return false;
-        }
-        let Poll::Ready(pipe) = self.registration.poll_resumed(cx) else { return false };
-        self.attached_since = Instant::now();
-        self.lost = None;
-        let now = self.attached_since.into_std();
-        if self.pipe.replace(pipe).is_some() {
-            self.session.disconnected(now);
-        }
-        // What was on its way to the old pipe is kept in the session's replay buffer, and is sent again from there.
-        self.outgoing.clear();
-        self.blocked = false;
-        // Nobody has been slow on this transport yet.
-        self.set_stalled(false);
-        self.discard_input();
-        self.session.reconnected(now);
-        true
     }
 }
 

@@ -2,8 +2,8 @@
 //! `invocation`, groups in `membership`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use hubward_auth::{Decision, Policies, Policy};
 use hubward_hub::HubDefinition;
@@ -15,6 +15,7 @@ use crate::cluster::forwarded_invocations::ForwardedInvocations;
 use crate::cluster::held::HeldMessages;
 use crate::cluster::outbox::Outbox;
 use crate::connection::close_reason::CloseReason;
+use crate::connection::config::ConnectionConfig;
 use crate::connection::mailbox::MailboxLimits;
 use crate::connection::wake_batch::{self, WakeBatch};
 use crate::context::NodeContext;
@@ -44,6 +45,8 @@ pub struct Engine {
     pub(crate) unrecorded: UnrecordedConnections,
     pub(crate) link_notices: LinkNotices,
     client_invocations: AtomicU64,
+    /// The settings of the path where the hub is mounted.
+    connection_config: OnceLock<Arc<ConnectionConfig>>,
     /// How many failures of hub code are logged: of each sentence, with each method.
     pub(crate) failures: LogLimit<(&'static str, Option<Box<str>>)>,
     /// How many ends of connections are logged for each reason.
@@ -111,6 +114,7 @@ impl Engine {
             unrecorded: UnrecordedConnections::default(),
             link_notices: LinkNotices::default(),
             client_invocations: AtomicU64::new(0),
+            connection_config: OnceLock::new(),
             failures,
             ends,
         }))
@@ -124,6 +128,16 @@ impl Engine {
     /// Returns how many connections the hub has on this node.
     pub fn connection_count(&self) -> usize {
         self.index.len()
+    }
+
+    /// Notes the settings of the path where the hub is mounted, for connections that come from other nodes. A hub has one path.
+    pub(crate) fn set_connection_config(&self, config: Arc<ConnectionConfig>) {
+        let _ = self.connection_config.set(config);
+    }
+
+    /// Returns the settings of the path where the hub is mounted, where it is.
+    pub(crate) fn connection_config(&self) -> Option<Arc<ConnectionConfig>> {
+        self.connection_config.get().cloned()
     }
 
     pub(crate) fn close_all(&self) {

@@ -7,6 +7,7 @@ pub(crate) mod filters;
 pub(crate) mod lifecycle;
 pub(crate) mod link_callbacks;
 pub(crate) mod link_notices;
+pub(crate) mod open_call;
 pub(crate) mod panics;
 pub(crate) mod permits;
 pub(crate) mod responder;

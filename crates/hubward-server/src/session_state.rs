@@ -49,12 +49,12 @@ pub(crate) struct SessionContent {
     pub(crate) session: SessionSnapshot,
     /// What waited to be sent, in order; it comes after what the session keeps.
     pub(crate) waiting: Vec<Frame>,
-    pub(crate) items: Vec<PersistedItem>,
+    pub(crate) items: Vec<SavedItem>,
 }
 
 /// A value that the hub keeps with the connection, by the name that the hub gave to its type.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct PersistedItem {
+pub(crate) struct SavedItem {
     pub(crate) name: String,
     pub(crate) value: Vec<u8>,
 }
@@ -101,8 +101,8 @@ impl fmt::Debug for SessionContent {
 }
 
 /// Shows the name only.
-impl fmt::Debug for PersistedItem {
+impl fmt::Debug for SavedItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PersistedItem").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SavedItem").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod faults;
 pub(crate) mod faulty_store;
 pub(crate) mod log;
+pub(crate) mod moving;
 pub(crate) mod registry;
 
 use std::collections::VecDeque;
@@ -70,7 +71,12 @@ pub(crate) fn handle_of(id: &str, principal: Principal, protocol: Protocol) -> A
         id.into(),
         principal,
         protocol,
-        OpeningRequest { info: testing::request(), transport: Transport::WebSockets, token_expires_at: None },
+        OpeningRequest {
+            info: testing::request(),
+            transport: Transport::WebSockets,
+            stateful: false,
+            token_expires_at: None,
+        },
         Mailbox::new(MailboxLimits { messages: 1000, bytes: 1 << 20 }),
     ))
 }

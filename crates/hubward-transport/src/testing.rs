@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hubward_types::{ConnectionId, HubName, Principal};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::connections::resume::Resume;
 use crate::pipe::websocket::{Io, WebSocketPipe};
 use crate::{Claim, Connection, ConnectionManager, Registration, RequestInfo, Transport, TransportOptions};
 
@@ -28,6 +29,27 @@ pub fn web_socket(
         stateful: false,
         pipe: WebSocketPipe::new(Io::Other(Box::new(io)), Bytes::new(), options).into(),
         registration: Registration::unnamed(manager),
+    }
+}
+
+/// Where the client of a stateful connection comes back.
+#[derive(Clone)]
+pub struct Resumption(Arc<Resume>);
+
+impl Resumption {
+    /// Makes that of a connection; `None` where it cannot be resumed.
+    pub fn of(registration: &Registration) -> Option<Self> {
+        registration.resume().map(Self)
+    }
+
+    /// Opens another WebSocket over `io` to resume the connection, as if its request had been accepted. Where it cannot be
+    /// resumed any more, `io` is dropped.
+    pub fn offer(
+        &self,
+        io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        options: Arc<TransportOptions>,
+    ) {
+        self.0.offer(WebSocketPipe::new(Io::Other(Box::new(io)), Bytes::new(), options).into());
     }
 }
 

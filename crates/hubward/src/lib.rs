@@ -41,9 +41,9 @@ pub use hubward_hub::{
     ArgumentError, Authorized, Binary, CallKind, CallerClients, CallerGroups, Client, ClientResult,
     ClientResultError, Clients, ConnectionPage, DisconnectReason, Disconnected, FilterCall, FromRef,
     GroupError, GroupMember, GroupPage, Groups, Handler, HandlerExt, Hub, HubBuildError, HubContext,
-    HubError, HubHandle, HubOptions, Items, Next, Outage, Outcome, Output, PageCursor, Parameter, Recipients,
-    Request, Resumed, SendError, Sending, State, StreamHandler, StreamOutput, Upload, UserError, UserPage,
-    Users,
+    HubError, HubHandle, HubOptions, Items, LinkResumed, Next, Outage, Outcome, Output, PageCursor,
+    Parameter, Recipients, Request, SendError, Sending, State, StreamHandler, StreamOutput, Upload,
+    UserError, UserPage, Users,
 };
 pub use hubward_proto::{Arguments, List};
 #[cfg(feature = "redis")]

@@ -17,6 +17,7 @@ const COMPLETE: Duration = Duration::from_secs(1);
 
 pub(crate) fn hub() -> Hub {
     let hub = Hub::new("cluster")
+        .persist_item::<KeptTexts>("kept")
         .method("Node", async |cx: HubContext| cx.node().to_string())
         .method("Me", async |cx: HubContext| Caller {
             connection: cx.connection_id().clone(),
@@ -184,8 +185,8 @@ async fn connections_of(cx: HubContext, user: String) -> Result<Vec<ConnectionId
     }
 }
 
-/// What `Keep` keeps of a connection.
-#[derive(Default)]
+/// What `Keep` keeps of a connection, on whichever node it is.
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct KeptTexts(HashMap<String, String>);
 
 async fn keep(cx: HubContext, key: String, text: String) {

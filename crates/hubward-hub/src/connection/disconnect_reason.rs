@@ -22,6 +22,8 @@ pub enum DisconnectReason {
     UserDisconnected,
     /// `on_connected` failed, and the client was sent this error. `on_disconnected` does not run for it.
     Rejected(String),
+    /// `on_resumed` failed, and the client was sent this error.
+    ResumeFailed(String),
     /// The client broke the hub protocol, or sent a message over the limit: this is what was wrong with it.
     ProtocolError(String),
     /// The handshake failed with this error. `on_disconnected` does not run for it.
@@ -53,7 +55,7 @@ impl DisconnectReason {
         Some(match self {
             Self::ClientClosed | Self::TransportClosed | Self::TransportLost => return None,
             Self::Aborted | Self::UserDisconnected | Self::TokenExpired | Self::Shutdown => return None,
-            Self::ClientError(error) | Self::Rejected(error) => error,
+            Self::ClientError(error) | Self::Rejected(error) | Self::ResumeFailed(error) => error,
             Self::ProtocolError(error) | Self::HandshakeFailed(error) => error,
             Self::TransportError => "The client broke the rules of its transport.",
             Self::ClientTimeout => {
@@ -85,7 +87,13 @@ mod tests {
     #[test]
     fn every_other_end_has_its_error() {
         use DisconnectReason as Reason;
-        for make in [Reason::ClientError, Reason::Rejected, Reason::ProtocolError, Reason::HandshakeFailed] {
+        for make in [
+            Reason::ClientError,
+            Reason::Rejected,
+            Reason::ResumeFailed,
+            Reason::ProtocolError,
+            Reason::HandshakeFailed,
+        ] {
             let reason = make("in its own words".to_owned());
             assert_eq!(reason.error(), Some("in its own words"), "{reason:?}");
         }

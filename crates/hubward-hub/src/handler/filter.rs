@@ -21,6 +21,8 @@ pub enum CallKind {
     Connected,
     /// `on_disconnected`.
     Disconnected,
+    /// `on_resumed`.
+    Resumed,
 }
 
 /// The call that a filter sees. When the filter runs, its arguments have been decoded and its policies are met.

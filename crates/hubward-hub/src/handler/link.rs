@@ -10,15 +10,15 @@ use crate::context::hub_handle::HubHandle;
 use crate::error::HubError;
 use crate::handler::output::Output;
 
-/// The end of an interruption of the link to the other nodes, for [`on_resumed`](crate::Hub::on_resumed).
+/// The end of an interruption of the link to the other nodes, for [`on_link_resumed`](crate::Hub::on_link_resumed).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub struct Resumed {
+pub struct LinkResumed {
     /// How long the link was interrupted: what other nodes sent meanwhile may have been missed.
     pub gap: Duration,
 }
 
-impl Resumed {
+impl LinkResumed {
     /// Makes one. For engines.
     pub fn new(gap: Duration) -> Self {
         Self { gap }
@@ -26,13 +26,13 @@ impl Resumed {
 }
 
 /// What runs when the link is interrupted, with its type erased. For engines.
-pub type OnInterrupted = Arc<dyn Fn(HubHandle) -> BoxFuture<'static, Result<(), HubError>> + Send + Sync>;
+pub type OnLinkInterrupted = Arc<dyn Fn(HubHandle) -> BoxFuture<'static, Result<(), HubError>> + Send + Sync>;
 
 /// What runs when the link is whole again, with its type erased. For engines.
-pub type OnResumed =
-    Arc<dyn Fn(HubHandle, Resumed) -> BoxFuture<'static, Result<(), HubError>> + Send + Sync>;
+pub type OnLinkResumed =
+    Arc<dyn Fn(HubHandle, LinkResumed) -> BoxFuture<'static, Result<(), HubError>> + Send + Sync>;
 
-pub(crate) fn on_interrupted<F, Fut, M>(handler: F) -> OnInterrupted
+pub(crate) fn on_link_interrupted<F, Fut, M>(handler: F) -> OnLinkInterrupted
 where
     F: Fn(HubHandle) -> Fut + Send + Sync + 'static,
     Fut: Future<Output: Output<M>> + Send + 'static,
@@ -40,9 +40,9 @@ where
     Arc::new(move |hub| finished(handler(hub)))
 }
 
-pub(crate) fn on_resumed<F, Fut, M>(handler: F) -> OnResumed
+pub(crate) fn on_link_resumed<F, Fut, M>(handler: F) -> OnLinkResumed
 where
-    F: Fn(HubHandle, Resumed) -> Fut + Send + Sync + 'static,
+    F: Fn(HubHandle, LinkResumed) -> Fut + Send + Sync + 'static,
     Fut: Future<Output: Output<M>> + Send + 'static,
 {
     Arc::new(move |hub, resumed| finished(handler(hub, resumed)))

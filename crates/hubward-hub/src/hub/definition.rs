@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use hubward_types::{GroupName, HubName, Principal};
 
+use crate::connection::item_type::ItemType;
 use crate::handler::filter::BoxFilter;
-use crate::handler::link::{OnInterrupted, OnResumed};
+use crate::handler::link::{OnLinkInterrupted, OnLinkResumed};
 use crate::handler::method::Method;
 use crate::hub::options::HubOptions;
 
@@ -23,10 +24,14 @@ pub struct HubDefinition {
     pub on_connected: Option<Arc<dyn Method>>,
     /// What runs when a connection has ended.
     pub on_disconnected: Option<Arc<dyn Method>>,
+    /// What runs when a client has resumed its connection.
+    pub on_resumed: Option<Arc<dyn Method>>,
+    /// The types of items that move with a connection to another node.
+    pub item_types: Vec<ItemType>,
     /// What runs when the link to the other nodes is interrupted.
-    pub on_interrupted: Option<OnInterrupted>,
+    pub on_link_interrupted: Option<OnLinkInterrupted>,
     /// What runs when it is whole again.
-    pub on_resumed: Option<OnResumed>,
+    pub on_link_resumed: Option<OnLinkResumed>,
     /// The filters, the outermost first.
     pub filters: Vec<BoxFilter>,
     /// The rule for who may join which group.
@@ -70,6 +75,16 @@ pub enum HubBuildError {
         hub: String,
         /// Such as `on_connected` or `may_join`.
         callback: &'static str,
+    },
+    /// Two types of items that move with a connection have the same name, or one type has two.
+    #[error(
+        "hub '{hub}' persists two items named '{item}', or one type under two names; give each type one name"
+    )]
+    DuplicateItem {
+        /// The hub.
+        hub: String,
+        /// The name of the second of the two.
+        item: String,
     },
     /// Its options could not work.
     #[error("the options of hub '{hub}' cannot work: {mistake}")]

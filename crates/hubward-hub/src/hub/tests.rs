@@ -53,14 +53,21 @@ fn a_result_whose_error_would_be_sent_as_a_value_is_refused() {
     assert_eq!(build_error(Hub::new("hub").stream("NestedItems", nested_items)), refused("NestedItems"));
     assert_eq!(build_error(Hub::new("hub").on_connected(nested)), refused("on_connected"));
     assert_eq!(
-        build_error(Hub::new("hub").on_interrupted(async |_| fail().await)),
-        refused("on_interrupted")
+        build_error(Hub::new("hub").on_link_interrupted(async |_| fail().await)),
+        refused("on_link_interrupted")
     );
-    assert_eq!(build_error(Hub::new("hub").on_resumed(async |_, _| fail().await)), refused("on_resumed"));
+    assert_eq!(
+        build_error(Hub::new("hub").on_link_resumed(async |_, _| fail().await)),
+        refused("on_link_resumed")
+    );
     assert_eq!(build_error(Hub::new("hub").stream("Items", items)), refused("Items"));
     assert_eq!(build_error(Hub::new("hub").stream("Stream", stream)), refused("Stream"));
     assert_eq!(build_error(Hub::new("hub").on_connected(fail)), refused("on_connected"));
-    definition(Hub::new("hub").on_interrupted(async |_| Ok::<(), HubError>(())).on_resumed(async |_, _| ()));
+    definition(
+        Hub::new("hub")
+            .on_link_interrupted(async |_| Ok::<(), HubError>(()))
+            .on_link_resumed(async |_, _| ()),
+    );
     definition(Hub::new("hub").method("Fine", async || Ok::<u32, std::fmt::Error>(1)));
     definition(Hub::new("hub").method("Batch", async || vec![Ok::<u32, String>(1)]));
 }
@@ -94,12 +101,25 @@ fn a_callback_that_would_replace_another_is_refused() {
     for (hub, callback) in [
         (Hub::new("hub").on_connected(unit()).on_connected(unit()), ON_CONNECTED),
         (Hub::new("hub").on_disconnected(unit()).on_disconnected(unit()), ON_DISCONNECTED),
-        (Hub::new("hub").on_interrupted(async |_| ()).on_interrupted(async |_| ()), ON_INTERRUPTED),
-        (Hub::new("hub").on_resumed(async |_, _| ()).on_resumed(async |_, _| ()), ON_RESUMED),
+        (Hub::new("hub").on_resumed(unit()).on_resumed(unit()), ON_RESUMED),
+        (
+            Hub::new("hub").on_link_interrupted(async |_| ()).on_link_interrupted(async |_| ()),
+            ON_LINK_INTERRUPTED,
+        ),
+        (Hub::new("hub").on_link_resumed(async |_, _| ()).on_link_resumed(async |_, _| ()), ON_LINK_RESUMED),
         (Hub::new("hub").may_join(|_, _| false).may_join(|_, _| true), MAY_JOIN),
     ] {
         assert_eq!(build_error(hub), refused(callback));
     }
     let with_state = Hub::new("hub").on_connected(unit()).on_connected(unit()).with_state(());
     assert_eq!(build_error(with_state), refused(ON_CONNECTED));
+}
+
+#[test]
+fn items_that_would_be_mistaken_for_each_other_are_refused() {
+    let refused = |item: &str| HubBuildError::DuplicateItem { hub: "hub".to_owned(), item: item.to_owned() };
+    let hub = || Hub::new("hub").persist_item::<u32>("number");
+    assert_eq!(build_error(hub().persist_item::<String>("number")), refused("number"));
+    assert_eq!(build_error(hub().persist_item::<u32>("count")), refused("count"));
+    assert_eq!(definition(hub().persist_item::<String>("text")).item_types.len(), 2);
 }

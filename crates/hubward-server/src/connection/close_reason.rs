@@ -3,6 +3,7 @@
 
 use hubward_hub::DisconnectReason;
 use hubward_proto::{ProtocolError, SessionError};
+use hubward_types::NodeId;
 use tracing::Level;
 
 /// Why a connection closed.
@@ -22,6 +23,8 @@ pub(crate) enum CloseReason {
     UserDisconnected,
     /// `on_connected` failed; the text is what the client may know.
     Rejected(String),
+    /// `on_resumed` failed; the text is what the client may know.
+    ResumeFailed(String),
     /// The group store or the backplane cannot be reached, and the hub accepts no connections then. The cause is logged
     /// once for all.
     Outage,
@@ -47,6 +50,15 @@ pub(crate) enum CloseReason {
     TokenExpired,
     /// The node is shutting down.
     Shutdown,
+    /// Another node has it now; its client resumes it there. For the hub it has not ended.
+    Moved {
+        /// The node that has it.
+        to: NodeId,
+        /// Whether it was aborted before it was known that the other node has it.
+        is_aborted: bool,
+    },
+    /// It was to move to another node, and nobody decided which of the two has it.
+    HandoverFailed,
     /// Code of the hub, or of the node, panicked where that cannot be the failure of one call.
     Panicked,
 }
@@ -87,6 +99,10 @@ const CLEAN: CloseRow = CloseRow {
     log_level: Level::INFO,
 };
 
+/// The end of a transport that nothing can be written to, or that nothing is to be written to: the client comes back.
+const DROPPED: CloseRow =
+    CloseRow { sends_close: false, allow_reconnect: true, closes_transport: false, ..CLEAN };
+
 impl CloseReason {
     /// Returns the row of this reason.
     pub(crate) fn row(&self) -> CloseRow {
@@ -95,16 +111,11 @@ impl CloseReason {
             Self::Client(_) => CloseRow { label: "client", ..CLEAN },
             Self::TransportClosed => CloseRow { label: "transport_closed", sends_close: false, ..CLEAN },
             Self::Terminated => CloseRow { label: "terminated", allow_reconnect: true, ..CLEAN },
-            Self::TransportLost => CloseRow {
-                label: "transport_lost",
-                sends_close: false,
-                allow_reconnect: true,
-                closes_transport: false,
-                ..CLEAN
-            },
+            Self::TransportLost => CloseRow { label: "transport_lost", ..DROPPED },
             Self::Aborted => CloseRow { label: "aborted", ..CLEAN },
             Self::UserDisconnected => CloseRow { label: "user_disconnected", ..CLEAN },
             Self::Rejected(_) => CloseRow { label: "rejected", runs_on_disconnected: false, ..ERROR },
+            Self::ResumeFailed(_) => CloseRow { label: "resume_failed", allow_reconnect: true, ..ERROR },
             Self::Outage => {
                 CloseRow { label: "outage", allow_reconnect: true, runs_on_disconnected: false, ..ERROR }
             }
@@ -127,14 +138,7 @@ impl CloseReason {
                 log_level: Level::WARN,
                 ..ERROR
             },
-            Self::SendTimeout => CloseRow {
-                label: "send_timeout",
-                sends_close: false,
-                allow_reconnect: true,
-                closes_transport: false,
-                log_level: Level::WARN,
-                ..CLEAN
-            },
+            Self::SendTimeout => CloseRow { label: "send_timeout", log_level: Level::WARN, ..DROPPED },
             Self::AckTimeout => {
                 CloseRow { label: "ack_timeout", allow_reconnect: true, log_level: Level::WARN, ..ERROR }
             }
@@ -143,6 +147,12 @@ impl CloseReason {
             }
             Self::TokenExpired => CloseRow { label: "token_expired", allow_reconnect: true, ..CLEAN },
             Self::Shutdown => CloseRow { label: "shutdown", allow_reconnect: true, ..CLEAN },
+            Self::Moved { .. } => {
+                CloseRow { label: "moved", flushes_mailbox: false, runs_on_disconnected: false, ..DROPPED }
+            }
+            Self::HandoverFailed => {
+                CloseRow { label: "handover_failed", allow_reconnect: true, log_level: Level::WARN, ..CLEAN }
+            }
             Self::Panicked => {
                 CloseRow { label: "internal_error", allow_reconnect: true, log_level: Level::WARN, ..ERROR }
             }
@@ -153,7 +163,7 @@ impl CloseReason {
     pub(crate) fn close_error(&self, detailed: bool) -> Option<String> {
         let base = self.row().close_error?;
         let detail = match self {
-            Self::Rejected(text) => return Some(text.clone()),
+            Self::Rejected(text) | Self::ResumeFailed(text) => return Some(text.clone()),
             Self::Protocol(error) if detailed => format!("{}: {error}", error.exception()),
             Self::ClientTimeout if detailed => {
                 let error = SessionError::ClientTimeout;
@@ -175,6 +185,7 @@ impl CloseReason {
             Self::Aborted => DisconnectReason::Aborted,
             Self::UserDisconnected => DisconnectReason::UserDisconnected,
             Self::Rejected(text) => DisconnectReason::Rejected(text.clone()),
+            Self::ResumeFailed(text) => DisconnectReason::ResumeFailed(text.clone()),
             Self::Outage => DisconnectReason::Rejected(CLOSED_WITH_ERROR.to_owned()),
             Self::Protocol(error) => DisconnectReason::ProtocolError(error.to_string()),
             Self::Handshake(text) => DisconnectReason::HandshakeFailed(text.clone()),
@@ -187,7 +198,8 @@ impl CloseReason {
             Self::AckTimeout => DisconnectReason::AckTimeout,
             Self::ReconnectTimeout => DisconnectReason::ReconnectTimeout,
             Self::TokenExpired => DisconnectReason::TokenExpired,
-            Self::Shutdown => DisconnectReason::Shutdown,
+            // A node gives connections away because it shuts down.
+            Self::Shutdown | Self::Moved { .. } | Self::HandoverFailed => DisconnectReason::Shutdown,
             Self::Panicked => DisconnectReason::InternalError,
         }
     }

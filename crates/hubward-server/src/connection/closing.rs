@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use hubward_hub::{BoxFuture, CallKind, HubContext, HubEngine, HubError};
 use hubward_transport::Lines;
-use hubward_types::{ConnectionId, brief_error, brief_name};
+use hubward_types::{ConnectionId, brief_causes, brief_error, brief_name};
 use tracing::Level;
 
 use super::ConnectionTask;
@@ -25,7 +25,7 @@ struct Disconnecting {
     engine: Arc<Engine>,
     hub: Arc<dyn HubEngine>,
     handle: Arc<ConnectionHandle>,
-    /// `on_connected`, where it still runs.
+    /// `on_connected` or `on_resumed`, where it still runs.
     connecting: Option<BoxFuture<'static, Result<(), CloseReason>>>,
 }
 
@@ -79,6 +79,37 @@ impl ConnectionTask {
         tokio::join!(close_transport, disconnect);
     }
 
+    /// Ends the connection on this node, because another one has it: its client resumes it there. Its place is marked first,
+    /// so that a client which comes back at once is led to the other node.
+    pub(super) async fn leave(mut self: Box<Self>, reason: CloseReason, is_aborted: bool) {
+        let left = panics::catch(|| {
+            self.registration.moved();
+            self.log_close(&reason);
+            self.calls.cancel_all();
+        });
+        self.report_caught(left);
+        let Self { engine, hub, handle, registration, pipe, .. } = *self;
+        drop(registration);
+        drop(pipe);
+        let Some(handle) = handle else { return };
+        handle.set_closed();
+        let removed = async {
+            membership::lifecycle::moved(&engine, &handle).await;
+            Ok(())
+        };
+        if let Err(error) = panics::catch_panic(removed).await {
+            failures::report(&engine, &handle, HubPart::Other, &error);
+        }
+        if is_aborted {
+            // Whoever aborted it was told that it is.
+            let aborted = hub.abort(&handle.id).await;
+            if let Err(error) = aborted {
+                let connection_id = handle.logged_id();
+                tracing::warn!(hub = %engine.name(), %connection_id, error = %brief_causes(&error), "A connection that was aborted while it moved to another node may go on there.");
+            }
+        }
+    }
+
     fn prepare_close(&mut self, reason: &CloseReason) {
         self.registration.forbid_resume();
         self.queue_last_messages(reason);
@@ -113,6 +144,7 @@ impl ConnectionTask {
     /// Queues what the client still gets, and its Close message; nothing is delivered any more.
     fn queue_last_messages(&mut self, reason: &CloseReason) {
         let row = reason.row();
+        self.stop_moving();
         self.queue_session_output();
         if let Some(handle) = &self.handle {
             if !row.flushes_mailbox {
@@ -197,7 +229,7 @@ impl Disconnecting {
     }
 }
 
-/// Runs `on_connected` to its end, and `on_disconnected` only where it succeeded.
+/// Runs `on_connected` or `on_resumed` to its end, and `on_disconnected` only where `on_connected` succeeded.
 async fn call_hub(
     engine: &Arc<Engine>,
     hub: Arc<dyn HubEngine>,
@@ -205,8 +237,9 @@ async fn call_hub(
     connecting: Option<BoxFuture<'static, Result<(), CloseReason>>>,
     reason: &CloseReason,
 ) {
+    let was_open = handle.is_open();
     let connected = match connecting {
-        Some(connecting) => connecting.await.is_ok(),
+        Some(running) => running.await.is_ok() || was_open,
         None => reason.row().runs_on_disconnected,
     };
     if !connected {

@@ -41,7 +41,8 @@ impl ConnectionTask {
     pub(super) fn set_alarm(&mut self) {
         let session = self.session.poll_timeout().map(Instant::from_std);
         let pipe = self.pipe.as_ref().and_then(Pipe::deadline);
-        let nearest = [session, pipe, self.expires, self.stalls_at()].into_iter().flatten().min();
+        let nearest =
+            [session, pipe, self.expires, self.stalls_at(), self.settles_at()].into_iter().flatten().min();
         if let Some(nearest) = nearest.filter(|nearest| *nearest < self.alarm) {
             self.alarm = nearest;
             self.sleep.as_mut().reset(nearest);

@@ -33,6 +33,8 @@ pub(crate) enum GroupChange {
     Expelled(GroupName),
     /// The connection has closed.
     End,
+    /// Another node has the connection, with its record.
+    Moved,
 }
 
 impl GroupChange {
@@ -113,13 +115,13 @@ impl ConnectionGroups {
         if held { self.next() } else { None }
     }
 
-    /// Puts in a change. Nothing is put in after [`GroupChange::End`].
+    /// Puts in a change. Nothing is put in after [`GroupChange::End`] or [`GroupChange::Moved`].
     pub(crate) fn push(&self, change: WaitingChange) -> Queued {
         let mut state = self.state.lock();
         if state.ended {
             return Queued::Ended;
         }
-        state.ended = change.change == GroupChange::End;
+        state.ended = matches!(change.change, GroupChange::End | GroupChange::Moved);
         let refusable = change.change.is_asked_for();
         match &mut state.waiting {
             None => {

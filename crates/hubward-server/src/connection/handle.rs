@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use hubward_hub::{HubConnection, Items, Request};
 use hubward_proto::Protocol;
 use hubward_transport::{RequestInfo, Transport};
-use hubward_types::{ConnectionId, Principal};
+use hubward_types::{ConnectionId, HubName, Principal};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::close_reason::CloseReason;
 use super::groups::ConnectionGroups;
 use super::mailbox::{ControlMessage, Mailbox};
+use super::open_calls::OpenCalls;
+use super::taken::CannotMove;
 use crate::invocation::panics;
+use crate::session_state::SessionIdentity;
 
 /// What a client completed an invocation with.
 #[derive(Debug)]
@@ -64,6 +67,10 @@ pub(crate) struct ConnectionHandle {
     pending_results: Mutex<Option<Box<PendingResults>>>,
     /// How many client results the calls of this connection wait for.
     awaited_results: AtomicUsize,
+    /// The calls that go on in tasks of their own.
+    pub(crate) calls: OpenCalls,
+    /// Whether its task waits for the calls that run, and for the client results that are waited for.
+    settling: AtomicBool,
 }
 
 /// Why a client result is not waited for.
@@ -109,6 +116,8 @@ impl ConnectionHandle {
             groups: ConnectionGroups::default(),
             pending_results: Mutex::default(),
             awaited_results: AtomicUsize::new(0),
+            calls: OpenCalls::default(),
+            settling: AtomicBool::new(false),
         }
     }
 
@@ -127,6 +136,52 @@ impl ConnectionHandle {
         self.reads_completions.store(true, Ordering::Release);
     }
 
+    /// Whether `on_connected` has run.
+    pub(crate) fn is_open(&self) -> bool {
+        self.reads_completions.load(Ordering::Acquire)
+    }
+
+    /// Returns who the connection is, for another node.
+    ///
+    /// # Errors
+    /// [`CannotMove::NotStateful`]: nobody could resume it there.
+    pub(crate) fn identity(&self, hub: &HubName) -> Result<SessionIdentity, CannotMove> {
+        let OpeningRequest { info, stateful, token_expires_at, .. } = &self.request;
+        let token_expires_at = token_expires_at.filter(|_| *stateful).ok_or(CannotMove::NotStateful)?;
+        let own = self.groups.all().into_iter().filter(|(_, reasons)| reasons.own);
+        Ok(SessionIdentity {
+            hub: hub.clone(),
+            connection: self.id.clone(),
+            token_id: self.logged_id.clone(),
+            token_expires_at,
+            protocol: self.protocol,
+            principal: self.principal.clone(),
+            request: info.clone(),
+            groups: own.map(|(group, _)| group).collect(),
+        })
+    }
+
+    pub(crate) fn opening_request(&self) -> &OpeningRequest {
+        &self.request
+    }
+
+    /// Notes whether the task wants to be notified when nothing of the connection is awaited any more.
+    pub(crate) fn set_settling(&self, settling: bool) {
+        self.settling.store(settling, Ordering::SeqCst);
+    }
+
+    /// Whether the session is being taken, or was.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.settling.load(Ordering::SeqCst)
+    }
+
+    /// Notifies the task, if it wants to be, that a call has ended or a client result is not waited for any more.
+    pub(crate) fn notify_settled(&self) {
+        if self.settling.load(Ordering::SeqCst) {
+            self.mailbox.complete(None, Some(ControlMessage::Settled));
+        }
+    }
+
     /// Stops delivery to the connection, and notifies whoever waits for its client.
     pub(crate) fn set_closed(&self) {
         self.mailbox.close();
@@ -138,11 +193,16 @@ impl ConnectionHandle {
     /// notifies whoever waits for them.
     pub(crate) fn set_client_gone(&self) {
         self.client_gone.store(true, Ordering::SeqCst);
-        let pending = self.pending_results.lock().take();
-        drop(pending);
+        self.drop_pending_results();
         if let Some(token) = self.closed_token.get() {
             token.cancel();
         }
+    }
+
+    /// Drops the pending client results, which notifies whoever waits for them.
+    pub(crate) fn drop_pending_results(&self) {
+        let pending = self.pending_results.lock().take();
+        drop(pending);
     }
 
     /// Notes that the connection has closed and nothing is kept for it any more.
@@ -249,6 +309,7 @@ impl ConnectionHandle {
         if let Some(pending) = self.pending_results.lock().as_mut() {
             pending.remove(id);
         }
+        self.notify_settled();
     }
 
     /// Hands a result to whoever waits for it; false where nobody does.
@@ -264,7 +325,6 @@ impl ConnectionHandle {
     }
 
     /// How many results are waited for.
-    #[cfg(test)]
     pub(crate) fn pending_results(&self) -> usize {
         self.pending_results.lock().as_ref().map_or(0, |pending| pending.len())
     }
@@ -336,6 +396,8 @@ impl HubConnection for ConnectionHandle {
 pub(crate) struct OpeningRequest {
     pub(crate) info: Arc<RequestInfo>,
     pub(crate) transport: Transport,
+    /// Whether another WebSocket may take over from the one that it opened.
+    pub(crate) stateful: bool,
     /// Until when its connection token could be used again; `None` where it had none.
     pub(crate) token_expires_at: Option<SystemTime>,
 }

@@ -24,7 +24,7 @@ impl ConnectionTask {
     /// Whether messages may be read: not while the hub is busy, or the client does not take what it is sent. That is the
     /// client's backpressure, and bounds the answers that wait.
     pub(super) fn may_read(&self) -> bool {
-        !self.is_hub_busy() && !self.blocked && self.fill() == Fill::Room
+        !self.is_hub_busy() && !self.blocked && self.fill() == Fill::Room && !self.is_stopped()
     }
 
     /// Whether `on_connected` runs, a call waits for its permit, or an upload waits for room.
@@ -171,7 +171,11 @@ impl ConnectionTask {
         let now = self.turn.now().into_std();
         let mut used = 0;
         while self.may_read() && !self.turn.is_over() {
-            let progress = self.session.handle_input(now, input.get(used..).unwrap_or_default())?;
+            let rest = input.get(used..).unwrap_or_default();
+            if self.stops_before(rest) {
+                break;
+            }
+            let progress = self.session.handle_input(now, rest)?;
             if progress.consumed == 0 && progress.event.is_none() {
                 return Ok(used);
             }
@@ -185,7 +189,7 @@ impl ConnectionTask {
         Ok(used)
     }
 
-    fn with_dispatch<R>(&mut self, run: impl FnOnce(&mut Dispatch<'_>) -> R) -> Option<R> {
+    pub(super) fn with_dispatch<R>(&mut self, run: impl FnOnce(&mut Dispatch<'_>) -> R) -> Option<R> {
         let handle = self.handle.as_ref()?;
         Some(run(&mut Dispatch { engine: &self.engine, hub: &self.hub, handle, calls: &mut self.calls }))
     }

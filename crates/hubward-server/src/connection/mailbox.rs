@@ -18,6 +18,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 use super::close_reason::CloseReason;
+use super::taken::TakeRequest;
 use super::wake_batch;
 
 /// What another task notifies the connection's task of.
@@ -29,6 +30,10 @@ pub(crate) enum ControlMessage {
     CallSuspended(u64),
     /// A call waits for a client result no more. It goes on when the sender has sent, or goes on already.
     CallResumes(u64, Option<oneshot::Sender<()>>),
+    /// A call has ended, or a client result is not waited for any more, and the task waits for that.
+    Settled,
+    /// Somebody takes the session, for another node.
+    Take(Box<TakeRequest>),
     /// A stream, or a call that could be cancelled, has finished.
     InvocationFinished(String),
     /// The node drains: the connection closes when its calls have ended.

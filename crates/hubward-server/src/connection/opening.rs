@@ -8,7 +8,7 @@ use hubward_proto::Protocol;
 use hubward_transport::Transport;
 
 use super::close_reason::{CLOSED_WITH_ERROR, CloseReason};
-use super::handle::ConnectionHandle;
+use super::handle::{ConnectionHandle, OpeningRequest};
 use super::mailbox::Mailbox;
 use super::{ConnectionTask, Opened};
 use crate::engine::Engine;
@@ -21,8 +21,9 @@ const POLLED_BYTES: usize = 64 << 10;
 
 impl ConnectionTask {
     pub(super) fn poll_connecting(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let started = self.start_resumed();
         let Some(connecting) = &mut self.connecting else { return Ok(false) };
-        let Poll::Ready(connected) = connecting.as_mut().poll(cx) else { return Ok(false) };
+        let Poll::Ready(connected) = connecting.as_mut().poll(cx) else { return Ok(started) };
         self.connecting = None;
         connected?;
         if let Some(handle) = &self.handle {
@@ -41,7 +42,7 @@ impl ConnectionTask {
             logged_id,
             principal.clone(),
             protocol,
-            request.clone(),
+            OpeningRequest { stateful: self.session.is_stateful(), ..request.clone() },
             mailbox(&self.engine, request.transport),
         ));
         self.handle = Some(handle.clone());

@@ -37,6 +37,13 @@ impl ConnectionTask {
         }
         // Messages that wait for a blocked pipe are not work that can be done now.
         let busy = self.outgoing.len() > before || !self.controls.is_empty();
+        self.handle_controls(cx)?;
+        self.check_finished()?;
+        Ok(busy)
+    }
+
+    /// Does what other tasks have notified this one of.
+    pub(super) fn handle_controls(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         let mut controls = std::mem::take(&mut self.controls);
         for control in controls.drain(..) {
             match control {
@@ -46,13 +53,15 @@ impl ConnectionTask {
                 ControlMessage::InvocationFinished(id) => self.calls.finished(&id),
                 ControlMessage::Finish => self.finish(Finishing::Calls),
                 ControlMessage::FinishWithoutStreams => self.finish(Finishing::CallsWithoutStreams),
-                ControlMessage::Close(reason) => return Err(reason),
+                // It only wakes the task.
+                ControlMessage::Settled => {}
+                ControlMessage::Take(request) => self.begin_moving(cx, *request),
+                ControlMessage::Close(reason) => self.closes_when_decided(reason)?,
             }
         }
         self.controls = controls;
         self.calls.permits.grant(CallLimits::of(&self.engine.definition.options));
-        self.check_finished()?;
-        Ok(busy)
+        Ok(())
     }
 
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {

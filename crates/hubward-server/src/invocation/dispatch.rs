@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::failures::{self, HubPart};
+use super::open_call::OpenCall;
 use super::permits::CallLimits;
 use super::responder::Responder;
 use super::running::RunningCalls;
@@ -217,6 +218,13 @@ impl Dispatch<'_> {
         }
     }
 
+    /// Fails a call that does not run.
+    pub(crate) fn refuse(&self, bound: BoundCall, error: &str) {
+        self.fail(bound.id.as_deref(), error);
+        let entry = bound.entry.clone();
+        self.discard(&entry, bound);
+    }
+
     /// Runs a call that has its permit. What is ready at once is completed at once; anything else continues in a task
     /// of its own, which the end of the connection does not cancel.
     pub(crate) fn run(&mut self, cx: &mut Context<'_>, bound: BoundCall) {
@@ -226,9 +234,7 @@ impl Dispatch<'_> {
     fn run_in_span(&mut self, cx: &mut Context<'_>, mut bound: BoundCall) {
         if let Err(error) = self.check(&bound) {
             tracing::debug!(method = %bound.entry.name, error = %brief_display(&error), "A call was refused.");
-            self.fail(bound.id.as_deref(), &error);
-            let entry = bound.entry.clone();
-            self.discard(&entry, bound);
+            self.refuse(bound, &error);
             return;
         }
         let holds_permit = bound.needs_permit();
@@ -242,15 +248,17 @@ impl Dispatch<'_> {
         for (id, sink) in bound.uploads {
             self.calls.add_upload(id, sink);
         }
-        let responder = Responder {
+        let call = bound.call;
+        let mut responder = Responder {
             engine: self.engine.clone(),
             handle: self.handle.clone(),
             method: bound.entry.name.clone(),
+            call,
+            open: None,
             id: bound.id,
             cancellation,
             _stream: (!holds_permit).then(|| OpenStream::begin(self.handle)),
         };
-        let call = bound.call;
         let mut run = panics::catch_panic(bound.run);
         match run.poll_unpin(cx) {
             Poll::Ready(outcome) => responder.respond(outcome, None),
@@ -258,6 +266,7 @@ impl Dispatch<'_> {
                 if holds_permit {
                     self.calls.permits.hold(call);
                 }
+                responder.open = Some(OpenCall::begin(self.handle, call, responder.id.as_deref()));
                 let tasks = self.engine.context.tasks.clone();
                 let rest = async move {
                     let outcome = run.await;

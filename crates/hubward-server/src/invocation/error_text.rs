@@ -7,6 +7,13 @@ pub(crate) const BINDING_FAILED: &str = "Error binding arguments. Make sure that
 /// The start of the text for a stream that failed.
 pub(crate) const STREAM_FAILED: &str = "An error occurred on the server while streaming results.";
 
+/// A call was running for too long when its connection moved to another node.
+pub(crate) const CALL_MOVED: &str =
+    "The call had not completed when its connection moved to another node. It may have taken effect.";
+
+/// An upload was open when its connection moved to another node; for the method that reads it.
+pub(crate) const UPLOAD_MOVED: &str = "The stream ended because its connection moves to another node.";
+
 /// The start of the text for a method that failed.
 pub(crate) fn method_failed(method: &str) -> String {
     format!("An unexpected error occurred invoking '{method}' on the server.")

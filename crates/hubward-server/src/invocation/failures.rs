@@ -21,10 +21,14 @@ pub(crate) enum HubPart<'a> {
     Connected,
     /// `on_disconnected`.
     Disconnected,
-    /// `on_interrupted`.
-    Interrupted,
     /// `on_resumed`.
     Resumed,
+    /// An item that moves to another node.
+    Item,
+    /// `on_link_interrupted`.
+    LinkInterrupted,
+    /// `on_link_resumed`.
+    LinkResumed,
     /// A policy, the rule of who may join, or the items of an upload.
     Other,
 }
@@ -37,8 +41,10 @@ impl<'a> HubPart<'a> {
             Self::Stream(_) => ["A stream failed.", "A stream panicked."],
             Self::Connected => ["on_connected failed.", "on_connected panicked."],
             Self::Disconnected => ["on_disconnected failed.", "on_disconnected panicked."],
-            Self::Interrupted => ["on_interrupted failed.", "on_interrupted panicked."],
             Self::Resumed => ["on_resumed failed.", "on_resumed panicked."],
+            Self::Item => ["An item could not be moved.", "An item panicked while it was moved."],
+            Self::LinkInterrupted => ["on_link_interrupted failed.", "on_link_interrupted panicked."],
+            Self::LinkResumed => ["on_link_resumed failed.", "on_link_resumed panicked."],
             Self::Other => ["Hub code failed.", "Hub code panicked."],
         }
     }
@@ -46,7 +52,13 @@ impl<'a> HubPart<'a> {
     fn method(self) -> Option<&'a str> {
         match self {
             Self::Method(method) | Self::Stream(method) => Some(method),
-            Self::Connected | Self::Disconnected | Self::Interrupted | Self::Resumed | Self::Other => None,
+            Self::Connected
+            | Self::Disconnected
+            | Self::Resumed
+            | Self::Item
+            | Self::LinkInterrupted
+            | Self::LinkResumed
+            | Self::Other => None,
         }
     }
 
@@ -55,7 +67,13 @@ impl<'a> HubPart<'a> {
     fn level(self, error: &HubError) -> Level {
         match error.hidden_error() {
             // No client is sent what these made for it.
-            None if matches!(self, Self::Disconnected | Self::Interrupted | Self::Resumed) => Level::WARN,
+            None if matches!(
+                self,
+                Self::Disconnected | Self::Item | Self::LinkInterrupted | Self::LinkResumed
+            ) =>
+            {
+                Level::WARN
+            }
             None => Level::DEBUG,
             Some(hidden) if hidden.is::<Panic>() => Level::ERROR,
             Some(_) if error.is_disconnect() => Level::DEBUG,

@@ -1,16 +1,16 @@
-//! A hub's `on_interrupted` and `on_resumed`: one after the other, each bounded in time, in a task of the node.
+//! A hub's `on_link_interrupted` and `on_link_resumed`: one after the other, each bounded in time, in a task of the node.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubward_hub::{BoxFuture, HubError, Resumed};
+use hubward_hub::{BoxFuture, HubError, LinkResumed};
 
 use super::failures::{self, HubPart};
 use super::link_notices::LinkNotice;
 use super::panics;
 use crate::engine::Engine;
 
-/// How long a callback may take, as `Hub::on_interrupted` and `Hub::on_resumed` say: longer than any call of a store that
+/// How long a callback may take, as `Hub::on_link_interrupted` and `Hub::on_link_resumed` say: longer than any call of a store that
 /// it makes, and short beside a shutdown's timeout.
 const CALLBACK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -29,14 +29,16 @@ pub(crate) fn resumed(engine: &Arc<Engine>) {
 }
 
 fn has_any(engine: &Engine) -> bool {
-    engine.definition.on_interrupted.is_some() || engine.definition.on_resumed.is_some()
+    engine.definition.on_link_interrupted.is_some() || engine.definition.on_link_resumed.is_some()
 }
 
 async fn notify(engine: Arc<Engine>) {
     while let Some(notice) = engine.link_notices.take() {
         let (part, callback) = match notice {
-            LinkNotice::Interrupted => (HubPart::Interrupted, start_interrupted(&engine)),
-            LinkNotice::Resumed { gap } => (HubPart::Resumed, start_resumed(&engine, Resumed::new(gap))),
+            LinkNotice::Interrupted => (HubPart::LinkInterrupted, start_interrupted(&engine)),
+            LinkNotice::Resumed { gap } => {
+                (HubPart::LinkResumed, start_resumed(&engine, LinkResumed::new(gap)))
+            }
         };
         if let Err(error) = run(callback).await {
             failures::report_of_hub(&engine, part, &error);
@@ -50,12 +52,12 @@ async fn notify(engine: Arc<Engine>) {
 type Callback = Result<Option<BoxFuture<'static, Result<(), HubError>>>, HubError>;
 
 fn start_interrupted(engine: &Arc<Engine>) -> Callback {
-    let Some(callback) = &engine.definition.on_interrupted else { return Ok(None) };
+    let Some(callback) = &engine.definition.on_link_interrupted else { return Ok(None) };
     panics::catch(|| Some(callback(engine.handle())))
 }
 
-fn start_resumed(engine: &Arc<Engine>, resumed: Resumed) -> Callback {
-    let Some(callback) = &engine.definition.on_resumed else { return Ok(None) };
+fn start_resumed(engine: &Arc<Engine>, resumed: LinkResumed) -> Callback {
+    let Some(callback) = &engine.definition.on_link_resumed else { return Ok(None) };
     panics::catch(|| Some(callback(engine.handle(), resumed)))
 }
 

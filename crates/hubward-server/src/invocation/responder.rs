@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::failures::{self, HubPart};
+use super::open_call::OpenCall;
 use super::{error_text, panics};
 use crate::connection::handle::{ConnectionHandle, OpenStream};
 use crate::connection::mailbox::ControlMessage;
@@ -20,6 +21,10 @@ pub(crate) struct Responder {
     pub(crate) engine: Arc<Engine>,
     pub(crate) handle: Arc<ConnectionHandle>,
     pub(crate) method: Arc<str>,
+    /// The number of the call.
+    pub(crate) call: u64,
+    /// Present where the call goes on in a task of its own.
+    pub(crate) open: Option<OpenCall>,
     /// The invocation id; `None` where the client wants no completion.
     pub(crate) id: Option<String>,
     /// What cancels the call, where it can be cancelled.
@@ -30,9 +35,11 @@ pub(crate) struct Responder {
 
 impl Responder {
     /// Sends the outcome, and releases the call's permit where it holds one.
-    pub(crate) fn respond(self, outcome: Result<Outcome, HubError>, permit: Option<u64>) {
+    pub(crate) fn respond(mut self, outcome: Result<Outcome, HubError>, permit: Option<u64>) {
         let frame = match outcome {
             Ok(Outcome::Stream(stream)) => {
+                let open = || OpenCall::begin(&self.handle, self.call, self.id.as_deref());
+                self.open = self.open.take().or_else(|| Some(open()));
                 let tasks = self.engine.context.tasks.clone();
                 tasks.spawn(self.stream(stream).in_current_span());
                 return;
@@ -47,7 +54,13 @@ impl Responder {
         if let (Some(id), Some(_)) = (&self.id, &self.cancellation) {
             self.handle.mailbox.complete(None, Some(ControlMessage::InvocationFinished(id.clone())));
         }
+        let frame = frame.filter(|_| self.may_complete());
         self.handle.mailbox.complete(frame, permit.map(ControlMessage::CallEnded));
+    }
+
+    /// Whether the client waits for the completion: not where it has been sent another one.
+    fn may_complete(&self) -> bool {
+        self.open.as_ref().is_none_or(OpenCall::completes)
     }
 
     /// Logs a failure, and returns the completion with what the client may know of it.
@@ -80,6 +93,9 @@ impl Responder {
                     if !self.handle.mailbox.room().await {
                         break None;
                     }
+                    if cancelled.is_cancelled() {
+                        break Some(Ok(()));
+                    }
                     self.handle.mailbox.push(frame);
                 }
                 Some(Ok(Err(error))) => break Some(Err(error)),
@@ -96,6 +112,7 @@ impl Responder {
             None => Some(encode::completion_void(self.handle.protocol, &id)),
             Some(error) => self.failed(HubPart::Stream(&self.method), error_text::STREAM_FAILED, error),
         };
+        let frame = frame.filter(|_| self.may_complete());
         self.handle.mailbox.complete(frame, Some(ControlMessage::InvocationFinished(id)));
     }
 }

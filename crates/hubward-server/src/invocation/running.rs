@@ -90,6 +90,25 @@ impl RunningCalls {
         }
     }
 
+    /// Cancels what can be cancelled of the calls that run, and forgets none.
+    pub(crate) fn cancel_running(&self) {
+        if let Some(streams) = &self.streams {
+            streams.running.values().for_each(CancellationToken::cancel);
+        }
+    }
+
+    /// Ends all uploads with this error. One that has no room for it ends as if the connection had closed.
+    pub(crate) fn fail_uploads(&mut self, cx: &mut Context<'_>, error: &str) {
+        let Some(streams) = &mut self.streams else { return };
+        streams.held = None;
+        for (_, mut sink) in streams.uploads.drain() {
+            if sink.poll_ready(cx).is_ready() {
+                sink.complete(Some(error));
+            }
+        }
+        self.tidy();
+    }
+
     /// Passes an item on. One that finds no room is held, and reading must pause until [`RunningCalls::poll_held`] is
     /// ready.
     ///

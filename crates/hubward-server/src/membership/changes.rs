@@ -199,7 +199,7 @@ async fn carry_out(
     connection: &Arc<ConnectionHandle>,
     change: &GroupChange,
 ) -> Result<(), NotChanged> {
-    if connection.is_closed() && *change != GroupChange::End {
+    if connection.is_closed() && !matches!(change, GroupChange::End | GroupChange::Moved) {
         return Ok(());
     }
     match change {
@@ -225,6 +225,10 @@ async fn carry_out(
         }
         GroupChange::End => {
             end(engine, connection).await;
+            Ok(())
+        }
+        GroupChange::Moved => {
+            stop_all(engine, connection);
             Ok(())
         }
     }
@@ -338,14 +342,21 @@ async fn remove_record(engine: &Arc<Engine>, connection: &ConnectionHandle, grou
     }
 }
 
+/// Ends delivery to a connection. Returns whether it was in a group by itself.
+fn stop_all(engine: &Engine, connection: &ConnectionHandle) -> bool {
+    let mut joined = false;
+    for (group, reasons) in connection.groups.all() {
+        joined |= reasons.own;
+        stop_for(engine, connection, &group, Reasons::default());
+    }
+    joined
+}
+
 /// Ends delivery to a connection that has closed, from this node and from others, and removes its record.
 async fn end(engine: &Arc<Engine>, connection: &ConnectionHandle) {
     let (hub, context) = (engine.name(), &engine.context);
-    let mut recorded = is_recorded(engine, connection.principal.user_id());
-    for (group, reasons) in connection.groups.all() {
-        recorded |= reasons.own;
-        stop_for(engine, connection, &group, Reasons::default());
-    }
+    let joined = stop_all(engine, connection);
+    let recorded = joined || is_recorded(engine, connection.principal.user_id());
     if !recorded {
         return;
     }

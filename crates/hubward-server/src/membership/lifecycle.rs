@@ -114,6 +114,15 @@ fn not_opened(
 
 /// Ends delivery to a connection that has closed, from this node and from others, and removes its memberships.
 pub(crate) async fn disconnected(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
+    left(engine, connection, GroupChange::End).await;
+}
+
+/// Ends delivery to a connection that another node has now, from this node and from others. Its record is the other node's.
+pub(crate) async fn moved(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>) {
+    left(engine, connection, GroupChange::Moved).await;
+}
+
+async fn left(engine: &Arc<Engine>, connection: &Arc<ConnectionHandle>, last: GroupChange) {
     // Also where something panics.
     scopeguard::defer! { connection.set_ended() }
     engine.index.remove(connection);
@@ -121,7 +130,7 @@ pub(crate) async fn disconnected(engine: &Arc<Engine>, connection: &Arc<Connecti
     let of_user = connection.groups.all().into_iter().filter(|(_, reasons)| reasons.user);
     let of_user = of_user.map(|(group, _)| group).collect();
     // After the changes that were made before; none is made afterwards. It reports no error.
-    let _ = changes::change(engine, connection, GroupChange::End).await;
+    let _ = changes::change(engine, connection, last).await;
     let Some(user) = connection.principal.user_id() else { return };
     if connection.set_user_subscribed(false) {
         engine.context.subscriptions.remove(&Topic::User(engine.name().clone(), user.clone()));

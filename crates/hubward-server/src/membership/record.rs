@@ -132,6 +132,10 @@ enum Claimed {
 }
 
 fn lost(engine: &Engine, connection: &ConnectionHandle) {
+    // Whoever moves it decides which of the two nodes has it.
+    if connection.is_settling() {
+        return;
+    }
     tracing::warn!(hub = %engine.name(), "A connection was opened on another node meanwhile; it is closed here.");
     connection.close(CloseReason::Aborted);
 }

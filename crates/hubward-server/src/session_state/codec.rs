@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::form::{ContentForm, IdentityForm, ItemForm, PrincipalForm, StateForm};
 use super::{
-    MAX_IDENTITY_BYTES, MAX_STATE_BYTES, PersistedItem, SessionContent, SessionIdentity, SessionState,
-    StateError,
+    MAX_IDENTITY_BYTES, MAX_STATE_BYTES, SavedItem, SessionContent, SessionIdentity, SessionState, StateError,
 };
 
 /// The form that is written, and the only one that is read: a node that knows no other tells the client to reconnect.
@@ -59,15 +58,14 @@ impl SessionContent {
         let form = ContentForm {
             session: self.session.clone(),
             waiting: self.waiting.clone(),
-            items: self.items.iter().map(|PersistedItem { name, value }| ItemForm { name, value }).collect(),
+            items: self.items.iter().map(|SavedItem { name, value }| ItemForm { name, value }).collect(),
         };
         encode(&form, MAX_STATE_BYTES)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StateError> {
         let form: ContentForm<'_> = decode(bytes, MAX_STATE_BYTES)?;
-        let item =
-            |form: ItemForm<'_>| PersistedItem { name: form.name.to_owned(), value: form.value.to_vec() };
+        let item = |form: ItemForm<'_>| SavedItem { name: form.name.to_owned(), value: form.value.to_vec() };
         Ok(Self {
             session: form.session,
             waiting: form.waiting,

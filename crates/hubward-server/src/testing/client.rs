@@ -68,6 +68,11 @@ impl TestClient {
         client
     }
 
+    /// A client whose connection is at the other end of `io`.
+    pub(crate) fn over(io: DuplexStream) -> Self {
+        Self { io, buffer: Vec::new(), received: Vec::new(), manager: Weak::new() }
+    }
+
     fn open_as(
         engine: &Arc<Engine>,
         id: &str,

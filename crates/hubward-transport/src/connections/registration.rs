@@ -119,6 +119,12 @@ impl Registration {
         self.id.as_ref()
     }
 
+    /// Returns where a client's next WebSocket is handed over, for tests.
+    #[cfg(feature = "testing")]
+    pub(crate) fn resume(&self) -> Option<Arc<Resume>> {
+        self.resume.clone()
+    }
+
     /// Returns the manager that the connection is registered with.
     pub fn manager(&self) -> &ConnectionManager {
         &self.manager

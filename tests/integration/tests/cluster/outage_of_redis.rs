@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hubward::auth::KeyRing;
 use hubward::redis::Redis;
-use hubward::{HubHandle, Hubward, Resumed};
+use hubward::{HubHandle, Hubward, LinkResumed};
 use hubward_testing::redis::{Data, RedisOptions, RedisServer};
 use hubward_tests::{TestClient, TestNode, eventually, issuer, token, within};
 use serde_json::json;
@@ -34,8 +34,10 @@ impl Nodes {
             let (up, down) = (interrupted.clone(), interrupted.clone());
             // What they return is sent to nobody.
             let hub = hub()
-                .on_interrupted(move |_| std::future::ready(up.fetch_add(1, Ordering::SeqCst)))
-                .on_resumed(move |_, _: Resumed| std::future::ready(down.fetch_sub(1, Ordering::SeqCst)));
+                .on_link_interrupted(move |_| std::future::ready(up.fetch_add(1, Ordering::SeqCst)))
+                .on_link_resumed(move |_, _: LinkResumed| {
+                    std::future::ready(down.fetch_sub(1, Ordering::SeqCst))
+                });
             let builder = Hubward::builder().auth(issuer().authenticator()).redis(&redis, name, keys.clone());
             TestNode::start(builder.hub("/hub", hub).build().unwrap()).await
         };

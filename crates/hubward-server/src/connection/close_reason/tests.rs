@@ -31,6 +31,7 @@ fn row(reason: CloseReason, label: &'static str, close: Option<&'static str>, le
 fn rows() -> Vec<Row> {
     let protocol_error = ProtocolError::MissingProperty { property: "target" };
     let rejected = Some(r#"{"type":7,"error":"The ward is full."}"#);
+    let resume_failed = Some(r#"{"type":7,"error":"The ward is full.","allowReconnect":true}"#);
     vec![
         row(CloseReason::Client(None), "client", CLEAN_CLOSE, Level::INFO),
         row(CloseReason::TransportClosed, "transport_closed", None, Level::INFO),
@@ -39,6 +40,12 @@ fn rows() -> Vec<Row> {
         row(CloseReason::Aborted, "aborted", CLEAN_CLOSE, Level::INFO),
         row(CloseReason::UserDisconnected, "user_disconnected", CLEAN_CLOSE, Level::INFO),
         row(CloseReason::Rejected("The ward is full.".into()), "rejected", rejected, Level::INFO),
+        row(
+            CloseReason::ResumeFailed("The ward is full.".into()),
+            "resume_failed",
+            resume_failed,
+            Level::INFO,
+        ),
         row(CloseReason::Outage, "outage", ERROR_RECONNECT, Level::INFO),
         row(CloseReason::TransportViolated, "transport_violated", None, Level::WARN),
         Row {
@@ -62,6 +69,8 @@ fn rows() -> Vec<Row> {
         row(CloseReason::ReconnectTimeout, "reconnect_timeout", None, Level::INFO),
         row(CloseReason::TokenExpired, "token_expired", CLEAN_RECONNECT, Level::INFO),
         row(CloseReason::Shutdown, "shutdown", CLEAN_RECONNECT, Level::INFO),
+        row(CloseReason::Moved { to: "node-2".into(), is_aborted: false }, "moved", None, Level::INFO),
+        row(CloseReason::HandoverFailed, "handover_failed", CLEAN_RECONNECT, Level::WARN),
         row(CloseReason::Panicked, "internal_error", ERROR_RECONNECT, Level::WARN),
     ]
 }
@@ -127,9 +136,9 @@ fn only_what_can_still_be_written_is_written() {
     let labels = |column: fn(&CloseRow) -> bool| -> Vec<_> {
         rows().iter().map(|row| row.reason.row()).filter(|row| !column(row)).map(|row| row.label).collect()
     };
-    assert_eq!(labels(|row| row.closes_transport), ["transport_lost", "send_timeout"]);
-    assert_eq!(labels(|row| row.flushes_mailbox), ["slow_consumer"]);
-    assert_eq!(labels(|row| row.runs_on_disconnected), ["rejected", "outage"]);
+    assert_eq!(labels(|row| row.closes_transport), ["transport_lost", "send_timeout", "moved"]);
+    assert_eq!(labels(|row| row.flushes_mailbox), ["slow_consumer", "moved"]);
+    assert_eq!(labels(|row| row.runs_on_disconnected), ["rejected", "outage", "moved"]);
 }
 
 #[test]
@@ -163,6 +172,8 @@ fn a_hub_is_notified_of_an_error_exactly_where_the_close_was_not_clean() {
         "user_disconnected",
         "token_expired",
         "shutdown",
+        "moved",
+        "handover_failed",
     ];
     assert_eq!(clean, expected);
 }

@@ -14,8 +14,8 @@ const SECOND: Duration = Duration::from_secs(1);
 fn noting(journal: &Journal) -> Hub {
     let (interrupted, resumed) = (journal.clone(), journal.clone());
     Hub::new("hub")
-        .on_interrupted(move |_| interrupted.noting("interrupted"))
-        .on_resumed(move |_, Resumed { gap, .. }| resumed.noting(format!("resumed after {gap:?}")))
+        .on_link_interrupted(move |_| interrupted.noting("interrupted"))
+        .on_link_resumed(move |_, LinkResumed { gap, .. }| resumed.noting(format!("resumed after {gap:?}")))
 }
 
 fn interrupt(node: &TestNode) {
@@ -55,7 +55,7 @@ async fn what_a_callback_sends_reaches_this_node_at_once_and_the_others_behind_w
     let hub = || {
         let sends = |text: &'static str| async move |hub: HubHandle| hub.all().send(text, ()).await;
         let (interrupted, resumed) = (sends("Interrupted"), sends("Resumed"));
-        Hub::new("hub").on_interrupted(interrupted).on_resumed(move |hub, _| resumed(hub))
+        Hub::new("hub").on_link_interrupted(interrupted).on_link_resumed(move |hub, _| resumed(hub))
     };
     let (node, other) = TestNode::start_two(hub).await;
     let (here, there) = (handle("here"), handle("there"));
@@ -90,8 +90,8 @@ async fn a_callback_that_fails_panics_or_takes_too_long_is_logged_and_stops_no_o
         }
     };
     let hub = Hub::new("hub")
-        .on_interrupted(interrupted)
-        .on_resumed(move |_, _| -> std::future::Ready<()> { noted.noting("resumed") });
+        .on_link_interrupted(interrupted)
+        .on_link_resumed(move |_, _| -> std::future::Ready<()> { noted.noting("resumed") });
     let node = TestNode::start(hub).await;
     let log = CapturedLog::start();
     for _ in 0..3 {
@@ -105,13 +105,13 @@ async fn a_callback_that_fails_panics_or_takes_too_long_is_logged_and_stops_no_o
         |level| log.lines(level).into_iter().filter(|line| line.starts_with("on_")).collect::<Vec<_>>();
     let warnings = of_callbacks(Level::WARN);
     let [failed, stopped] = &warnings[..] else { panic!("{warnings:?}") };
-    assert!(failed.starts_with("on_interrupted failed. hub=hub"), "{failed}");
+    assert!(failed.starts_with("on_link_interrupted failed. hub=hub"), "{failed}");
     assert!(
         failed.contains("the first one fails") && stopped.contains("took more than 30 s"),
         "{warnings:?}"
     );
     let panics = of_callbacks(Level::ERROR);
-    assert!(panics[0].starts_with("on_interrupted panicked.") && panics.len() == 1, "{panics:?}");
+    assert!(panics[0].starts_with("on_link_interrupted panicked.") && panics.len() == 1, "{panics:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +136,7 @@ async fn a_callback_that_panics_before_its_first_await_or_when_it_is_dropped_sto
             noted.note("resumed");
         }
     };
-    let node = TestNode::start(Hub::new("hub").on_resumed(resumed)).await;
+    let node = TestNode::start(Hub::new("hub").on_link_resumed(resumed)).await;
     for _ in 0..3 {
         interrupt(&node);
         resume(&node);

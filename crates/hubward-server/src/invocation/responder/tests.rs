@@ -236,6 +236,8 @@ async fn a_stream_is_dropped_before_its_completion_can_be_seen() {
     });
     let items: FrameStream = Box::pin(stream::empty().map(move |item| (item, &dropped).0));
     let responder = Responder {
+        call: 1,
+        open: None,
         _stream: None,
         engine,
         handle: handle.clone(),

@@ -44,7 +44,7 @@ fn state(protocol: Protocol) -> SessionState {
         content: SessionContent {
             session: session(protocol, 3),
             waiting: vec![frame(protocol, "a"), frame(protocol, "b")],
-            items: vec![PersistedItem { name: "ward".to_owned(), value: vec![0, 255] }],
+            items: vec![SavedItem { name: "ward".to_owned(), value: vec![0, 255] }],
         },
     }
 }
