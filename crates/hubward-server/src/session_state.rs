@@ -15,8 +15,8 @@ use hubward_types::{ConnectionId, GroupName, HubName, Principal};
 /// The most bytes of an identity: a request has 16 KiB, and a thousand groups with names of the usual limit 256 KiB.
 pub(crate) const MAX_IDENTITY_BYTES: usize = 1 << 20;
 
-/// The most bytes of a state, identity included: as many as may wait for a client by default. What has more is told to
-/// reconnect.
+/// The most bytes of a state, identity included: as many as may wait for a client by default. The client of one that
+/// has more has to reconnect.
 pub(crate) const MAX_STATE_BYTES: usize = 4 << 20;
 
 /// A connection that moves.

@@ -8,7 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod faults;
 pub(crate) mod faulty_store;
 pub(crate) mod log;
-pub(crate) mod moving;
+pub(crate) mod moving_node;
 pub(crate) mod registry;
 
 use std::collections::VecDeque;

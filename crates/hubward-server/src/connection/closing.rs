@@ -101,7 +101,7 @@ impl ConnectionTask {
             failures::report(&engine, &handle, HubPart::Other, &error);
         }
         if is_aborted {
-            // Whoever aborted it was told that it is.
+            // For whoever aborted it, it is aborted.
             let aborted = hub.abort(&handle.id).await;
             if let Err(error) = aborted {
                 let connection_id = handle.logged_id();

@@ -17,7 +17,7 @@ use super::close_reason::CloseReason;
 use super::handle::ConnectionHandle;
 use super::mailbox::ControlMessage;
 use super::saved_items;
-use super::taken::{CannotMove, Decision, Moving, Settling, TakeRequest, Taken, TakenSession};
+use super::taken::{CannotMove, Moving, Settling, TakeOutcome, TakeRequest, Taken, TakenSession};
 use crate::invocation::failures::{self, HubPart};
 use crate::invocation::{error_text, panics};
 use crate::session_state::{MAX_STATE_BYTES, SessionContent, SessionState, StateError};
@@ -185,11 +185,11 @@ impl ConnectionTask {
         let Poll::Ready(decision) = Pin::new(&mut taken.decision).poll(cx) else { return Ok(false) };
         let closing = taken.closing.take();
         match (decision, closing) {
-            (Ok(Decision::LetGo(to)), closing) => {
+            (Ok(TakeOutcome::LetGo(to)), closing) => {
                 Err(CloseReason::Moved { to, is_aborted: matches!(closing, Some(CloseReason::Aborted)) })
             }
             (_, Some(reason)) => Err(reason),
-            (Ok(Decision::TakeBack), None) => {
+            (Ok(TakeOutcome::TakeBack), None) => {
                 self.stop_moving();
                 Ok(true)
             }

@@ -62,7 +62,7 @@ impl fmt::Debug for TakeRequest {
 #[derive(Debug)]
 pub(crate) struct TakenSession {
     state: SessionState,
-    decide: Option<oneshot::Sender<Decision>>,
+    decide: Option<oneshot::Sender<TakeOutcome>>,
     /// Cancelled when the connection has ended on this node.
     ended: CancellationToken,
     /// Whether somebody has received it. What is lost on its way to a taker that has gone is taken back.
@@ -71,7 +71,7 @@ pub(crate) struct TakenSession {
 
 /// What becomes of a session that was taken; without a decision it closes.
 #[derive(Debug)]
-pub(crate) enum Decision {
+pub(crate) enum TakeOutcome {
     /// Another node has it.
     LetGo(NodeId),
     /// It goes on here.
@@ -80,7 +80,10 @@ pub(crate) enum Decision {
 
 impl TakenSession {
     /// Makes one, with where its task hears of the decision.
-    pub(crate) fn new(state: SessionState, ended: CancellationToken) -> (Self, oneshot::Receiver<Decision>) {
+    pub(crate) fn new(
+        state: SessionState,
+        ended: CancellationToken,
+    ) -> (Self, oneshot::Receiver<TakeOutcome>) {
         let (decide, decision) = oneshot::channel();
         (Self { state, decide: Some(decide), ended, received: false }, decision)
     }
@@ -99,17 +102,17 @@ impl TakenSession {
     /// that its client resumes it. `on_disconnected` does not run, and the record in the group store stays. It is decided
     /// when this is called; awaiting it waits until nothing is left here.
     pub(crate) fn let_go(mut self, to: NodeId) -> impl Future<Output = ()> + Send + use<> {
-        self.decide(Decision::LetGo(to));
+        self.decide(TakeOutcome::LetGo(to));
         let ended = self.ended.clone();
         async move { ended.cancelled().await }
     }
 
     /// Goes on with the connection here, as if nothing had happened: no other node has it.
     pub(crate) fn take_back(mut self) {
-        self.decide(Decision::TakeBack);
+        self.decide(TakeOutcome::TakeBack);
     }
 
-    fn decide(&mut self, decision: Decision) {
+    fn decide(&mut self, decision: TakeOutcome) {
         if let Some(decide) = self.decide.take() {
             // A task that has ended, such as because it panicked, has closed the connection.
             let _ = decide.send(decision);
@@ -120,7 +123,7 @@ impl TakenSession {
 impl Drop for TakenSession {
     fn drop(&mut self) {
         if !self.received {
-            self.decide(Decision::TakeBack);
+            self.decide(TakeOutcome::TakeBack);
         }
     }
 }
@@ -147,7 +150,7 @@ impl Settling {
 }
 
 pub(crate) struct Taken {
-    pub(crate) decision: oneshot::Receiver<Decision>,
+    pub(crate) decision: oneshot::Receiver<TakeOutcome>,
     /// What waited in the mailbox: it is in the state, and is sent from here if that is taken back.
     pub(crate) waiting: VecDeque<Frame>,
     /// Why the connection was to close meanwhile.

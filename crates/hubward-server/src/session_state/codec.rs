@@ -8,13 +8,14 @@ use hubward_proto::Protocol;
 use hubward_transport::RequestInfo;
 use hubward_types::{GroupName, Principal};
 use serde::{Deserialize, Serialize};
+use serde_bytes::Bytes;
 
 use super::form::{ContentForm, IdentityForm, ItemForm, PrincipalForm, StateForm};
 use super::{
     MAX_IDENTITY_BYTES, MAX_STATE_BYTES, SavedItem, SessionContent, SessionIdentity, SessionState, StateError,
 };
 
-/// The form that is written, and the only one that is read: a node that knows no other tells the client to reconnect.
+/// The form that is written, and the only one that is read: what it does not know, a node refuses.
 const VERSION: u8 = 1;
 
 impl SessionIdentity {
@@ -27,7 +28,7 @@ impl SessionIdentity {
             token_expires_at: micros(self.token_expires_at),
             protocol: self.protocol.index() as u8,
             principal: self.principal.is_authenticated().then(|| principal_form(&self.principal)),
-            request: self.request.packed(),
+            request: Bytes::new(self.request.packed()),
             remote: remote.as_deref(),
             groups: self.groups.iter().map(GroupName::as_str).collect(),
         };
@@ -58,7 +59,11 @@ impl SessionContent {
         let form = ContentForm {
             session: self.session.clone(),
             waiting: self.waiting.clone(),
-            items: self.items.iter().map(|SavedItem { name, value }| ItemForm { name, value }).collect(),
+            items: self
+                .items
+                .iter()
+                .map(|SavedItem { name, value }| ItemForm { name, value: Bytes::new(value) })
+                .collect(),
         };
         encode(&form, MAX_STATE_BYTES)
     }
@@ -77,7 +82,7 @@ impl SessionContent {
 impl SessionState {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, StateError> {
         let (identity, content) = (self.identity.encode()?, self.content.encode()?);
-        encode(&StateForm { identity: &identity, content: &content }, MAX_STATE_BYTES)
+        encode(&StateForm { identity: Bytes::new(&identity), content: Bytes::new(&content) }, MAX_STATE_BYTES)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StateError> {

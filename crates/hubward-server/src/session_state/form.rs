@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use hubward_proto::{Frame, SessionSnapshot};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_bytes::Bytes;
 
 /// The most claims or roles of a principal: several times as many as a bearer token may have.
 const MOST_CLAIMS: usize = 1_024;
@@ -28,8 +29,8 @@ pub(super) struct IdentityForm<'a> {
     pub(super) protocol: u8,
     #[serde(borrow)]
     pub(super) principal: Option<PrincipalForm<'a>>,
-    #[serde(with = "serde_bytes")]
-    pub(super) request: &'a [u8],
+    #[serde(borrow)]
+    pub(super) request: &'a Bytes,
     pub(super) remote: Option<&'a str>,
     #[serde(borrow, deserialize_with = "at_most::<_, _, MOST_GROUPS>")]
     pub(super) groups: Vec<&'a str>,
@@ -57,16 +58,16 @@ pub(super) struct ContentForm<'a> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct ItemForm<'a> {
     pub(super) name: &'a str,
-    #[serde(with = "serde_bytes")]
-    pub(super) value: &'a [u8],
+    #[serde(borrow)]
+    pub(super) value: &'a Bytes,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct StateForm<'a> {
-    #[serde(with = "serde_bytes")]
-    pub(super) identity: &'a [u8],
-    #[serde(with = "serde_bytes")]
-    pub(super) content: &'a [u8],
+    #[serde(borrow)]
+    pub(super) identity: &'a Bytes,
+    #[serde(borrow)]
+    pub(super) content: &'a Bytes,
 }
 
 /// Reads a list of at most so many.

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::testing::client::TestClient;
-use crate::testing::moving::MovingNode;
+use crate::testing::moving_node::MovingNode;
 use crate::testing::{Journal, until_ended, until_idle};
 
 /// A hub whose callbacks are noted; `on_resumed` waits until a test lets it go on.

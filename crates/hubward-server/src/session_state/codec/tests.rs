@@ -78,7 +78,7 @@ fn who_was_anonymous_is_anonymous_on_another_node() {
 }
 
 #[test]
-fn a_state_of_another_version_is_told_from_a_damaged_one() {
+fn a_state_of_another_version_is_not_taken_for_a_damaged_one() {
     let mut bytes = state(Protocol::Json).encode().unwrap();
     if let Some(version) = bytes.first_mut() {
         *version = 2;
@@ -118,7 +118,7 @@ fn a_length_that_is_only_declared_is_not_believed() {
         token_expires_at: 0,
         protocol: 0,
         principal: None,
-        request: request.packed(),
+        request: Bytes::new(request.packed()),
         remote: None,
         groups: Vec::new(),
     };
