@@ -146,8 +146,8 @@ impl ConnectionTask {
         };
         match state {
             Ok(state) => {
-                let (taken, decision) = TakenSession::new(state, handle.ended());
-                self.moving = Some(Box::new(Moving::Taken(Taken { decision, waiting, closing: None })));
+                let (taken, outcome) = TakenSession::new(state, handle.ended());
+                self.moving = Some(Box::new(Moving::Taken(Taken { outcome, waiting, closing: None })));
                 // One that cannot be sent is dropped, and so taken back.
                 let _ = request.taken.send(Ok(taken));
             }
@@ -180,21 +180,29 @@ impl ConnectionTask {
         if let Some(handle) = &self.handle {
             handle.mailbox.take_controls(&mut self.controls, cx.waker());
         }
-        self.handle_controls(cx)?;
         let Some(Moving::Taken(taken)) = self.moving.as_deref_mut() else { return Ok(true) };
-        let Poll::Ready(decision) = Pin::new(&mut taken.decision).poll(cx) else { return Ok(false) };
-        let closing = taken.closing.take();
-        match (decision, closing) {
-            (Ok(TakeOutcome::LetGo(to)), closing) => {
-                Err(CloseReason::Moved { to, is_aborted: matches!(closing, Some(CloseReason::Aborted)) })
-            }
-            (_, Some(reason)) => Err(reason),
-            (Ok(TakeOutcome::TakeBack), None) => {
-                self.stop_moving();
-                Ok(true)
-            }
-            (Err(_), None) => Err(CloseReason::HandoverFailed),
+        let outcome = Pin::new(&mut taken.outcome).poll(cx);
+        if matches!(outcome, Poll::Ready(Ok(TakeOutcome::TakeBack))) {
+            let closing = taken.closing.take();
+            // Before what others ask for, who may take the session at once.
+            self.stop_moving();
+            return match closing {
+                Some(reason) => Err(reason),
+                None => self.handle_controls(cx).map(|()| true),
+            };
         }
+        self.handle_controls(cx)?;
+        let Poll::Ready(outcome) = outcome else { return Ok(false) };
+        let closing = match self.moving.as_deref_mut() {
+            Some(Moving::Taken(taken)) => taken.closing.take(),
+            _ => None,
+        };
+        Err(match outcome {
+            Ok(TakeOutcome::LetGo(to)) => {
+                CloseReason::Moved { to, is_aborted: matches!(closing, Some(CloseReason::Aborted)) }
+            }
+            _ => closing.unwrap_or(CloseReason::HandoverFailed),
+        })
     }
 
     /// Keeps a reason to close until it is decided whether the connection is still this node's.

@@ -84,8 +84,8 @@ impl TakenSession {
         state: SessionState,
         ended: CancellationToken,
     ) -> (Self, oneshot::Receiver<TakeOutcome>) {
-        let (decide, decision) = oneshot::channel();
-        (Self { state, decide: Some(decide), ended, received: false }, decision)
+        let (decide, outcome) = oneshot::channel();
+        (Self { state, decide: Some(decide), ended, received: false }, outcome)
     }
 
     /// Notes that the taker has it.
@@ -150,7 +150,7 @@ impl Settling {
 }
 
 pub(crate) struct Taken {
-    pub(crate) decision: oneshot::Receiver<TakeOutcome>,
+    pub(crate) outcome: oneshot::Receiver<TakeOutcome>,
     /// What waited in the mailbox: it is in the state, and is sent from here if that is taken back.
     pub(crate) waiting: VecDeque<Frame>,
     /// Why the connection was to close meanwhile.

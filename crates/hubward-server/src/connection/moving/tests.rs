@@ -1,6 +1,7 @@
 //! Sessions that move: what goes with them, and what is waited for.
 
 mod deciding;
+mod many_moves;
 
 use std::sync::Arc;
 use std::time::Duration;
