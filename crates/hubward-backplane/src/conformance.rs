@@ -100,6 +100,17 @@ macro_rules! group_store_suite {
             the_groups_of_several_users_are_read_at_once,
             concurrent_changes_of_a_user_leave_what_the_last_one_said,
         }
+        $crate::suite_tests! { $fixture, group_store::moving,
+            a_connection_that_is_taken_over_has_its_new_owner_and_its_groups,
+            what_a_former_owner_records_after_a_take_over_changes_nothing,
+            a_take_over_may_be_repeated_by_the_same_new_owner,
+            of_two_that_take_a_connection_over_at_once_one_has_it,
+            a_join_that_races_a_take_over_is_in_what_it_returns_or_refused,
+            a_parked_session_is_taken_by_one_node_with_its_connection,
+            a_parked_session_is_kept_for_its_time,
+            a_session_that_is_too_large_or_of_another_is_not_parked,
+            of_many_that_take_a_parked_session_one_has_it,
+        }
         $crate::suite_tests! { $fixture, group_store::bans,
             a_ban_ends_the_memberships_of_a_user_and_of_its_connections,
             a_ban_refuses_connections_that_open_later_and_a_membership_that_has_expired,
@@ -183,6 +194,11 @@ macro_rules! node_registry_suite {
             a_restored_connection_is_opened_by_nobody_else_also_after_its_end,
             a_connection_whose_id_another_node_has_claimed_is_not_restored,
             restoring_is_bounded,
+        }
+        $crate::suite_tests! { $fixture, node_registry::moving,
+            a_connection_of_a_dead_node_is_taken_over_until_it_is_swept,
+            a_node_that_is_taken_for_dead_takes_nothing_over,
+            a_connection_that_was_taken_over_is_restored_by_its_new_owner,
         }
         $crate::suite_tests! { $fixture, node_registry::presence,
             users_of_a_dead_node_are_not_online_whether_or_not_it_was_swept,

@@ -1,6 +1,7 @@
 //! The trait of the record of who is in which group. It delivers nothing; a node's own index of its
 //! connections is a cache of this record for delivery.
 
+mod moving;
 mod values;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 
+pub use self::moving::{MAX_PARKED_BYTES, ParkedSession, TakeOver, TakenOver, Unpark, Unparked};
 pub use self::values::{
     ConnectionsPage, Cursor, HeldConnection, Member, OpenConnection, OpenedConnection, Page, Restored,
     StoreError, UserChange, UserMembership, UsersPage,
@@ -121,6 +123,35 @@ pub trait GroupStore: Send + Sync + 'static {
         owner: &Owner,
         connections: Vec<HeldConnection>,
     ) -> BoxFuture<'_, Result<Restored, StoreError>>;
+
+    /// Gives a connection to another node: from then on nothing that its former owner records for it changes anything. It
+    /// stays in its groups, and its id stays claimed. Of several that take a connection over from one owner, one has it. The
+    /// call may be repeated for the same new owner, such as when the first one's reply was lost.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotOwner`] if the connection is not open, or somebody else holds it; [`StoreError::Fenced`] if the new
+    /// owner's life has ended; otherwise if it could not be recorded.
+    fn take_over(&self, taking: TakeOver) -> BoxFuture<'_, Result<TakenOver, StoreError>>;
+
+    /// Keeps a session for a client that comes back to whichever node. A later session of the same connection takes its
+    /// place.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotOwner`] if the connection is not open, or another's; [`StoreError::Fenced`];
+    /// [`StoreError::TooLarge`] over [`MAX_PARKED_BYTES`]; otherwise if it could not be recorded.
+    fn park(&self, session: ParkedSession) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Takes a parked session, and records its connection for its new owner, in no groups of its own: see
+    /// [`restore`](Self::restore). Of several that take it, one has it. `None` where there is none, where it was kept for long enough,
+    /// where another has taken it, or holds the connection and lives. The call may be repeated for the same owner while it
+    /// holds the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Fenced`]; otherwise if it could not be recorded.
+    fn unpark(&self, taking: Unpark) -> BoxFuture<'_, Result<Option<Unparked>, StoreError>>;
 
     /// Adds a user to a group: until removed, or for `ttl`. Adding it again replaces the `ttl`, be the new
     /// one longer, shorter or absent. A `ttl` of zero has expired at once. Returns which nodes hold connections of the

@@ -65,9 +65,9 @@ pub use envelope::{
 };
 pub use futures_util::future::BoxFuture;
 pub use group_store::{
-    ConnectionsPage, Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE,
-    MAX_USERS_AT_ONCE, Member, OpenConnection, OpenedConnection, Page, Restored, StoreError, UserChange,
-    UserMembership, UsersPage,
+    ConnectionsPage, Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_PARKED_BYTES,
+    MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE, Member, OpenConnection, OpenedConnection, Page, ParkedSession,
+    Restored, StoreError, TakeOver, TakenOver, Unpark, Unparked, UserChange, UserMembership, UsersPage,
 };
 pub use memory::{InMemoryBackplane, InMemoryNetwork, InMemoryStore};
 pub use node_registry::{

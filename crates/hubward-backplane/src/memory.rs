@@ -8,6 +8,7 @@ mod group;
 mod indexes;
 mod network;
 mod nodes;
+mod parked;
 mod peer;
 mod records;
 mod registry;

@@ -4,6 +4,7 @@ mod announced;
 mod calls;
 mod groups;
 mod link;
+mod moving;
 mod node_info;
 mod node_watch;
 mod nodes;

@@ -5,6 +5,7 @@ pub mod cancelling;
 pub mod expiry;
 pub mod hub_store;
 pub mod membership;
+pub mod moving;
 pub mod names;
 pub mod opening;
 pub mod paging;

@@ -2,6 +2,7 @@
 
 pub mod cancelling;
 pub mod lives;
+pub mod moving;
 pub mod presence;
 pub mod restoring;
 pub mod sweeping;

@@ -174,6 +174,14 @@ pub enum StoreError {
         /// How many there may be.
         limit: usize,
     },
+    /// A session is larger than one that is kept.
+    #[error("a session of {bytes} bytes exceeds the limit of {limit_bytes} bytes for one that is kept")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        limit_bytes: usize,
+    },
     /// The cursor is not from a page of this store.
     #[error("the cursor is not one of this group store")]
     InvalidCursor,

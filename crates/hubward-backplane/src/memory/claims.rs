@@ -72,6 +72,13 @@ impl ClaimedIds {
         Ok(())
     }
 
+    /// Notes that another node has the connection of a claim.
+    pub(super) fn hand_over(&self, key: &Key, to: &NodeId) {
+        if let Some(claim) = self.0.lock().by_key.get_mut(key) {
+            claim.by = to.clone();
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.lock().by_key.len()
     }

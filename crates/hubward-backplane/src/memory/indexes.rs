@@ -148,6 +148,33 @@ impl Indexes {
         true
     }
 
+    /// Gives a connection to another owner; returns its user and groups. Once it has, it does so again.
+    pub(super) fn take_over(
+        &self,
+        key: &ConnectionKey,
+        from: &Owner,
+        to: &Owner,
+    ) -> Result<(Option<UserId>, Vec<GroupName>), StoreError> {
+        let mut record = self.connections.get_mut(key).ok_or(StoreError::NotOwner)?;
+        if record.owner == *from && from != to {
+            // The user and its groups stay as they are: whoever lists them meanwhile misses nobody.
+            record.owner = to.clone();
+            self.disown(key, from);
+            self.owned.entry(to.clone()).or_default().insert(key.clone());
+            if let Some(user) = &record.user
+                && let Some(mut user) = self.users.get_mut(&(key.0.clone(), user.clone()))
+            {
+                user.connections.insert(key.1.clone(), to.clone());
+                user.lose(from);
+                *user.owners.entry(to.clone()).or_default() += 1;
+            }
+        }
+        if record.owner != *to {
+            return Err(StoreError::NotOwner);
+        }
+        Ok((record.user.clone(), record.groups.iter().cloned().collect()))
+    }
+
     fn move_between_groups(
         &self,
         (hub, connection): &ConnectionKey,
@@ -193,23 +220,12 @@ impl Indexes {
 
     /// Removes a connection from its owner and its user.
     fn release(&self, key: &ConnectionKey, record: &Record) {
-        if let Entry::Occupied(mut owned) = self.owned.entry(record.owner.clone()) {
-            owned.get_mut().remove(key);
-            if owned.get().is_empty() {
-                owned.remove();
-            }
-        }
+        self.disown(key, &record.owner);
         let Some(user) = &record.user else { return };
         let Entry::Occupied(mut entry) = self.users.entry((key.0.clone(), user.clone())) else { return };
-        let User { connections, owners, .. } = entry.get_mut();
-        connections.remove(&key.1);
-        if let Some(count) = owners.get_mut(&record.owner) {
-            *count -= 1;
-            if *count == 0 {
-                owners.remove(&record.owner);
-            }
-        }
-        if connections.is_empty()
+        entry.get_mut().connections.remove(&key.1);
+        entry.get_mut().lose(&record.owner);
+        if entry.get().connections.is_empty()
             && let Entry::Occupied(mut connected) = self.connected.entry(key.0.clone())
         {
             connected.get_mut().remove(user);
@@ -219,6 +235,15 @@ impl Indexes {
         }
         if entry.get().is_unneeded() {
             entry.remove();
+        }
+    }
+
+    fn disown(&self, key: &ConnectionKey, owner: &Owner) {
+        if let Entry::Occupied(mut owned) = self.owned.entry(owner.clone()) {
+            owned.get_mut().remove(key);
+            if owned.get().is_empty() {
+                owned.remove();
+            }
         }
     }
 
@@ -348,6 +373,16 @@ impl Indexes {
 }
 
 impl User {
+    /// Counts one connection less of an owner.
+    fn lose(&mut self, owner: &Owner) {
+        if let Some(count) = self.owners.get_mut(owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.owners.remove(owner);
+            }
+        }
+    }
+
     fn is_unneeded(&self) -> bool {
         self.groups.is_empty() && self.connections.is_empty()
     }

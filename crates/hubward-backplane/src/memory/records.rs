@@ -9,8 +9,10 @@ use super::bans::Bans;
 use super::claims::ClaimedIds;
 use super::indexes::{Indexes, nodes_of};
 use super::nodes::Nodes;
+use super::parked::ParkedSessions;
 use crate::group_store::{
-    HeldConnection, OpenConnection, OpenedConnection, Restored, StoreError, UserMembership,
+    HeldConnection, MAX_PARKED_BYTES, OpenConnection, OpenedConnection, ParkedSession, Restored, StoreError,
+    TakeOver, TakenOver, Unpark, Unparked, UserMembership,
 };
 use crate::owner::Owner;
 
@@ -19,6 +21,7 @@ pub(super) struct Records {
     pub(super) indexes: Indexes,
     pub(super) bans: Bans,
     pub(super) claims: ClaimedIds,
+    pub(super) parked: ParkedSessions,
     pub(super) nodes: Nodes,
 }
 
@@ -28,6 +31,7 @@ impl Records {
             indexes: Indexes::default(),
             bans: Bans::default(),
             claims: ClaimedIds::default(),
+            parked: ParkedSessions::default(),
             nodes: Nodes::new(lease),
         }
     }
@@ -82,6 +86,49 @@ impl Records {
         let (hub, connection) = key;
         let ended = ended.into_iter().map(|group| (hub.clone(), connection.clone(), group));
         Restored::new(vec![], ended.collect())
+    }
+
+    /// Gives a connection to another owner, whose life goes on.
+    pub(super) fn take_over(&self, taking: &TakeOver) -> Result<TakenOver, StoreError> {
+        let key = (taking.hub.clone(), taking.connection.clone());
+        // No ban ends a membership while it is returned.
+        let _banned = self.bans.read();
+        let (user, own_groups) = self.indexes.take_over(&key, &taking.from, &taking.to)?;
+        self.claims.hand_over(&key, &taking.to.node);
+        let user_groups = user.map(|user| self.groups_of(&taking.hub, &user)).unwrap_or_default();
+        Ok(TakenOver::new(own_groups, user_groups))
+    }
+
+    /// Keeps a session for an owner whose life goes on.
+    pub(super) fn park(&self, session: ParkedSession) -> Result<(), StoreError> {
+        let (bytes, limit_bytes) = (session.sealed.len(), MAX_PARKED_BYTES);
+        if bytes > limit_bytes {
+            return Err(StoreError::TooLarge { bytes, limit_bytes });
+        }
+        let key = (session.hub, session.connection);
+        let record = self.indexes.connections.get(&key).filter(|record| record.owner == session.owner);
+        record.ok_or(StoreError::NotOwner)?;
+        self.parked.put(key, session.sealed, Instant::now(), session.ttl);
+        Ok(())
+    }
+
+    /// Gives a parked session to an owner whose life goes on.
+    pub(super) fn unpark(&self, taking: Unpark, lives: impl Fn(&Owner) -> bool) -> Option<Unparked> {
+        let Unpark { hub, connection, user, owner, claim } = taking;
+        let (key, now) = ((hub.clone(), connection), Instant::now());
+        let holder = self.indexes.connections.get(&key).map(|record| record.owner.clone());
+        let holder = holder.filter(|holder| lives(holder));
+        if holder.as_ref().is_some_and(|holder| *holder != owner) {
+            return None;
+        }
+        let sealed = self.parked.take(&key, &owner, now, holder.is_some())?;
+        if holder.is_none() {
+            self.claims.hand_over(&key, &owner.node);
+            // Whoever has claimed it was its former owner.
+            let _ = self.claims.claim_again(&key, &owner.node, now, now.checked_add(claim));
+            self.indexes.open(key, user.clone(), owner);
+        }
+        Some(Unparked::new(sealed, user.map(|user| self.groups_of(&hub, &user)).unwrap_or_default()))
     }
 
     /// The groups of a user that have not expired.

@@ -13,8 +13,8 @@ use super::cursors;
 use super::records::Records;
 use crate::group_store::{
     ConnectionsPage, Cursor, GroupStore, HeldConnection, MAX_PAGE_MEMBERS, MAX_RESTORED_AT_ONCE,
-    MAX_USERS_AT_ONCE, Member, OpenConnection, OpenedConnection, Page, Restored, StoreError, UserChange,
-    UserMembership, UsersPage,
+    MAX_USERS_AT_ONCE, Member, OpenConnection, OpenedConnection, Page, ParkedSession, Restored, StoreError,
+    TakeOver, TakenOver, Unpark, Unparked, UserChange, UserMembership, UsersPage,
 };
 use crate::owner::Owner;
 
@@ -79,6 +79,7 @@ impl fmt::Debug for InMemoryStore {
             .field("connections", &indexes.connections.len())
             .field("users", &indexes.users.len())
             .field("claims", &self.records.claims.len())
+            .field("parked", &self.records.parked.len())
             .finish()
     }
 }
@@ -162,6 +163,22 @@ impl GroupStore for InMemoryStore {
             all.banned.extend(banned);
         }
         done(all)
+    }
+
+    fn take_over(&self, taking: TakeOver) -> BoxFuture<'_, Result<TakenOver, StoreError>> {
+        let to = taking.to.clone();
+        self.record(&to, |records| records.take_over(&taking))
+    }
+
+    fn park(&self, session: ParkedSession) -> BoxFuture<'_, Result<(), StoreError>> {
+        let owner = session.owner.clone();
+        self.record(&owner, |records| records.park(session))
+    }
+
+    fn unpark(&self, taking: Unpark) -> BoxFuture<'_, Result<Option<Unparked>, StoreError>> {
+        let owner = taking.owner.clone();
+        let taken = self.records.nodes.while_alive_among(&owner, |lives| self.records.unpark(taking, lives));
+        ready(taken.ok_or(StoreError::Fenced)).boxed()
     }
 
     fn add_user(

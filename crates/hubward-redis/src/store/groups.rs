@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use hubward_backplane::{
     BoxFuture, ConnectionsPage, Cursor, GroupStore, HeldConnection, MAX_RESTORED_AT_ONCE, MAX_USERS_AT_ONCE,
-    Member, OpenConnection, OpenedConnection, Owner, Page, Restored, StoreError, UserChange, UserMembership,
-    UsersPage,
+    Member, OpenConnection, OpenedConnection, Owner, Page, ParkedSession, Restored, StoreError, TakeOver,
+    TakenOver, Unpark, Unparked, UserChange, UserMembership, UsersPage,
 };
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 use redis::Cmd;
 
 use super::RedisStore;
-use super::queries;
 use super::reply::{ScriptReply, done, store_error};
 use super::scripts::{Script, Scripts};
+use super::{moving, queries};
 use crate::error::RedisFailure;
 
 /// The longest that anything lasts which has an end, in ms: a thousand years. What is to last longer does not end.
@@ -119,6 +119,18 @@ impl GroupStore for RedisStore {
             }
             Ok(restored)
         })
+    }
+
+    fn take_over(&self, taking: TakeOver) -> Call<'_, TakenOver> {
+        Box::pin(moving::take_over(self, taking))
+    }
+
+    fn park(&self, session: ParkedSession) -> Call<'_, ()> {
+        Box::pin(moving::park(self, session))
+    }
+
+    fn unpark(&self, taking: Unpark) -> Call<'_, Option<Unparked>> {
+        Box::pin(moving::unpark(self, taking))
     }
 
     fn add_user(
@@ -320,7 +332,10 @@ fn in_parts(connections: &[HeldConnection]) -> impl Iterator<Item = &[HeldConnec
     })
 }
 
-fn memberships(reply: &mut ScriptReply, count: usize) -> Result<Vec<UserMembership>, RedisFailure> {
+pub(super) fn memberships(
+    reply: &mut ScriptReply,
+    count: usize,
+) -> Result<Vec<UserMembership>, RedisFailure> {
     let count = count.min(reply.left());
     (0..count).map(|_| Ok((reply.expect_text()?.into(), reply.expect_ttl()?))).collect()
 }

@@ -26,7 +26,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    announce, heartbeat, withdraw, list, sweep, open, owner, join, leave, end, restore, add_user, remove_user,
+    announce, heartbeat, withdraw, list, sweep, open, owner, join, leave, end, restore, take_over, park, unpark, add_user, remove_user,
     ban_user, unban_user, user_membership, groups_of_users, groups_of_connection, members, count, contains, users_online,
     connections_of_user, nodes_of_user,
 }

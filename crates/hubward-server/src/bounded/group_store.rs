@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use hubward_backplane::{
     BoxFuture, ConnectionsPage, Cursor, GroupStore, HeldConnection, Member, OpenConnection, OpenedConnection,
-    Owner, Page, Restored, StoreError, UserChange, UserMembership, UsersPage,
+    Owner, Page, ParkedSession, Restored, StoreError, TakeOver, TakenOver, Unpark, Unparked, UserChange,
+    UserMembership, UsersPage,
 };
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 
@@ -56,6 +57,18 @@ impl GroupStore for BoundedStore {
 
     fn restore(&self, owner: &Owner, connections: Vec<HeldConnection>) -> Call<'_, Restored> {
         bounded(self.0.restore(owner, connections))
+    }
+
+    fn take_over(&self, taking: TakeOver) -> Call<'_, TakenOver> {
+        bounded(self.0.take_over(taking))
+    }
+
+    fn park(&self, session: ParkedSession) -> Call<'_, ()> {
+        bounded(self.0.park(session))
+    }
+
+    fn unpark(&self, taking: Unpark) -> Call<'_, Option<Unparked>> {
+        bounded(self.0.unpark(taking))
     }
 
     fn add_user(

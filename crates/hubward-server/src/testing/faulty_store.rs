@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use hubward_backplane::{
     ConnectionsPage, Cursor, GroupStore, HeldConnection, InMemoryStore, Member, OpenConnection,
-    OpenedConnection, Owner, Page, Restored, StoreError, UserChange, UserMembership, UsersPage,
+    OpenedConnection, Owner, Page, ParkedSession, Restored, StoreError, TakeOver, TakenOver, Unpark,
+    Unparked, UserChange, UserMembership, UsersPage,
 };
 use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 
@@ -100,6 +101,18 @@ impl GroupStore for FaultyStore {
     ) -> BoxFuture<'_, Result<Restored, StoreError>> {
         let owner = owner.clone();
         self.call(&self.changing, move |store| store.restore(&owner, connections))
+    }
+
+    fn take_over(&self, taking: TakeOver) -> BoxFuture<'_, Result<TakenOver, StoreError>> {
+        self.call(&self.changing, move |store| store.take_over(taking))
+    }
+
+    fn park(&self, session: ParkedSession) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.call(&self.changing, move |store| store.park(session))
+    }
+
+    fn unpark(&self, taking: Unpark) -> BoxFuture<'_, Result<Option<Unparked>, StoreError>> {
+        self.call(&self.changing, move |store| store.unpark(taking))
     }
 
     fn add_user(

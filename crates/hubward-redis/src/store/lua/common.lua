@@ -15,6 +15,7 @@ local function split(text)
 end
 local function connection_key(hub, id) return K .. 'connection:' .. within(hub) .. id end
 local function claim_key(hub, id) return K .. 'claim:' .. within(hub) .. id end
+local function parked_key(hub, id) return K .. 'parked:' .. within(hub) .. id end
 local function group_key(hub, group) return K .. 'group:' .. within(hub) .. group end
 local function expiring_key(hub, group) return K .. 'expiring:' .. within(hub) .. group end
 local function user_key(hub, user) return K .. 'user:' .. within(hub) .. user end
@@ -140,6 +141,12 @@ local function put_connection(hub, id, user, epoch, node, claimed_until)
   redis.call('ZADD', connections_key(hub, user), 0, id)
 end
 
+-- Counts one connection less of a user and an owner.
+local function leave_node(hub, user, epoch)
+  local on_nodes = on_nodes_key(hub, user)
+  if redis.call('HINCRBY', on_nodes, epoch, -1) <= 0 then redis.call('HDEL', on_nodes, epoch) end
+end
+
 -- Removes all of a connection; returns whose it was, until when its id is claimed, and how many groups it was in.
 local function remove_connection(hub, id)
   local key = connection_key(hub, id)
@@ -157,9 +164,8 @@ local function remove_connection(hub, id)
   redis.call('DEL', key)
   redis.call('SREM', owned_key(epoch), within(hub) .. id)
   if user then
-    local on_nodes = on_nodes_key(hub, user)
-    if redis.call('HINCRBY', on_nodes, epoch, -1) <= 0 then redis.call('HDEL', on_nodes, epoch) end
-    if redis.call('EXISTS', on_nodes) == 0 then redis.call('ZREM', online_key(hub), user) end
+    leave_node(hub, user, epoch)
+    if redis.call('EXISTS', on_nodes_key(hub, user)) == 0 then redis.call('ZREM', online_key(hub), user) end
     redis.call('ZREM', connections_key(hub, user), id)
   end
   return owner, claimed_until, #fields / 2
