@@ -20,7 +20,7 @@ fn message(except: usize) -> Envelope {
     let frame = Some(Bytes::from(vec![b'x'; 100]));
     let except = (0..except).map(|number| format!("{number:022}").into()).collect();
     let body = Body::Deliver { frames: Frames { json: frame.clone(), messagepack: frame }, except };
-    Envelope { sender: "node-0123456789abcdef".into(), trace: None, body }
+    Envelope { sender: "node-0123456789abcdef".into(), trace: None, number: None, body }
 }
 
 #[divan::bench(args = [0, 1, 100])]

@@ -24,6 +24,10 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 /// a caller that does not need the result may drop the future, and the envelope is sent all the same. Of two calls that
 /// subscribe to or unsubscribe from the same topic, the later one decides.
 ///
+/// What several nodes publish on one topic reaches all others in one order: of two envelopes, no node receives the one first and
+/// another node the other. So whoever publishes on a topic and hears of it from another node that received it there knows what
+/// that node has received before.
+///
 /// # Gaps
 ///
 /// What is published while a node's link is interrupted may be lost. The backplane then notifies the [`Subscriber`], and

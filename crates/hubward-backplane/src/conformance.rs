@@ -31,6 +31,7 @@ macro_rules! backplane_suite {
             the_order_of_a_publisher_is_kept_on_each_topic,
             the_order_of_a_publisher_is_kept_across_topics_where_that_is_promised,
             the_order_is_that_of_calls_and_not_of_polls,
+            all_nodes_receive_a_topic_in_one_order_whoever_publishes,
             one_envelope_for_many_topics_arrives_once_for_each,
             a_dropped_publication_is_still_sent,
             what_is_published_in_a_gap_fails_at_once_and_is_not_sent,

@@ -3,8 +3,8 @@
 //!
 //! # Layout, version 1
 //!
-//! `[version, kind, sender, …, trace]`: two integers and the sending node's name, then the fields of the kind, then the
-//! trace context if there is one:
+//! `[version, kind, sender, …, trace, number]`: two integers and the sending node's name, then the fields of the kind, then the
+//! trace context if there is one, and the number of the message if it has one:
 //!
 //! | kind | body | fields |
 //! |---|---|---|
@@ -22,6 +22,7 @@
 //! | 11 | [`UserBanned`](Body::UserBanned) | id, hub, user, group |
 //! | 12 | [`DisconnectUser`](Body::DisconnectUser) | id, hub, user |
 //! | 13 | [`ConfirmLink`](Body::ConfirmLink) | id |
+//! | 14 | [`Marker`](Body::Marker) | id |
 //!
 //! Names and errors are `str`, frames are `bin` or nil, ids are unsigned integers. An outcome is a number and
 //! what belongs to it: 0 with the number of a hub protocol and a result in `bin`, 1 without a result, 2 with
@@ -29,10 +30,11 @@
 //! waited for, 6 where it did not come in time. So is a failure: 0 with an error, 1 where the hub's rule refuses a
 //! membership, 2 where the user is banned from the group. A trace context is one `bin`: the 16 bytes of the trace id, the 8
 //! of the parent id, one of flags, and the `tracestate` (at most 512 bytes, or it is left out). Whatever else is in its
-//! place is no context, and the envelope is good all the same.
+//! place is no context, and the envelope is good all the same; where there is none and something follows, it is nil. A number is
+//! an unsigned integer or nil.
 //!
 //! Nodes of two versions run side by side while a cluster is upgraded. A later version may add fields behind the
-//! trace context, which is nil then where there is none; older nodes skip them. It changes the version number only
+//! number, which is nil then where there is none; older nodes skip them. It changes the version number only
 //! if an older node would misunderstand the envelope. A node skips an envelope of a version or kind that it does not know.
 
 mod decode;
@@ -73,6 +75,7 @@ mod kind {
     pub(super) const USER_BANNED: u8 = 11;
     pub(super) const DISCONNECT_USER: u8 = 12;
     pub(super) const CONFIRM_LINK: u8 = 13;
+    pub(super) const MARKER: u8 = 14;
 }
 
 mod outcome {
@@ -104,7 +107,7 @@ mod failure {
 /// # fn main() -> Result<(), hubward_backplane::EnvelopeError> {
 /// let frames = Frames { json: Some(Bytes::from_static(b"\x81\x0b{\"type\":6}\x1e")), messagepack: None };
 /// let body = Body::Deliver { frames, except: vec![] };
-/// let envelope = Envelope { sender: "node-1".into(), trace: None, body };
+/// let envelope = Envelope { sender: "node-1".into(), trace: None, number: None, body };
 /// assert_eq!(Envelope::decode(&envelope.encode())?, envelope);
 /// # Ok(())
 /// # }
@@ -115,6 +118,9 @@ pub struct Envelope {
     pub sender: NodeId,
     /// The trace of what it was sent for. Replies have none: who asked knows it.
     pub trace: Option<TraceContext>,
+    /// The sender's number of a message for a topic: no other message of the sender has it, of whichever of its lives. Two nodes
+    /// that hold one connection after the other find out by it which of them has delivered the message.
+    pub number: Option<u64>,
     /// What the receiving nodes are to do.
     pub body: Body,
 }
@@ -240,6 +246,11 @@ pub enum Body {
     /// interrupted nothing is confirmed: [`Resumed`](Self::Resumed) follows.
     ConfirmLink {
         /// The sender's number of the request.
+        id: u64,
+    },
+    /// All that the sender published on the topic before it has arrived, for a receiver that waits for it; others ignore it.
+    Marker {
+        /// The number of what the receiver waits for.
         id: u64,
     },
 }

@@ -187,7 +187,7 @@ impl NodeContext {
     }
 
     pub(crate) fn envelope(&self, trace: Option<&TraceContext>, body: Body) -> Bytes {
-        Envelope { sender: self.id.clone(), trace: trace.cloned(), body }.encode()
+        Envelope { sender: self.id.clone(), trace: trace.cloned(), number: None, body }.encode()
     }
 
     /// Publishes one envelope on topics. Its place in the order is that of the call.
@@ -353,7 +353,7 @@ mod tests {
     async fn an_envelope_names_the_node_that_sends_it() {
         let context = NodeContext::new("node-7".into(), None, None);
         let envelope = Envelope::decode(&context.envelope(None, BODY)).unwrap();
-        assert_eq!(envelope, Envelope { sender: "node-7".into(), trace: None, body: BODY });
+        assert_eq!(envelope, Envelope { sender: "node-7".into(), trace: None, number: None, body: BODY });
         assert_ne!(context.next_key(), context.next_key());
     }
 }

@@ -64,8 +64,9 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_> {
         let sender = fields.name("sender")?;
         let body = fields.body(kind)?;
         let trace = fields.trace()?;
+        let number = fields.number()?;
         fields.skip_the_rest()?;
-        Ok(Envelope { sender, trace, body })
+        Ok(Envelope { sender, trace, number, body })
     }
 }
 
@@ -131,6 +132,7 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
                 user: self.name("user")?,
             },
             kind::CONFIRM_LINK => Body::ConfirmLink { id: self.next("id")? },
+            kind::MARKER => Body::Marker { id: self.next("id")? },
             _ => return Err(self.fail(EnvelopeError::UnknownKind(kind))),
         })
     }
@@ -198,6 +200,11 @@ impl<'de, A: SeqAccess<'de>> Fields<'_, A> {
     fn trace(&mut self) -> Result<Option<TraceContext>, A::Error> {
         *self.failure = EnvelopeError::Malformed { field: "trace" };
         Ok(self.seq.next_element::<ReadTrace>()?.and_then(|read| read.0))
+    }
+
+    fn number(&mut self) -> Result<Option<u64>, A::Error> {
+        *self.failure = EnvelopeError::Malformed { field: "number" };
+        Ok(self.seq.next_element::<Option<u64>>()?.flatten())
     }
 
     fn skip_the_rest(&mut self) -> Result<(), A::Error> {

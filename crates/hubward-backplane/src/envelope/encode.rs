@@ -13,6 +13,9 @@ use super::{Body, ClientResultOutcome, Envelope, Frames, RequestFailure, VERSION
 /// nine bytes, and a length of at most five bytes before each of seven strings, lists or frames.
 const OVERHEAD_BYTES: usize = 56;
 
+/// What a number takes at most: nil for the trace before it, and nine bytes.
+const NUMBER_BYTES: usize = 10;
+
 impl Envelope {
     /// Encodes the envelope.
     pub fn encode(&self) -> Bytes {
@@ -48,11 +51,12 @@ impl Envelope {
             | Body::CancelInvokeClient { .. }
             | Body::Confirmed { .. }
             | Body::Resumed
-            | Body::ConfirmLink { .. } => 0,
+            | Body::ConfirmLink { .. }
+            | Body::Marker { .. } => 0,
         };
         let trace = self.trace.as_ref();
         let trace = trace.map_or(0, |trace| trace::OVERHEAD_BYTES + trace.state().unwrap_or_default().len());
-        OVERHEAD_BYTES + self.sender.as_str().len() + body + trace
+        OVERHEAD_BYTES + self.sender.as_str().len() + body + trace + NUMBER_BYTES
     }
 }
 
@@ -69,15 +73,22 @@ impl Frames {
 impl Serialize for Envelope {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let start = |kind: u8, fields: usize| {
-            let mut tuple = serializer.serialize_tuple(3 + fields + usize::from(self.trace.is_some()))?;
+            // The number stands behind the trace, which is nil where there is none.
+            let last = if self.number.is_some() { 2 } else { usize::from(self.trace.is_some()) };
+            let mut tuple = serializer.serialize_tuple(3 + fields + last)?;
             tuple.serialize_element(&VERSION)?;
             tuple.serialize_element(&kind)?;
             tuple.serialize_element(&self.sender)?;
             Ok::<_, S::Error>(tuple)
         };
         let mut tuple = serialize_body(&self.body, start)?;
-        if let Some(trace) = &self.trace {
-            tuple.serialize_element(&WrittenTrace(trace))?;
+        match &self.trace {
+            Some(trace) => tuple.serialize_element(&WrittenTrace(trace))?,
+            None if self.number.is_some() => tuple.serialize_element(&())?,
+            None => {}
+        }
+        if let Some(number) = self.number {
+            tuple.serialize_element(&number)?;
         }
         tuple.end()
     }
@@ -120,6 +131,7 @@ fn serialize_body<T: SerializeTuple>(
         Body::Resumed => start(kind::RESUMED, 0),
         Body::CancelInvokeClient { id } => serialize_names(start(kind::CANCEL_INVOKE_CLIENT, 1)?, *id, &[]),
         Body::ConfirmLink { id } => serialize_names(start(kind::CONFIRM_LINK, 1)?, *id, &[]),
+        Body::Marker { id } => serialize_names(start(kind::MARKER, 1)?, *id, &[]),
         Body::DisconnectUser { id, hub, user } => {
             serialize_names(start(kind::DISCONNECT_USER, 3)?, *id, &[hub, user])
         }

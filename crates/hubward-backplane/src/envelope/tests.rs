@@ -12,7 +12,7 @@ fn bytes(bytes: &'static [u8]) -> Bytes {
 }
 
 fn from_node(body: Body) -> Envelope {
-    Envelope { sender: "n1".into(), trace: None, body }
+    Envelope { sender: "n1".into(), trace: None, number: None, body }
 }
 
 fn all_golden() -> impl Iterator<Item = (Body, &'static [u8])> {
@@ -72,6 +72,7 @@ fn golden() -> Vec<(Body, &'static [u8])> {
             b"\x96\x01\x0c\xa2n1\x01\xa1h\xa1u",
         ),
         (Body::ConfirmLink { id: 5 }, b"\x94\x01\x0d\xa2n1\x05"),
+        (Body::Marker { id: 6 }, b"\x94\x01\x0e\xa2n1\x06"),
     ]
 }
 
@@ -144,7 +145,7 @@ fn an_unknown_version_is_reported_whatever_follows() {
 
 #[test]
 fn an_unknown_kind_or_outcome_is_reported() {
-    check(b"\x93\x01\x0e\xa2n1", Err(EnvelopeError::UnknownKind(14)));
+    check(b"\x93\x01\x0f\xa2n1", Err(EnvelopeError::UnknownKind(15)));
     check(b"\x93\x01\xcd\x01\x00\xa2n1", Err(EnvelopeError::UnknownKind(256)));
     check(b"\x95\x01\x03\xa2n1\x07\x07", Err(EnvelopeError::UnknownKind(7)));
     check(b"\x95\x01\x09\xa2n1\x01\x03", Err(EnvelopeError::UnknownKind(3)));
@@ -153,8 +154,23 @@ fn an_unknown_kind_or_outcome_is_reported() {
 
 #[test]
 fn fields_that_a_later_version_adds_are_skipped() {
-    check(b"\x96\x01\x0a\xa2n1\x2a\x81\xa1a\x93\x01\x02\x03\xc4\x01\x00", Ok(from_node(Body::Resumed)));
-    check(b"\x95\x01\x0a\xa2n1\xc0\xc1", Err(EnvelopeError::Malformed { field: "end" }));
+    check(b"\x97\x01\x0a\xa2n1\x2a\xc0\x81\xa1a\x93\x01\x02\x03\xc4\x01\x00", Ok(from_node(Body::Resumed)));
+    check(b"\x96\x01\x0a\xa2n1\xc0\xc0\xc1", Err(EnvelopeError::Malformed { field: "end" }));
+}
+
+#[test]
+fn every_body_may_have_a_number_behind_its_trace_context_or_nil() {
+    for (body, written) in all_golden() {
+        let envelope = Envelope { number: Some(300), ..from_node(body) };
+        let mut expected = [written, b"\xc0\xcd\x01\x2c"].concat();
+        expected[0] += 2;
+        assert_eq!(&envelope.encode()[..], expected, "{envelope:?}");
+        check(&expected, Ok(envelope.clone()));
+        let envelope = Envelope { trace: Some(trace()), number: Some(u64::MAX), ..envelope };
+        check(&envelope.encode(), Ok(envelope));
+    }
+    check(b"\x95\x01\x0a\xa2n1\xc0\xa2no", Err(EnvelopeError::Malformed { field: "number" }));
+    check(b"\x95\x01\x0a\xa2n1\xc0\xff", Err(EnvelopeError::Malformed { field: "number" }));
 }
 
 #[test]
@@ -190,6 +206,9 @@ fn deep_nesting_does_not_exhaust_the_stack() {
     check(&written, Err(EnvelopeError::Malformed { field: "trace" }));
     written.insert(6, 0xc0);
     written[0] += 1;
+    check(&written, Err(EnvelopeError::Malformed { field: "number" }));
+    written.insert(6, 0xc0);
+    written[0] += 1;
     check(&written, Err(EnvelopeError::Malformed { field: "end" }));
 }
 
@@ -209,7 +228,7 @@ fn more_bytes_or_ids_than_any_node_sends_are_refused() {
 fn the_estimated_size_suffices() {
     for (body, _) in all_golden() {
         for trace in [None, Some(trace()), Some(trace().with_state(&"x".repeat(512)))] {
-            let envelope = Envelope { trace, ..from_node(body.clone()) };
+            let envelope = Envelope { trace, number: Some(u64::MAX), ..from_node(body.clone()) };
             let written = envelope.encode().len();
             let estimated = envelope.estimated_bytes();
             assert!(written <= estimated, "{envelope:?} took {written} bytes of {estimated}");
@@ -296,6 +315,7 @@ fn any_body() -> impl Strategy<Value = Body> {
             user: user.into()
         }),
         any::<u64>().prop_map(|id| Body::ConfirmLink { id }),
+        any::<u64>().prop_map(|id| Body::Marker { id }),
     ]
 }
 
@@ -310,8 +330,13 @@ fn any_confirmation() -> impl Strategy<Value = Body> {
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_decoded_as_it_was(sender: String, trace in any_trace(), body in any_body()) {
-        let envelope = Envelope { sender: sender.into(), trace, body };
+    fn what_is_encoded_is_decoded_as_it_was(
+        sender: String,
+        trace in any_trace(),
+        number: Option<u64>,
+        body in any_body(),
+    ) {
+        let envelope = Envelope { sender: sender.into(), trace, number, body };
         let encoded = envelope.encode();
         prop_assert!(encoded.len() <= envelope.estimated_bytes());
         prop_assert_eq!(Envelope::decode(&encoded), Ok(envelope));
@@ -325,10 +350,11 @@ proptest! {
     #[test]
     fn a_damaged_envelope_is_decoded_without_a_panic(
         trace in any_trace(),
+        number: Option<u64>,
         body in any_body(),
         damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let mut bytes = Envelope { trace, ..from_node(body) }.encode().to_vec();
+        let mut bytes = Envelope { trace, number, ..from_node(body) }.encode().to_vec();
         for (at, byte) in damage {
             let at = at.index(bytes.len());
             bytes[at] = byte;

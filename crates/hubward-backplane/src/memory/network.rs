@@ -1,5 +1,5 @@
 //! A network of nodes within one process. An envelope is delivered to the other nodes' subscribers on the
-//! thread that publishes it; there are no tasks, timers or copies. For tests, a node's link can be interrupted or held
+//! thread that publishes it, or one that delivers to them already; there are no tasks, timers or copies. For tests, a node's link can be interrupted or held
 //! back.
 
 use std::fmt;
@@ -27,7 +27,8 @@ pub struct InMemoryNetwork {
 
 /// The backplane of one node of an [`InMemoryNetwork`].
 ///
-/// Every call has had its effect when it returns. Its future is ready at once, but for that of a subscription while the
+/// Every call has had its effect when it returns, except that a node to which another thread delivers receives an envelope after
+/// what that thread has begun with. Its future is ready at once, but for that of a subscription while the
 /// node is [held](InMemoryNetwork::hold).
 pub struct InMemoryBackplane {
     network: Arc<NetworkState>,
@@ -42,6 +43,9 @@ struct NetworkState {
     peers: Mutex<Vec<Weak<Peer>>>,
     /// What nobody may subscribe to.
     refused: DashSet<Topic>,
+    /// Locked while an envelope is put into the queues of its recipients, so that all of them receive it in the same place among
+    /// the others.
+    order: Mutex<()>,
     /// How many peers have been started and not stopped.
     started: AtomicUsize,
 }
@@ -238,6 +242,7 @@ impl NetworkState {
     /// batch.
     fn publish(&self, topics: Vec<Topic>, envelope: &Bytes, publisher: &Arc<Peer>) {
         let mut batches: Vec<(Arc<Peer>, Vec<ReceivedEnvelope>)> = Vec::new();
+        let order = self.order.lock();
         for topic in topics {
             let Some(peers) = self.topics.get(&topic).map(|peers| Arc::clone(&peers)) else { continue };
             for peer in peers.iter().filter(|peer| !Arc::ptr_eq(peer, publisher)) {
@@ -248,9 +253,13 @@ impl NetworkState {
                 }
             }
         }
-        for (peer, batch) in batches {
-            peer.deliver(batch);
-        }
+        let put = |(peer, batch): (Arc<Peer>, _)| {
+            peer.put(batch);
+            peer
+        };
+        let peers: Vec<_> = batches.into_iter().map(put).collect();
+        drop(order);
+        peers.iter().for_each(|peer| peer.deliver());
     }
 }
 

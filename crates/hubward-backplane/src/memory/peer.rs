@@ -25,6 +25,10 @@ struct State {
     is_held: bool,
     /// What was published while the node was held, in order. Without bound, since only tests hold a node.
     held: Vec<ReceivedEnvelope>,
+    /// What is to be delivered, in order: without bound, since whoever publishes delivers it, or waits for nobody who does.
+    queue: Vec<ReceivedEnvelope>,
+    /// Whether a thread delivers, and so will find what is put into the queue.
+    is_delivering: bool,
     /// Subscriptions that were made while the node was held: each is confirmed when its sender is dropped.
     unconfirmed: Vec<oneshot::Sender<()>>,
 }
@@ -59,6 +63,7 @@ impl Peer {
     pub(super) fn stop(&self) -> Option<Arc<dyn Subscriber>> {
         let mut state = self.state.lock();
         state.held.clear();
+        state.queue.clear();
         state.unconfirmed.clear();
         match std::mem::replace(&mut state.phase, Phase::Stopped) {
             Phase::Started(subscriber) => Some(subscriber),
@@ -117,6 +122,7 @@ impl Peer {
         if is_interrupted {
             // It was on its way, and is lost like what is published from now on.
             state.held.clear();
+            state.queue.clear();
             state.unconfirmed.clear();
         }
         match &state.phase {
@@ -129,38 +135,52 @@ impl Peer {
         self.state.lock().is_held = true;
     }
 
-    /// Delivers what was held back. The node counts as held until all of it is delivered, so that nothing
-    /// overtakes it.
+    /// Delivers what was held back, in its place before everything that is published from now on.
     pub(super) fn release(&self) {
-        loop {
-            let mut state = self.state.lock();
-            let held = std::mem::take(&mut state.held);
-            let subscriber = match &state.phase {
-                Phase::Started(subscriber) if !held.is_empty() => Arc::clone(subscriber),
-                _ => {
-                    state.is_held = false;
-                    state.unconfirmed.clear();
-                    return;
-                }
-            };
-            drop(state);
-            subscriber.deliver(&held);
-        }
+        let mut state = self.state.lock();
+        let held = std::mem::take(&mut state.held);
+        state.queue.extend(held);
+        state.is_held = false;
+        state.unconfirmed.clear();
+        drop(state);
+        self.deliver();
     }
 
-    /// Delivers envelopes, or holds them back. No lock is held while the subscriber runs: it may publish in turn.
-    pub(super) fn deliver(&self, batch: Vec<ReceivedEnvelope>) {
+    /// Puts envelopes into the queue, or holds them back.
+    pub(super) fn put(&self, batch: Vec<ReceivedEnvelope>) {
         let mut state = self.state.lock();
-        let Phase::Started(subscriber) = &state.phase else { return };
-        if state.is_interrupted {
-            return;
+        match &state.phase {
+            Phase::Started(_) if !state.is_interrupted => {}
+            _ => return,
         }
-        if state.is_held {
-            state.held.extend(batch);
-            return;
+        if state.is_held { state.held.extend(batch) } else { state.queue.extend(batch) }
+    }
+
+    /// Delivers what is in the queue, unless another thread does. No lock is held while the subscriber runs: it may publish in
+    /// turn, also to this node.
+    pub(super) fn deliver(&self) {
+        loop {
+            let mut state = self.state.lock();
+            let Phase::Started(subscriber) = &state.phase else { return };
+            if state.is_delivering || state.queue.is_empty() {
+                return;
+            }
+            let subscriber = Arc::clone(subscriber);
+            let batch = std::mem::take(&mut state.queue);
+            state.is_delivering = true;
+            drop(state);
+            let delivering = Delivering(self);
+            subscriber.deliver(&batch);
+            drop(delivering);
         }
-        let subscriber = Arc::clone(subscriber);
-        drop(state);
-        subscriber.deliver(&batch);
+    }
+}
+
+/// A thread that delivers. It stops also where the subscriber panics.
+struct Delivering<'a>(&'a Peer);
+
+impl Drop for Delivering<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().is_delivering = false;
     }
 }

@@ -48,7 +48,8 @@ pub(crate) fn hub_of(request: &Body) -> Option<&HubName> {
         | Body::CancelInvokeClient { .. }
         | Body::Confirmed { .. }
         | Body::Resumed
-        | Body::ConfirmLink { .. } => None,
+        | Body::ConfirmLink { .. }
+        | Body::Marker { .. } => None,
     }
 }
 
@@ -120,7 +121,8 @@ fn carry_out(engine: &Arc<Engine>, sender: NodeId, request: Body, envelope_bytes
         | Body::CancelInvokeClient { .. }
         | Body::Confirmed { .. }
         | Body::Resumed
-        | Body::ConfirmLink { .. } => {
+        | Body::ConfirmLink { .. }
+        | Body::Marker { .. } => {
             tracing::debug!("An envelope to this node is not a request and was dropped.")
         }
     }

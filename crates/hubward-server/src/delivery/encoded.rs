@@ -167,9 +167,13 @@ mod tests {
         let frame = |bytes| Frame::from_payload(&vec![b'x'; bytes], false).unwrap().websocket().clone();
         let frames = Frames { json: Some(frame(bytes)), messagepack: Some(frame(other_bytes)) };
         let except = vec![ConnectionId::from("0123456789012345678901"); except];
-        let envelope =
-            Envelope { sender: "node-2".into(), trace: None, body: Body::Deliver { frames, except } }
-                .encode();
+        let envelope = Envelope {
+            sender: "node-2".into(),
+            trace: None,
+            number: None,
+            body: Body::Deliver { frames, except },
+        }
+        .encode();
         let Body::Deliver { frames, .. } = Envelope::decode(&envelope).unwrap().body else { unreachable!() };
         let received = ReceivedFrames::new(frames, envelope.len());
         let frame = received.get(Protocol::Json).unwrap().clone();

@@ -1,8 +1,11 @@
 //! What is delivered, to whom, and in which order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
 
 use super::recording_node::{HUB, SubscriberEvent, TestNetwork, check_nothing_came, fence, start, two, ward};
 use crate::backplane::{BackplaneError, Order};
@@ -79,6 +82,25 @@ pub async fn the_order_of_a_publisher_is_kept_on_each_topic(new: &dyn TestNetwor
     join_all((0..2_000).map(|number| here.publish(&topic, number.to_string()))).await;
     for number in 0..2_000 {
         there.expect(&fence(), number.to_string()).await;
+    }
+}
+
+pub async fn all_nodes_receive_a_topic_in_one_order_whoever_publishes(new: &dyn TestNetwork) {
+    let publishers = [Arc::new(start(new, "one").await), Arc::new(start(new, "two").await)];
+    let receivers = [start(new, "three").await, start(new, "four").await];
+    for receiver in &receivers {
+        receiver.subscribe(&fence()).await;
+    }
+    let mut publishing = JoinSet::new();
+    for (publisher, name) in publishers.into_iter().zip(["one", "two"]) {
+        publishing.spawn(async move {
+            let topic = fence();
+            join_all((0..500).map(|number| publisher.publish(&topic, format!("{name} {number}")))).await;
+        });
+    }
+    publishing.join_all().await;
+    for _ in 0..1_000 {
+        assert_eq!(receivers[0].next().await, receivers[1].next().await);
     }
 }
 

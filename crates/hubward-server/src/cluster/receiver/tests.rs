@@ -52,8 +52,13 @@ impl Setup {
 fn message_from(sender: &str) -> Bytes {
     let frame = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
     let frames = Frames { json: Some(frame.websocket().clone()), messagepack: None };
-    Envelope { sender: sender.into(), trace: None, body: Body::Deliver { frames, except: Vec::new() } }
-        .encode()
+    Envelope {
+        sender: sender.into(),
+        trace: None,
+        number: None,
+        body: Body::Deliver { frames, except: Vec::new() },
+    }
+    .encode()
 }
 
 fn batch(topic: Topic) -> [ReceivedEnvelope; 1] {
@@ -124,7 +129,7 @@ fn an_envelope_to_the_node_itself_is_a_reply() {
     let setup = setup();
     let mut result = setup.context.pending.client_results.expect(&"node-2".into());
     let body = Body::ClientResult { id: result.id, outcome: ClientResultOutcome::Void };
-    let envelope = Envelope { sender: "node-2".into(), trace: None, body }.encode();
+    let envelope = Envelope { sender: "node-2".into(), trace: None, number: None, body }.encode();
     setup.deliver(Topic::Node("node-1".into()), envelope);
     assert_eq!(result.wait().now_or_never(), Some(Settled::Reply(ClientResultOutcome::Void)));
 
@@ -160,7 +165,7 @@ async fn what_waits_for_a_client_does_not_hold_a_large_envelope_that_it_came_in(
     ];
     let setup = setup();
     for (delivered, body) in bodies.into_iter().enumerate() {
-        let envelope = Envelope { sender: "node-2".into(), trace: None, body }.encode();
+        let envelope = Envelope { sender: "node-2".into(), trace: None, number: None, body }.encode();
         setup.deliver(all_of("one"), envelope.clone());
         while setup.one.mailbox.waiting() == delivered {
             tokio::task::yield_now().await;
