@@ -1,6 +1,7 @@
 //! The group store and node registry in Redis: each change is one script, so one step and one round trip.
 
 mod announced;
+mod arguments;
 mod calls;
 mod groups;
 mod link;

@@ -11,13 +11,11 @@ use hubward_types::{ConnectionId, GroupName, HubName, NodeId, UserId};
 use redis::Cmd;
 
 use super::RedisStore;
+use super::arguments::{LONGEST_MS, add_owner, milliseconds};
 use super::reply::{ScriptReply, done, store_error};
 use super::scripts::{Script, Scripts};
 use super::{moving, queries};
 use crate::error::RedisFailure;
-
-/// The longest that anything lasts which has an end, in ms: a thousand years. What is to last longer does not end.
-const LONGEST_MS: u128 = 1_000 * 365 * 24 * 3_600 * 1_000;
 
 /// How many memberships one call restores, but for a connection that has more: a millisecond or two of Redis.
 const GROUPS_AT_ONCE: usize = 1_000;
@@ -59,7 +57,7 @@ impl GroupStore for RedisStore {
             );
             let mut reply = opened.await?;
             let count = reply.left() / 2;
-            memberships(&mut reply, count).map(OpenedConnection::new).map_err(store_error)
+            reply.memberships(count).map(OpenedConnection::new).map_err(store_error)
         })
     }
 
@@ -235,7 +233,7 @@ impl GroupStore for RedisStore {
             let mut reply = listed.await?;
             let mut groups = || {
                 let count = reply.expect_number()?;
-                memberships(&mut reply, usize::try_from(count).unwrap_or(usize::MAX))
+                reply.memberships(usize::try_from(count).unwrap_or(usize::MAX))
             };
             users.iter().map(|_| groups()).collect::<Result<_, _>>().map_err(store_error)
         })
@@ -305,16 +303,6 @@ fn of_names<const COUNT: usize>(names: [&str; COUNT]) -> impl FnOnce(&mut Cmd) +
     }
 }
 
-pub(super) fn add_owner(call: &mut Cmd, owner: &Owner) {
-    call.arg(owner.node.as_str()).arg(owner.epoch.get());
-}
-
-/// A duration in ms, rounded up, so that what has not ended yet does not end at once.
-pub(super) fn milliseconds(duration: Duration) -> u64 {
-    let milliseconds = duration.as_nanos().div_ceil(1_000_000).min(LONGEST_MS);
-    u64::try_from(milliseconds).unwrap_or(u64::MAX)
-}
-
 fn check_count(given: usize, limit: usize) -> Result<(), StoreError> {
     if given > limit { Err(StoreError::TooMany { given, limit }) } else { Ok(()) }
 }
@@ -330,14 +318,6 @@ fn in_parts(connections: &[HeldConnection]) -> impl Iterator<Item = &[HeldConnec
         }
         fits
     })
-}
-
-pub(super) fn memberships(
-    reply: &mut ScriptReply,
-    count: usize,
-) -> Result<Vec<UserMembership>, RedisFailure> {
-    let count = count.min(reply.left());
-    (0..count).map(|_| Ok((reply.expect_text()?.into(), reply.expect_ttl()?))).collect()
 }
 
 fn pack_held(connections: &[HeldConnection]) -> Result<Vec<u8>, RedisFailure> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hubward_backplane::{MAX_PARKED_BYTES, ParkedSession, StoreError, TakeOver, TakenOver, Unpark, Unparked};
 
 use super::RedisStore;
-use super::groups::{add_owner, memberships, milliseconds};
+use super::arguments::{add_owner, milliseconds};
 use super::reply::store_error;
 use crate::error::RedisFailure;
 
@@ -24,7 +24,7 @@ pub(super) async fn take_over(store: &RedisStore, taking: TakeOver) -> Result<Ta
         let own =
             (0..own).map(|_| reply.expect_text().map(Into::into)).collect::<Result<_, RedisFailure>>()?;
         let of_user = reply.left() / 2;
-        Ok(TakenOver::new(own, memberships(&mut reply, of_user)?))
+        Ok(TakenOver::new(own, reply.memberships(of_user)?))
     };
     read().map_err(store_error)
 }
@@ -64,7 +64,7 @@ pub(super) async fn unpark(store: &RedisStore, taking: Unpark) -> Result<Option<
     let mut read = || {
         let sealed = Bytes::from(reply.expect_bytes()?);
         let of_user = reply.left() / 2;
-        Ok(Unparked::new(sealed, memberships(&mut reply, of_user)?))
+        Ok(Unparked::new(sealed, reply.memberships(of_user)?))
     };
     read().map(Some).map_err(store_error)
 }

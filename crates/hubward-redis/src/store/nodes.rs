@@ -9,7 +9,7 @@ use hubward_backplane::{
 use hubward_types::NodeId;
 
 use super::RedisStore;
-use super::groups::{add_owner, milliseconds};
+use super::arguments::{add_owner, milliseconds};
 use super::node_info::{pack, unpack};
 use super::reply::{ScriptReply, ScriptStatus, registered, registry_error};
 use super::scripts::{Script, Scripts};

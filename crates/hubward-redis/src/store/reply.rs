@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use std::vec::IntoIter;
 
-use hubward_backplane::{RegistryError, StoreError};
+use hubward_backplane::{RegistryError, StoreError, UserMembership};
 use redis::Value;
 
 use crate::error::RedisFailure;
@@ -92,6 +92,12 @@ impl ScriptReply {
             return Ok(None);
         }
         parse(&bytes).map(|milliseconds| Some(Duration::from_millis(milliseconds)))
+    }
+
+    /// Reads memberships of a user: so many, or as many as are left.
+    pub(super) fn memberships(&mut self, count: usize) -> Result<Vec<UserMembership>, RedisFailure> {
+        let count = count.min(self.left());
+        (0..count).map(|_| Ok((self.expect_text()?.into(), self.expect_ttl()?))).collect()
     }
 
     /// Reads all that is left as texts.
