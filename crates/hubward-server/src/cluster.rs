@@ -6,9 +6,13 @@ pub(crate) mod connection_owners;
 pub(crate) mod disconnecting;
 pub(crate) mod draining_peers;
 pub(crate) mod forwarded_invocations;
+#[cfg_attr(not(test), allow(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod forwarding;
 pub(crate) mod held;
 pub(crate) mod holding;
 pub(crate) mod link;
+#[cfg_attr(not(test), allow(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod moved;
 pub(crate) mod outage;
 pub(crate) mod outbox;
 pub(crate) mod owners;

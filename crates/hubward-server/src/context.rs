@@ -29,6 +29,8 @@ use crate::cluster::peers::{Directory, Peers};
 use crate::cluster::pending::PendingReplies;
 use crate::connection::runtime::ConnectionRuntime;
 use crate::connection::wake_portions::WakePortions;
+use crate::delivery::message_id::SenderKey;
+use crate::delivery::sends::Sends;
 use crate::delivery::subscriptions::Subscriptions;
 use crate::drain::progress::{DrainPhase, DrainProgress};
 use crate::lives::last_heartbeat::LastHeartbeat;
@@ -45,6 +47,8 @@ pub struct NodeStores {
 /// The parts of a node that all of its hubs use.
 pub struct NodeContext {
     pub(crate) id: NodeId,
+    pub(crate) sender_key: SenderKey,
+    pub(crate) sends: Sends,
     /// `None` where there can be no other node: then nothing is encoded for others, and nothing is subscribed to.
     pub(crate) backplane: Option<Arc<dyn Backplane>>,
     pub(crate) store: Arc<dyn GroupStore>,
@@ -102,6 +106,8 @@ impl NodeContext {
             owner: watch::Sender::new(Owner::alone(id.clone())),
             address: OnceLock::new(),
             connections: AtomicU64::new(0),
+            sender_key: SenderKey::of(&id),
+            sends: Sends::new(),
             id,
             subscriptions: Subscriptions::new(backplane.clone()),
             backplane,
@@ -187,7 +193,17 @@ impl NodeContext {
     }
 
     pub(crate) fn envelope(&self, trace: Option<&TraceContext>, body: Body) -> Bytes {
-        Envelope { sender: self.id.clone(), trace: trace.cloned(), number: None, body }.encode()
+        self.numbered_envelope(trace, None, body)
+    }
+
+    /// The envelope of a message to a topic, which has a number.
+    pub(crate) fn numbered_envelope(
+        &self,
+        trace: Option<&TraceContext>,
+        number: Option<u64>,
+        body: Body,
+    ) -> Bytes {
+        Envelope { sender: self.id.clone(), trace: trace.cloned(), number, body }.encode()
     }
 
     /// Publishes one envelope on topics. Its place in the order is that of the call.

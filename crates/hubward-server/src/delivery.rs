@@ -5,5 +5,9 @@ pub(crate) mod encoded;
 pub(crate) mod exclusions;
 pub(crate) mod index;
 pub(crate) mod members;
+#[cfg_attr(not(test), allow(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod message_id;
 pub(crate) mod router;
+#[cfg_attr(not(test), allow(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod sends;
 pub(crate) mod subscriptions;

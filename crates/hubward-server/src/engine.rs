@@ -13,6 +13,7 @@ use hubward_types::{HubName, Principal};
 use crate::cluster::asked_changes::AskedChanges;
 use crate::cluster::forwarded_invocations::ForwardedInvocations;
 use crate::cluster::held::HeldMessages;
+use crate::cluster::moved::MovedConnections;
 use crate::cluster::outbox::Outbox;
 use crate::connection::close_reason::CloseReason;
 use crate::connection::config::ConnectionConfig;
@@ -37,6 +38,7 @@ pub struct Engine {
     pub(crate) forwarded: ForwardedInvocations,
     pub(crate) outbox: Outbox,
     pub(crate) held: HeldMessages,
+    pub(crate) moved: MovedConnections,
     pub(crate) users: ChangingUsers,
     pub(crate) expiries: Expiries,
     pub(crate) asked: AskedChanges,
@@ -106,6 +108,7 @@ impl Engine {
             forwarded: ForwardedInvocations::default(),
             outbox,
             held: HeldMessages::default(),
+            moved: MovedConnections::default(),
             users: ChangingUsers::default(),
             expiries: Expiries::default(),
             asked: AskedChanges::default(),

@@ -8,6 +8,8 @@ use hubward_backplane::{Frames, Topic};
 use hubward_types::{ConnectionId, TraceContext};
 use parking_lot::Mutex;
 
+use crate::delivery::message_id::Source;
+
 /// How many messages wait at most, and of how many bytes: what comes in a second or two.
 const HELD_MESSAGES: usize = 16 * 1024;
 const HELD_BYTES: usize = 8 * 1024 * 1024;
@@ -23,8 +25,8 @@ pub(crate) struct ReceivedMessage {
 
 /// Whom a message of another node is for.
 pub(crate) enum ReceivedFor {
-    /// The connections of a topic but these.
-    Topic(Topic, Vec<ConnectionId>),
+    /// The connections of a topic but these, and which message of it this is.
+    Topic(Topic, Vec<ConnectionId>, Source),
     /// These connections.
     Connections(Vec<ConnectionId>),
 }

@@ -51,7 +51,9 @@ fn deliver(engine: &Engine, message: ReceivedMessage) {
     }
     let frames = ReceivedFrames::new(frames, envelope_bytes);
     match recipients {
-        ReceivedFor::Topic(topic, except) => router::deliver_received(engine, &topic, &frames, &except),
+        ReceivedFor::Topic(topic, except, source) => {
+            router::deliver_received(engine, &topic, source, &frames, &except);
+        }
         ReceivedFor::Connections(connections) => router::deliver_to(engine, &connections, &frames),
     }
 }

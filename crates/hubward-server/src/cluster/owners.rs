@@ -20,7 +20,7 @@ const SLOW_STORE: &str = "the group store did not report in time which node hold
 type Key = (HubName, ConnectionId);
 
 /// A bounded cache. A connection id is never used again, so an entry is wrong only where its connection has ended, and
-/// then whatever is sent there finds nobody.
+/// then whatever is sent there finds nobody; or where it has moved, and then its former node passes on what is sent there.
 #[derive(Default)]
 pub(crate) struct Owners(Mutex<Generations>);
 
@@ -82,6 +82,15 @@ impl Owners {
             }
             return Ok(found);
         }
+    }
+
+    /// Notes which node holds a connection.
+    #[cfg_attr(not(test), allow(dead_code, reason = "nothing hands a session over yet"))]
+    pub(crate) fn note(&self, hub: &HubName, connection: &ConnectionId, node: NodeId) {
+        let key = (hub.clone(), connection.clone());
+        let mut generations = self.0.lock();
+        generations.old.remove(&key);
+        generations.insert(key, node);
     }
 
     /// Forgets a connection that its node no longer has.

@@ -16,6 +16,7 @@ use crate::cluster::remote::ReceivedRequest;
 use crate::cluster::{holding, outage, remote};
 use crate::connection::wake_batch::WakeBatch;
 use crate::context::NodeContext;
+use crate::delivery::message_id::{MessageId, SenderKey, Source, TopicKey};
 use crate::engine::Engine;
 use crate::invocation::link_callbacks;
 use crate::membership;
@@ -103,11 +104,14 @@ impl EnvelopeReceiver {
     }
 
     fn receive(&self, context: &NodeContext, topic: &Topic, envelope: Envelope, envelope_bytes: usize) {
-        let Envelope { sender, trace, body } = envelope;
+        let Envelope { sender, trace, number, body } = envelope;
         match body {
             Body::Deliver { frames, except } => {
                 if let Some(engine) = topic.hub().and_then(|hub| self.hub(hub)) {
-                    let recipients = ReceivedFor::Topic(topic.clone(), except);
+                    let id = |(number, topic)| MessageId::new(topic, SenderKey::of(&sender), number);
+                    let id = number.zip(TopicKey::of(topic)).map(id);
+                    let source = id.map_or(Source::Unnumbered, Source::Received);
+                    let recipients = ReceivedFor::Topic(topic.clone(), except, source);
                     let message = ReceivedMessage { recipients, frames, trace, envelope_bytes };
                     holding::deliver_or_hold(&engine, message);
                 }

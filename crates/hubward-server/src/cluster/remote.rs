@@ -13,6 +13,7 @@ use tracing::{Instrument, Span};
 
 use crate::cluster::client_results::{self, ForwardedInvocation};
 use crate::cluster::disconnecting;
+use crate::cluster::forwarding;
 use crate::cluster::held::{ReceivedFor, ReceivedMessage};
 use crate::cluster::holding;
 use crate::cluster::requests::{RequestError, UNCONFIRMED, request};
@@ -58,11 +59,18 @@ pub(crate) fn receive(engine: &Arc<Engine>, request: ReceivedRequest) {
     let ReceivedRequest { sender, trace, body, envelope_bytes } = request;
     let body = match body {
         Body::DeliverTo { connections, frames, .. } => {
+            let connections = forwarding::forward_message(engine, connections, &frames, trace.as_ref());
+            if connections.is_empty() {
+                return;
+            }
             let recipients = ReceivedFor::Connections(connections);
             let message = ReceivedMessage { recipients, frames, trace, envelope_bytes };
             return holding::deliver_or_hold(engine, message);
         }
-        body => body,
+        body => match forwarding::forward_request(engine, &sender, trace.as_ref(), body) {
+            Some(body) => body,
+            None => return,
+        },
     };
     let span = trace.map_or_else(Span::none, |trace| request_span(engine, &sender, &trace));
     span.in_scope(|| carry_out(engine, sender, body, envelope_bytes));

@@ -9,6 +9,12 @@
 //!   is slow: the task has not had its turn, or the client is reading.
 //! * At [`HARD_LIMIT`] times the limit, any message closes it.
 
+mod fill;
+#[cfg_attr(not(test), allow(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod handing_over;
+#[cfg_attr(not(test), allow(dead_code, reason = "nothing hands a session over yet"))]
+pub(crate) mod moving;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
@@ -17,9 +23,12 @@ use hubward_proto::Frame;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
+pub(crate) use self::fill::{Fill, MailboxLimits};
+use self::moving::MovingMailbox;
 use super::close_reason::CloseReason;
 use super::taken::TakeRequest;
 use super::wake_batch;
+use crate::delivery::message_id::Source;
 
 /// What another task notifies the connection's task of.
 #[derive(Debug)]
@@ -42,25 +51,6 @@ pub(crate) enum ControlMessage {
     FinishWithoutStreams,
     /// The connection has to close.
     Close(CloseReason),
-}
-
-/// How much may wait.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MailboxLimits {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-}
-
-/// How full a mailbox is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[repr(u8)]
-pub(crate) enum Fill {
-    /// There is room for whoever can wait for it.
-    Room,
-    /// More than one part in [`WAITING_SHARE`] is taken: whoever can wait does.
-    Crowded,
-    /// The limit is reached.
-    Full,
 }
 
 /// Whoever can wait does while more than one part in this many of the mailbox is taken, and so never makes the client a
@@ -95,6 +85,8 @@ struct State {
     messages_taken: usize,
     bytes_taken: usize,
     closed: bool,
+    /// Present while the connection moves to another node, or has come from one.
+    moving: Option<Box<MovingMailbox>>,
     reader: Option<Waker>,
     /// Whether it was full already when a message was taken.
     overfull: bool,
@@ -123,13 +115,28 @@ impl Mailbox {
         self
     }
 
-    /// Puts a message in, and returns how full the mailbox is then. One that does not fit closes the mailbox and the
-    /// connection: a slow consumer.
+    /// Puts in a message of the connection's own calls.
     pub(crate) fn push(&self, frame: Frame) -> Fill {
-        let mut state = self.state.lock();
+        self.push_from(frame, Source::Own)
+    }
+
+    /// Puts a message in, and returns how full the mailbox is then. One that does not fit closes the mailbox and the
+    /// connection: a slow consumer. Where it comes from matters only while the connection moves to another node.
+    #[inline]
+    pub(crate) fn push_from(&self, frame: Frame, source: Source) -> Fill {
+        let state = self.state.lock();
+        // First: one that has moved is closed, and forwards all the same.
+        if state.moving.is_some() {
+            return self.push_moving(state, frame, source);
+        }
         if state.closed {
             return Fill::Room;
         }
+        self.push_open(state, frame)
+    }
+
+    #[inline]
+    fn push_open(&self, mut state: MutexGuard<'_, State>, frame: Frame) -> Fill {
         let messages = state.frames.len() + state.messages_taken + 1;
         if messages < self.share.messages && state.bytes + frame.len() < self.share.bytes {
             // Nearly always: there was room before, and there still is.

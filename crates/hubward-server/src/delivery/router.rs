@@ -12,7 +12,7 @@ use std::sync::Arc;
 use hubward_backplane::{Body, Topic};
 use hubward_hub::{EncodeCall, Sending};
 use hubward_proto::Frame;
-use hubward_types::{ConnectionId, Target, TraceContext};
+use hubward_types::{ConnectionId, GroupName, Target, TraceContext};
 
 use crate::cluster::outbox::{Lookup, Parcel};
 use crate::cluster::send::send_to;
@@ -22,6 +22,7 @@ use crate::delivery::backpressure::Backpressure;
 use crate::delivery::encoded::{LazyFrames, ReceivedFrames};
 use crate::delivery::exclusions::Exclusions;
 use crate::delivery::members::Walk;
+use crate::delivery::message_id::{MessageId, Source, TopicKey};
 use crate::engine::Engine;
 
 /// Sends a call to all of `target`: to connections of this node at once, to other nodes in the order of the calls.
@@ -33,8 +34,16 @@ pub(crate) fn send(
 ) -> Sending {
     let frames = LazyFrames::new(call);
     let backpressure = Backpressure::of(target);
-    deliver(engine, target, &frames, &backpressure);
-    let elsewhere = engine.context.other_nodes().map(|backplane| (backplane, elsewhere(engine, target)));
+    let context = &engine.context;
+    // Until it is published: a connection that moves to another node waits for those that might not know of it.
+    let running = context.backplane.as_ref().map(|_| context.sends.begin());
+    let number = running.as_ref().map(|running| running.number);
+    let source = |topic: TopicKey| match number {
+        Some(number) => Source::Sent(MessageId::new(topic, context.sender_key, number)),
+        None => Source::Unnumbered,
+    };
+    deliver(engine, target, source, &frames, &backpressure);
+    let elsewhere = context.other_nodes().map(|backplane| (backplane, elsewhere(engine, target)));
     let elsewhere = elsewhere.filter(|(_, elsewhere)| !elsewhere.is_empty());
     let elsewhere = elsewhere.map(|(backplane, elsewhere)| (backplane, elsewhere, frames.all()));
     // Before anything is published: a message that this reports as not sent must not reach other nodes.
@@ -45,7 +54,7 @@ pub(crate) fn send(
         None => Sending::done(Ok(())),
         Some((backplane, Elsewhere::Topics(topics), frames)) => {
             let body = Body::Deliver { frames, except: target_exclusions(target).to_vec() };
-            let envelope = engine.context.envelope(trace, body);
+            let envelope = context.numbered_envelope(trace, number, body);
             engine.outbox.publish(backplane, Parcel { topics, envelope })
         }
         Some((backplane, Elsewhere::Connections(connections), frames)) => {
@@ -60,7 +69,7 @@ pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: 
     let _batch = WakeBatch::open();
     for connection in connections.iter().filter_map(|id| engine.index.connection(id)) {
         if let Some(frame) = frames.get(connection.protocol) {
-            connection.mailbox.push(frame.clone());
+            connection.mailbox.push_from(frame.clone(), Source::ReceivedDirect);
         }
     }
     wake_batch::divide(&engine.context.wake_portions, connections.len());
@@ -70,6 +79,7 @@ pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: 
 pub(crate) fn deliver_received(
     engine: &Engine,
     topic: &Topic,
+    source: Source,
     frames: &ReceivedFrames,
     except: &[ConnectionId],
 ) {
@@ -79,7 +89,7 @@ pub(crate) fn deliver_received(
     for_topic(engine, topic, |connection| {
         recipients += 1;
         if let Some(frame) = frames.get(connection.protocol).filter(|_| !except.contains(&connection.id)) {
-            connection.mailbox.push(frame.clone());
+            connection.mailbox.push_from(frame.clone(), source);
         }
     });
     wake_batch::divide(&engine.context.wake_portions, recipients);
@@ -97,40 +107,56 @@ fn for_topic(engine: &Engine, topic: &Topic, visit: impl FnMut(&Arc<ConnectionHa
 
 /// Puts a call into the mailboxes of the target's local connections. Connections and users that are named twice get it
 /// once, members of two named groups twice, as in ASP.NET Core.
-fn deliver(engine: &Engine, target: &Target, frames: &LazyFrames<'_>, backpressure: &Backpressure) {
+fn deliver(
+    engine: &Engine,
+    target: &Target,
+    source: impl Fn(TopicKey) -> Source,
+    frames: &LazyFrames<'_>,
+    backpressure: &Backpressure,
+) {
     let index = &engine.index;
     let _batch = WakeBatch::open();
     let except = Exclusions::new(target_exclusions(target));
     let recipients = Cell::new(0);
-    let push = |connection: &Arc<ConnectionHandle>, frame: &Frame| {
+    let push = |connection: &Arc<ConnectionHandle>, frame: &Frame, source: Source| {
         recipients.update(|recipients| recipients + 1);
-        let fill = connection.mailbox.push(frame.clone());
+        let fill = connection.mailbox.push_from(frame.clone(), source);
         backpressure.note(connection, fill);
     };
-    let fan_out = |walk: Walk| {
+    let fan_out = |walk: Walk, source: Source| {
         walk.protocols().for_each(|protocol| _ = frames.encode(protocol));
         walk.visit(|connection| {
             if let Some(frame) = frames.encoded(connection.protocol)
                 && !except.contains(&connection.id)
             {
-                push(connection, frame);
+                push(connection, frame, source);
             }
         });
     };
+    let to_group = |group: &GroupName| {
+        if let Some(walk) = index.group(group) {
+            fan_out(walk, source(TopicKey::group(group)));
+        }
+    };
     match target {
-        Target::All | Target::AllExcept(_) => index.all().for_each(fan_out),
+        Target::All | Target::AllExcept(_) => {
+            let source = source(TopicKey::all());
+            index.all().for_each(|walk| fan_out(walk, source));
+        }
         Target::Connections(ids) => {
             for connection in distinct(ids).filter_map(|id| index.connection(id)) {
                 if let Some(frame) = frames.encode(connection.protocol) {
-                    push(&connection, frame);
+                    push(&connection, frame, Source::Direct);
                 }
             }
         }
-        Target::Group(group) | Target::GroupExcept(group, _) => {
-            index.group(group).into_iter().for_each(fan_out)
+        Target::Group(group) | Target::GroupExcept(group, _) => to_group(group),
+        Target::Groups(groups) => groups.iter().for_each(to_group),
+        Target::Users(users) => {
+            for (user, walk) in distinct(users).filter_map(|user| Some((user, index.user(user)?))) {
+                fan_out(walk, source(TopicKey::user(user)));
+            }
         }
-        Target::Groups(groups) => groups.iter().filter_map(|group| index.group(group)).for_each(fan_out),
-        Target::Users(users) => distinct(users).filter_map(|user| index.user(user)).for_each(fan_out),
     }
     wake_batch::divide(&engine.context.wake_portions, recipients.get());
 }

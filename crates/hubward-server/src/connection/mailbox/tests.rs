@@ -1,6 +1,8 @@
 //! Tests of the mailbox: its bounds, who is woken, and what a close leaves in it.
 
 mod memory;
+mod model;
+mod moving;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,6 +11,7 @@ use hubward_proto::Protocol;
 use hubward_proto::encode::completion;
 use hubward_testing::WakeCounter;
 
+use super::handing_over::CutMailbox;
 use super::*;
 
 /// What is done to a mailbox.
@@ -16,6 +19,10 @@ type Act = fn(&Mailbox);
 
 fn mailbox(messages: usize, bytes: usize) -> Mailbox {
     Mailbox::new(MailboxLimits { messages, bytes })
+}
+
+fn large_mailbox() -> Mailbox {
+    mailbox(10_000, 1 << 24)
 }
 
 fn push(mailbox: &Mailbox) {

@@ -175,7 +175,13 @@ fn deliver_on(cluster: &Cluster, topic: Topic, except: &str) -> String {
     let message_pack = encode::invocation(Protocol::MessagePack, None, "M", &(1,)).unwrap();
     let frames =
         Frames { json: Some(json.websocket().clone()), messagepack: Some(message_pack.websocket().clone()) };
-    deliver_received(&cluster.node.engine, &topic, &ReceivedFrames::new(frames, 0), &ids(except));
+    deliver_received(
+        &cluster.node.engine,
+        &topic,
+        Source::Unnumbered,
+        &ReceivedFrames::new(frames, 0),
+        &ids(except),
+    );
     received(&cluster.here)
 }
 
@@ -197,7 +203,7 @@ async fn an_envelope_without_a_protocol_reaches_only_clients_of_the_other() {
     let json = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
     let frames = Frames { json: Some(json.websocket().clone()), messagepack: None };
     let topic = Topic::All(cluster.node.engine.name().clone());
-    deliver_received(&cluster.node.engine, &topic, &ReceivedFrames::new(frames, 0), &[]);
+    deliver_received(&cluster.node.engine, &topic, Source::Unnumbered, &ReceivedFrames::new(frames, 0), &[]);
     assert_eq!(received(&cluster.here), "a1 b1 c1");
 }
 

@@ -1,0 +1,128 @@
+//! A connection has moved, and other nodes do not know.
+
+use std::time::Duration;
+
+use hubward_backplane::{GroupStore, InMemoryNetwork, OpenConnection, TakeOver};
+use hubward_hub::Hub;
+
+use super::*;
+use crate::connection::close_reason::CloseReason;
+use crate::connection::mailbox::{ControlMessage, Mailbox, MailboxLimits};
+use crate::testing::cluster::{TestNode, settle};
+use crate::testing::faulty_store::FaultyStore;
+use crate::testing::{handle, take_mail};
+
+/// A node that sends, the old node of the connection `c1`, and its new one.
+struct Moving {
+    sender: TestNode,
+    old: TestNode,
+    new: TestNode,
+    at_old: Arc<ConnectionHandle>,
+    at_new: Arc<ConnectionHandle>,
+}
+
+impl Moving {
+    async fn start() -> Self {
+        let (network, store) = (InMemoryNetwork::new(), FaultyStore::new());
+        let node = async |id| TestNode::start_on(network.clone(), id, store.clone(), Hub::new("hub")).await;
+        let (sender, old, new) = (node("node-1").await, node("node-2").await, node("node-3").await);
+        let (at_old, mut at_new) = (handle("c1"), handle("c1"));
+        let opening = OpenConnection {
+            hub: "hub".into(),
+            connection: "c1".into(),
+            user: None,
+            owner: old.engine.context.owner(),
+            claim: Duration::ZERO,
+        };
+        store.open_connection(opening).await.unwrap();
+        old.enter(&at_old);
+        let mailbox = Mailbox::new(MailboxLimits { messages: 1_000, bytes: 1 << 20 });
+        Arc::get_mut(&mut at_new).unwrap().mailbox = mailbox.prepared();
+        new.enter(&at_new);
+        Self { sender, old, new, at_old, at_new }
+    }
+
+    fn cut(&self) {
+        self.at_old.mailbox.record().unwrap();
+        let forward = forward(&self.old.engine, &self.at_old, "node-3".into());
+        self.at_old.mailbox.cut(forward).unwrap();
+    }
+
+    /// The old node lets the connection go.
+    async fn finish(&self) {
+        let (from, to) = (self.old.engine.context.owner(), self.new.engine.context.owner());
+        let taking = TakeOver { hub: "hub".into(), connection: "c1".into(), from, to };
+        self.old.store.take_over(taking).await.unwrap();
+        note_arrived(&self.new.engine, &"c1".into());
+        self.at_old.mailbox.moved();
+        note_moved(&self.old.engine, &"c1".into(), &"node-3".into());
+        self.at_old.set_closed();
+        self.old.engine.index.remove(&self.at_old);
+    }
+}
+
+async fn send(from: &TestNode, method: &str) {
+    from.engine.handle().connection("c1").send(method, ()).await.unwrap();
+}
+
+fn methods(connection: &ConnectionHandle) -> Vec<String> {
+    let (messages, _) = take_mail(connection);
+    let target = |message: &String| message.split('"').nth(5).unwrap().to_owned();
+    messages.iter().map(target).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_for_a_connection_that_has_moved_reach_it_in_order_whoever_sends_them() {
+    let moving = Moving::start().await;
+    send(&moving.sender, "BeforeTheCut").await;
+    assert_eq!(methods(&moving.at_old), ["BeforeTheCut"]);
+    moving.cut();
+    send(&moving.sender, "One").await;
+    send(&moving.old, "Two").await;
+    moving.finish().await;
+    send(&moving.sender, "Three").await;
+    send(&moving.old, "Four").await;
+    // Who has found the connection before it was closed sends to it all the same.
+    let late = hubward_proto::encode::completion_void(Protocol::Json, "Five");
+    moving.at_old.mailbox.push_from(late, crate::delivery::message_id::Source::Direct);
+    send(&moving.new, "Six").await;
+    moving.at_new.mailbox.start([]).unwrap();
+    let received = methods(&moving.at_new);
+    assert_eq!(received.len(), 6, "{received:?}");
+    assert_eq!(
+        (&received[..4], &received[5..]),
+        (&["One", "Two", "Three", "Four"].map(String::from)[..], &["Six".to_owned()][..])
+    );
+    assert!(methods(&moving.at_old).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_a_connection_that_has_moved_is_asked_of_its_new_node_which_replies() {
+    let moving = Moving::start().await;
+    // So that the node that asks knows the old one.
+    send(&moving.sender, "Message").await;
+    moving.cut();
+    moving.finish().await;
+    moving.at_new.mailbox.start([]).unwrap();
+    let connection = moving.sender.engine.handle().connection("c1");
+    let asked = connection.abort();
+    asked.await.unwrap();
+    let controls = take_mail(&moving.at_new).1;
+    assert!(matches!(controls[..], [ControlMessage::Close(CloseReason::Aborted)]), "{controls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_has_come_back_and_ended_is_passed_on_by_nobody() {
+    let moving = Moving::start().await;
+    send(&moving.sender, "Message").await;
+    moving.cut();
+    moving.finish().await;
+    moving.new.engine.index.remove(&moving.at_new);
+    note_moved(&moving.new.engine, &"c1".into(), &"node-2".into());
+    note_arrived(&moving.old.engine, &"c1".into());
+    moving.old.backplane.take_calls();
+    moving.new.backplane.take_calls();
+    send(&moving.sender, "Message").await;
+    settle().await;
+    assert!(moving.old.backplane.take_calls().is_empty() && moving.new.backplane.take_calls().is_empty());
+}
