@@ -53,7 +53,7 @@ pub use endpoint::Endpoint;
 pub use error::PipeError;
 pub use log_limit::{Lines, LogLimit};
 pub use options::TransportOptions;
-pub use peers::{InternalListener, LivePeer, PeerClient, PeerDirectory, PeerError, PeerTls};
+pub use peers::{InternalListener, LivePeer, PeerCalls, PeerClient, PeerDirectory, PeerError, PeerTls};
 pub use pipe::Pipe;
 pub use pipe::received::{Received, TransportEnd};
 pub use request_info::RequestInfo;

@@ -2,6 +2,7 @@
 //! the requests of clients whose connection another node holds, and the calls of nodes. Each side of a connection proves
 //! that it has the keys of the cluster; [`tls`] encrypts it as well.
 
+mod calls;
 mod client;
 mod connection;
 mod context;
@@ -17,6 +18,7 @@ mod socket;
 mod tls;
 pub(crate) mod tunnel;
 
+pub use calls::PeerCalls;
 pub use client::PeerClient;
 pub(crate) use client::{AnswerTimeout, Forwarded};
 pub use directory::{LivePeer, PeerDirectory};

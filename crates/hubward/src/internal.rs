@@ -75,7 +75,7 @@ impl Internal {
         tls: Option<PeerTls>,
     ) -> Self {
         let listening = address.map(|address| {
-            let listener = InternalListener::new(manager, clients, Router::new(), tls);
+            let listener = InternalListener::new(manager, clients, None, tls);
             Listening { address, unbound: Mutex::new(Some(listener)) }
         });
         Self { context, client, listening, tasks: TaskTracker::new(), stop: CancellationToken::new() }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::calls::CALL_BYTES;
 use super::connection::PeerConnection;
 use super::context::PeerContext;
 use super::directory::{LivePeer, PeerDirectory};
@@ -31,9 +32,6 @@ use crate::serve::options::connections_below_file_limit;
 
 /// How long a node may take until it answers.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The largest reply to a call of a node.
-const REPLY_BYTES: usize = 16 << 20;
 
 /// The way to the other nodes. Cheap to clone.
 #[derive(Clone)]
@@ -82,7 +80,8 @@ impl PeerClient {
         }))
     }
 
-    /// Calls another node: a POST to a path of its internal listener. Returns the body of the reply, of at most 16 MiB.
+    /// Calls another node, which has [`PeerCalls`](super::PeerCalls) for it. Returns the body of the reply. Call and reply have at most
+    /// 16 MiB.
     ///
     /// # Errors
     /// [`PeerError`]. Whether the call had its effect is then unknown, but where there was no connection.
@@ -101,7 +100,7 @@ impl PeerClient {
             if !response.status().is_success() {
                 return Err(PeerError::Status(response.status()));
             }
-            let reply = Limited::new(response.into_body(), REPLY_BYTES).collect().await;
+            let reply = Limited::new(response.into_body(), CALL_BYTES).collect().await;
             let reply = reply.map_err(|error| match error.downcast::<hyper::Error>() {
                 Ok(error) => PeerError::Lost(*error),
                 Err(other) if other.is::<LengthLimitError>() => PeerError::TooLarge,

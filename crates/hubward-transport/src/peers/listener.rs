@@ -10,6 +10,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hubward_auth::KeyRing;
 use hubward_types::NodeId;
 use hyper::service::Service;
@@ -17,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::calls::{CALL_BYTES, PeerCalls};
 use super::hop::Hop;
 use super::session::PeerSession;
 use super::signature::{self, Kind, Statement};
@@ -37,20 +39,25 @@ struct Served {
     node_id: NodeId,
     keys: KeyRing,
     clients: TowerToHyperService<Router>,
-    nodes: TowerToHyperService<Router>,
+    calls: Option<Arc<dyn PeerCalls>>,
     refused: LogLimit<()>,
 }
 
 impl InternalListener {
-    /// Makes the listener of a node. `clients` has the paths that clients reach on this node, `nodes` what only other nodes
-    /// call.
-    pub fn new(manager: &ConnectionManager, clients: Router, nodes: Router, tls: Option<PeerTls>) -> Self {
+    /// Makes the listener of a node. `clients` has the paths that clients reach on this node; `calls` serves what other nodes
+    /// call, where they do.
+    pub fn new(
+        manager: &ConnectionManager,
+        clients: Router,
+        calls: Option<Arc<dyn PeerCalls>>,
+        tls: Option<PeerTls>,
+    ) -> Self {
         let refused = LogLimit::new(manager.tasks().clone(), manager.closing().clone());
         let served = Served {
             node_id: manager.node_id().clone(),
             keys: manager.keys().clone(),
             clients: TowerToHyperService::new(clients),
-            nodes: TowerToHyperService::new(nodes),
+            calls,
             refused,
         };
         Self { served: Arc::new(served), tls }
@@ -83,8 +90,8 @@ async fn answer(State(served): State<Arc<Served>>, request: Request) -> Response
         served.log_refused(&parts);
         return refused();
     };
-    let serving = match statement.kind {
-        Kind::Node => served.nodes.call(Request::from_parts(parts, body)),
+    match statement.kind {
+        Kind::Node => served.answer_call(statement.from, &parts, body).await,
         Kind::Client => {
             let client = statement.client.parse::<SocketAddr>().ok();
             parts.extensions.remove::<ConnectInfo<SocketAddr>>();
@@ -92,11 +99,10 @@ async fn answer(State(served): State<Arc<Served>>, request: Request) -> Response
                 parts.extensions.insert(ConnectInfo(client));
             }
             parts.extensions.insert(Hop { client });
-            served.clients.call(Request::from_parts(parts, body))
+            let Ok(response) = served.clients.call(Request::from_parts(parts, body)).await;
+            response
         }
-    };
-    let Ok(response) = serving.await;
-    response
+    }
 }
 
 impl Served {
@@ -114,6 +120,22 @@ impl Served {
                 response.headers_mut().insert(name, value);
             }
         }
+        response
+    }
+
+    async fn answer_call(&self, from: NodeId, parts: &Parts, body: Body) -> Response {
+        let answer = match (&self.calls, Limited::new(body, CALL_BYTES).collect().await) {
+            (Some(calls), Ok(body)) => calls.call(from, parts.uri.path(), body.to_bytes()).await,
+            (None, _) => Err(StatusCode::NOT_FOUND),
+            (_, Err(error)) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
+            (_, Err(_)) => Err(StatusCode::BAD_REQUEST),
+        };
+        let (status, body) = match answer {
+            Ok(reply) => (StatusCode::OK, Body::from(reply)),
+            Err(status) => (status, Body::empty()),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
         response
     }
 

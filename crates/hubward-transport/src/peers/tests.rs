@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::calls::PeerCalls;
 use super::client::{AnswerTimeout, Forwarded, PeerClient};
 use super::directory::{LivePeer, PeerDirectory};
 use super::error::PeerError;
@@ -52,6 +53,8 @@ impl PeerDirectory for Directory {
     }
 }
 
+type Calls = Option<Arc<dyn PeerCalls>>;
+
 /// A node that serves the others.
 struct Served {
     address: SocketAddr,
@@ -60,8 +63,8 @@ struct Served {
 }
 
 impl Served {
-    async fn start(node: &str, keys: &KeyRing, clients: Router, nodes: Router) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), node, keys, clients, nodes).await
+    async fn start(node: &str, keys: &KeyRing, clients: Router, calls: Calls) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), node, keys, clients, calls).await
     }
 
     async fn start_at(
@@ -69,13 +72,13 @@ impl Served {
         node: &str,
         keys: &KeyRing,
         clients: Router,
-        nodes: Router,
+        calls: Calls,
     ) -> Self {
         let tasks = TaskTracker::new();
         let manager = ConnectionManager::new(node, keys.clone(), CancellationToken::new(), tasks.clone());
         let listener = TcpListener::bind(address).await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-        let internal = InternalListener::new(&manager, clients, nodes, None);
+        let internal = InternalListener::new(&manager, clients, calls, None);
         tasks.spawn(internal.serve(listener, stop.clone()));
         Self { address, _stop: stop.drop_guard() }
     }
@@ -92,7 +95,7 @@ struct Pair {
 impl Pair {
     async fn start(clients: Router) -> Self {
         let (keys, directory) = (KeyRing::random(), Directory::default());
-        let owner = Served::start("owner", &keys, clients, Router::new()).await;
+        let owner = Served::start("owner", &keys, clients, None).await;
         let gone = directory.add("owner", owner.address);
         Self { client: directory.client(&keys), owner, keys, gone }
     }

@@ -46,7 +46,7 @@ async fn start(tls: PeerTls, keys: &KeyRing) -> (Directory, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, directory) = (listener.local_addr().unwrap(), Directory::default());
     let clients = Router::new().fallback(any(|| async { "served" }));
-    let internal = InternalListener::new(&manager, clients, Router::new(), Some(tls));
+    let internal = InternalListener::new(&manager, clients, None, Some(tls));
     tasks.spawn(internal.serve(listener, CancellationToken::new()));
     directory.add("owner", address);
     (directory, address)

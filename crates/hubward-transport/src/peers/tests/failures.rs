@@ -92,7 +92,7 @@ async fn a_client_that_stops_cuts_what_is_on_its_way_and_sends_no_more() {
 #[tokio::test]
 async fn no_more_requests_are_on_their_way_than_may_be() {
     let (keys, directory) = (KeyRing::random(), Directory::default());
-    let owner = Served::start("owner", &keys, streaming(), Router::new()).await;
+    let owner = Served::start("owner", &keys, streaming(), None).await;
     directory.add("owner", owner.address);
     let client = PeerClient::new("first".into(), keys, Arc::new(directory), None, Some(2));
     let first = forward(&client, get("/hub")).await.unwrap();

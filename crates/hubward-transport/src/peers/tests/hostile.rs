@@ -117,8 +117,8 @@ async fn a_node_shows_who_it_is_to_whoever_means_it_and_to_nobody_else() {
 async fn nothing_of_a_client_is_sent_to_what_is_not_the_node() {
     let (keys, directory) = (KeyRing::random(), Directory::default());
     let served = Arc::<AtomicUsize>::default();
-    let other_node = Served::start("other", &keys, counted(&served), Router::new()).await;
-    let other_keys = Served::start("owner", &KeyRing::random(), counted(&served), Router::new()).await;
+    let other_node = Served::start("other", &keys, counted(&served), None).await;
+    let other_keys = Served::start("owner", &KeyRing::random(), counted(&served), None).await;
     let client = directory.client(&keys);
     for impostor in [&other_node, &other_keys] {
         directory.add("owner", impostor.address);

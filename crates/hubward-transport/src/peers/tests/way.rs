@@ -72,7 +72,7 @@ fn futures_channel() -> (Parts, impl futures_util::Stream<Item = Result<Bytes, s
 #[tokio::test]
 async fn requests_one_after_another_share_a_connection_and_one_that_broke_is_made_anew() {
     let keys = KeyRing::random();
-    let owner = Served::start("owner", &keys, described(), Router::new()).await;
+    let owner = Served::start("owner", &keys, described(), None).await;
     let proxy = FaultProxy::start(owner.address).await;
     let directory = Directory::default();
     directory.add("owner", proxy.address());
@@ -131,21 +131,35 @@ async fn a_response_before_the_end_of_its_request_is_passed_on_and_its_connectio
     }
 }
 
+/// Serves the calls of the test.
+struct TestCalls;
+
+impl PeerCalls for TestCalls {
+    fn call(&self, from: NodeId, path: &str, body: Bytes) -> BoxFuture<'static, Result<Bytes, StatusCode>> {
+        match path {
+            "/from" => Box::pin(async move { Ok(format!("{from}: {}", body.len()).into()) }),
+            "/large" => Box::pin(async { Ok(vec![0; (16 << 20) + 1].into()) }),
+            "/slow" => Box::pin(std::future::pending()),
+            _ => Box::pin(async { Err(StatusCode::NOT_FOUND) }),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_node_calls_another_and_clients_cannot() {
     let (keys, directory) = (KeyRing::random(), Directory::default());
-    let calls = Router::new()
-        .route("/reverse", post(|body: Bytes| async move { body.iter().rev().copied().collect::<Vec<_>>() }))
-        .route("/large", post(|| async { vec![0; (16 << 20) + 1] }))
-        .route("/slow", post(std::future::pending::<()>));
-    let owner = Served::start("owner", &keys, Router::new(), calls).await;
+    let owner = Served::start("owner", &keys, Router::new(), Some(Arc::new(TestCalls))).await;
     directory.add("owner", owner.address);
     let client = directory.client(&keys);
-    let call = async |path, deadline| client.call(&"owner".into(), path, Bytes::from("abc"), deadline).await;
+    let call = async |path, bytes: usize, deadline| {
+        client.call(&"owner".into(), path, vec![0; bytes].into(), deadline).await
+    };
     let second = Duration::from_secs(1);
-    assert_eq!(call("/reverse", second).await.unwrap(), "cba");
-    assert!(matches!(call("/none", second).await, Err(PeerError::Status(StatusCode::NOT_FOUND))));
-    assert!(matches!(call("/large", 10 * second).await, Err(PeerError::TooLarge)));
-    assert!(matches!(call("/slow", second / 10).await, Err(PeerError::TooSlow)));
-    assert_eq!(forward(&client, get("/reverse")).await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(call("/from", 3, second).await.unwrap(), "first: 3");
+    assert_eq!(call("/from", 16 << 20, 10 * second).await.unwrap(), "first: 16777216");
+    assert!(call("/from", (16 << 20) + 1, 10 * second).await.is_err());
+    assert!(matches!(call("/none", 0, second).await, Err(PeerError::Status(StatusCode::NOT_FOUND))));
+    assert!(matches!(call("/large", 0, 10 * second).await, Err(PeerError::TooLarge)));
+    assert!(matches!(call("/slow", 0, second / 10).await, Err(PeerError::TooSlow)));
+    assert_eq!(forward(&client, get("/from")).await.unwrap().status(), StatusCode::NOT_FOUND);
 }
