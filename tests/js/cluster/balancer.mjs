@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { eventually } from '../support/deadline.mjs';
 import { accepts, freePort, Program } from './program.mjs';
 
 const DEPLOY = new URL('../../../deploy/', import.meta.url);
@@ -19,7 +20,31 @@ export async function balance(t, kind, ports) {
     fs.rmSync(folder, { recursive: true });
   });
   await program.start(() => accepts(port));
-  return { program, url: `http://127.0.0.1:${port}`, port };
+  return new Balancer(kind, folder, program, port, ports);
+}
+
+class Balancer {
+  constructor(kind, folder, program, port, ports) {
+    Object.assign(this, { kind, folder, program, ports });
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  /** Resolves when it sends requests to the node, which has come back. It may not have noticed that it was away. */
+  async uses(index) {
+    const begin = this.#log().length;
+    const isUsed = {
+      haproxy: () => this.#log().lastIndexOf(`/node-${index + 1} is UP`) >= this.#log().lastIndexOf(`/node-${index + 1} is DOWN`),
+      nginx: async () => {
+        await fetch(`${this.url}/health/ready`).catch(() => {});
+        return this.#log().indexOf(` 127.0.0.1:${this.ports[index]}`, begin) > 0;
+      },
+    };
+    await eventually(isUsed[this.kind], `${this.kind} to use node ${index + 1}`, 15_000);
+  }
+
+  #log() {
+    return this.kind === 'haproxy' ? this.program.printed : fs.readFileSync(`${this.folder}/access.log`, 'utf8');
+  }
 }
 
 function nginx(folder, port, ports) {
