@@ -16,6 +16,8 @@ export const CUT_EVERY_SECONDS = number('CUT_EVERY_SECONDS', 3);
 export const ROUNDS = number('ROUNDS', 50);
 /** Negotiate requests without a connection. */
 export const NEGOTIATES = number('NEGOTIATES', 60_000);
+/** Whether tests run that take minutes each. */
+export const IS_LONG = process.env.HUBWARD_LONG === '1';
 /** What random choices begin with, so that a run can be had again. */
 export const SEED = number('SEED', Date.now() % 1_000_000);
 /** Which load balancers are in front of the nodes. */
