@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs every test of Hubward, and installs what they need where it is missing.
 #   tests/run.sh            everything
-#   tests/run.sh rust|conformance|clients|browser    one part
-# Needs Rust (https://rustup.rs, version in rust-toolchain.toml) and a C compiler. Redis 7, openssl, Node.js, npm and Chromium are
-# installed with apt-get where they are missing and that is allowed; where it is not, the script says what to install. cargo-deny
-# and cargo-machete are run where they are installed.
+#   tests/run.sh rust|conformance|clients|cluster|browser    one part
+# Needs Rust (https://rustup.rs, version in rust-toolchain.toml) and a C compiler. Redis 7, nginx, HAProxy, openssl, Node.js, npm and
+# Chromium are installed with apt-get where they are missing and that is allowed; where it is not, the script says what to
+# install. cargo-deny and cargo-machete are run where they are installed.
 # What drives nodes from outside runs beside the Rust tests; a step's output is kept together and shown when it ends.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +12,12 @@ part=${1:-all}
 work=$(mktemp -d)
 
 fail() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
-case $part in all|rust|conformance|clients|browser) ;; *) fail "unknown part '$part': all, rust, conformance, clients or browser" ;; esac
+case $part in
+  all|rust|conformance|clients|cluster|browser) ;;
+  *) fail "unknown part '$part': all, rust, conformance, clients, cluster or browser" ;;
+esac
+# Where Debian has nginx and HAProxy.
+PATH="$PATH:/usr/sbin"
 
 # Each lane is a process group of its own, so that one signal ends it with all that it started, servers too.
 set -m
@@ -68,11 +73,11 @@ allow_services() {
   is_forbidden=
 }
 
-need_redis() {
-  command -v redis-server >/dev/null && command -v redis-cli >/dev/null && return
+need_servers() {
   forbid_services
   need redis-server redis-server
   need redis-cli redis-tools
+  case $part in all|clients|cluster) need nginx nginx-light; need haproxy haproxy ;; esac
   allow_services
 }
 
@@ -145,11 +150,11 @@ serve() {
   for p in "$@"; do await "http://127.0.0.1:$p/" "the conformance server" "$log"; done
 }
 
-# serve_all: one server with one node ($single), one with two ($in_memory), and two with one each, joined by a Redis
+# serve_all: one server with one node ($single), one with two ($in_memory), and three with one each, joined by a Redis
 # ($redis), unless they run already.
 serve_all() {
   [ -z "${redis:-}" ] || return 0
-  local one first second broker
+  local one first second third broker
   one=$(port); serve "$one"
   single="http://127.0.0.1:$one"
   first=$(port); second=$(port); serve "$first" "$second"
@@ -157,7 +162,8 @@ serve_all() {
   broker=$(port); serve_redis "$broker"
   first=$(port); serve --redis "redis://127.0.0.1:$broker" "$first"
   second=$(port); serve --redis "redis://127.0.0.1:$broker" "$second"
-  redis="http://127.0.0.1:$first,http://127.0.0.1:$second"
+  third=$(port); serve --redis "redis://127.0.0.1:$broker" "$third"
+  redis="http://127.0.0.1:$first,http://127.0.0.1:$second,http://127.0.0.1:$third"
 }
 
 # serve_redis PORT: starts a Redis that keeps nothing on disk, and waits for it.
@@ -177,13 +183,25 @@ on_each() {
   serve_all
   step "$name, on one node" "$@" "$single"
   step "$name, on two nodes of one process" "$@" "$in_memory"
-  step "$name, on two nodes joined by Redis" "$@" "$redis"
+  step "$name, on three nodes joined by Redis" "$@" "$redis"
 }
 
-conformance() { on_each "recorded answers of ASP.NET Core" node tests/js/conformance/check.mjs --url; }
+conformance() {
+  on_each "recorded answers of ASP.NET Core" node tests/js/conformance/check.mjs --url
+  step "recorded answers of ASP.NET Core, each request to another node" \
+    node tests/js/conformance/check.mjs --spread requests --url "$redis"
+}
 
 official_clients() { HUBWARD_URLS=$1 npm run --prefix tests/js --silent clients; }
-clients() { on_each "official clients" official_clients; }
+clients() {
+  on_each "official clients" official_clients
+  for balancer in nginx haproxy; do
+    step "official clients, on three nodes behind $balancer" \
+      node tests/js/cluster/behind.mjs "$balancer" npm run --prefix tests/js --silent clients
+  done
+}
+
+cluster() { step "a cluster from outside" npm run --prefix tests/js --silent cluster; }
 
 browser() {
   local base=$((20000 + RANDOM % 10000)) found
@@ -195,7 +213,7 @@ browser() {
     HUBWARD_DEMO_URLS="http://127.0.0.1:$base,http://127.0.0.1:$((base + 1))" npm run --prefix tests/js --silent browser
 }
 
-outside() { build; conformance; clients; browser; }
+outside() { build; conformance; clients; cluster; browser; }
 one_suite() { build; "$part"; }
 
 # ---- which parts
@@ -204,7 +222,7 @@ command -v cargo >/dev/null || fail "cargo is missing; install Rust from https:/
 # Before the lanes, since only one apt-get can run at a time.
 need cc gcc libc6-dev
 need openssl openssl
-need_redis
+need_servers
 if ! cargo --version >/dev/null 2>&1; then
   printf '== installing the toolchain of rust-toolchain.toml\n'
   rustup toolchain install || { printf 'not installed: using the stable toolchain\n'; export RUSTUP_TOOLCHAIN=stable; }

@@ -31,11 +31,13 @@ const KINDS = {
 /** What happens to a node, and how it comes back. */
 const FATES = {
   'is killed': { strike: node => node.kill(), recover: node => node.start() },
-  hangs: { strike: node => node.signal('SIGSTOP'), recover: node => node.signal('SIGCONT') },
+  // Without health checks, as in nginx, a client may wait for a node that hangs as long as the load balancer does.
+  hangs: { strike: node => node.signal('SIGSTOP'), recover: node => node.signal('SIGCONT'), isSeenBy: ['haproxy'] },
 };
 
 for (const kind of BALANCERS) {
-  for (const [fate, { strike, recover }] of Object.entries(FATES)) {
+  for (const [fate, { strike, recover, isSeenBy = BALANCERS }] of Object.entries(FATES)) {
+    if (!isSeenBy.includes(kind)) continue;
     for (const [what, options] of Object.entries(KINDS)) {
       const noticesAfter = options.noticesAfter?.[fate] ?? SILENCE_MILLISECONDS;
       const skip = noticesAfter > SILENCE_MILLISECONDS && !IS_LONG && 'HUBWARD_LONG=1 runs it';

@@ -8,6 +8,8 @@ export class TcpProxy {
   #turn = 0;
   #links = new Set();
   #down = false;
+  #silent = false;
+  #accepted = 0;
   #chunksFromServer = 0;
   #waiting = [];
 
@@ -64,8 +66,22 @@ export class TcpProxy {
     this.cut();
   }
 
+  /** As if a cable were pulled: what is open stays open, new connections are accepted, and nothing passes, until `comeBack`. */
+  goSilent() {
+    this.#silent = true;
+    this.freeze();
+  }
+
+  /** All connections from before are closed. */
   comeBack() {
     this.#down = false;
+    this.#silent = false;
+    this.cut();
+  }
+
+  /** How many connections have come so far. */
+  get accepted() {
+    return this.#accepted;
   }
 
   /** Resolves when the servers have sent `count` more chunks through to clients. */
@@ -89,7 +105,15 @@ export class TcpProxy {
 
   #accept(client) {
     client.on('error', () => {});
+    this.#accepted++;
     if (this.#down) return client.destroy();
+    if (this.#silent) {
+      // It has no other end.
+      const link = { client, upstream: client, chunksFromClient: 0, abandoned: true };
+      this.#links.add(link);
+      client.on('close', () => this.#links.delete(link));
+      return;
+    }
     const target = this.#targets[this.#turn++ % this.#targets.length];
     const upstream = net.connect(Number(target.port || 80), target.hostname);
     const link = { client, upstream, chunksFromClient: 0, abandoned: false };
