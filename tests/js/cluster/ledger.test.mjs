@@ -50,7 +50,7 @@ test('what nobody sent to the client is found', () => {
   assert.match(kept.findings().join('\n'), /1 invented:[^]*1 stray:/);
 });
 
-test('what was going on is told', () => {
+test('what was going on is reported', () => {
   const kept = new Ledger();
   kept.joined(3, ['g']);
   kept.note('SIGTERM to node 2');

@@ -8,6 +8,10 @@ import { Ledger } from './ledger.mjs';
 /** Each client is in one group of each set, so that groups overlap. */
 const GROUP_SETS = { a: 10, b: 7 };
 const GROUPS = Object.entries(GROUP_SETS).flatMap(([set, size]) => Array.from({ length: size }, (_, i) => `${set}${i}`));
+/** So many of the clients send, each to a group of its own choice, so that order can be seen: between messages that are sent right
+ * after each other, and between those of a second. */
+const SENDERS = 2 * GROUPS.length;
+const BURST = 5;
 /** So many connect at once. */
 const CONNECTING = 25;
 const TICK_MILLISECONDS = 20;
@@ -65,23 +69,25 @@ export class Load {
     for (const group of groups) await connection.invoke('Join', group);
   }
 
-  /** Expects every message from now on at each member, and sends so many a second: each client in turn, each group in turn. */
+  /** Expects every message from now on at each member, and sends so many a second, several at once. */
   send(rate) {
     for (const { number, groups } of this.clients) this.ledger.joined(number, groups);
     const began = Date.now();
     let sent = 0;
     this.#timer = setInterval(() => {
-      for (const due = ((Date.now() - began) / 1000) * rate; sent < due; sent++) this.#sendNext();
+      for (const due = ((Date.now() - began) / 1_000) * rate; sent + BURST <= due; sent += BURST) this.#sendBurst();
     }, TICK_MILLISECONDS);
   }
 
-  #sendNext() {
-    const client = this.clients[this.#turn % this.clients.length];
-    const group = GROUPS[this.#turn % GROUPS.length];
-    this.#turn++;
-    const call = client.connection
-      .invoke('ToGroup', group, this.ledger.send(client.number, group))
-      .catch(error => this.ledger.failed(client.number, `a send to group ${group} was rejected (${error.message})`))
+  #sendBurst() {
+    const sender = this.#turn++ % Math.min(SENDERS, this.clients.length);
+    for (let each = 0; each < BURST; each++) this.#send(this.clients[sender], GROUPS[sender % GROUPS.length]);
+  }
+
+  #send({ number, connection }, group) {
+    const call = connection
+      .invoke('ToGroup', group, this.ledger.send(number, group))
+      .catch(error => this.ledger.failed(number, `a send to group ${group} was rejected (${error.message})`))
       .finally(() => this.#calls.delete(call));
     this.#calls.add(call);
   }
