@@ -10,8 +10,6 @@ if (!process.env.HUBWARD_URLS)
   throw new Error('HUBWARD_URLS names no node: set it to the base URLs, comma separated');
 
 export const nodes = process.env.HUBWARD_URLS.split(',');
-/** Whether a node carries a request to the node that owns the connection; until it does, such tests are skipped. */
-export const carriesRequests = process.env.HUBWARD_CARRIES_REQUESTS === '1';
 
 const spoken = (process.env.HUBWARD_PROTOCOLS ?? 'json,messagepack').split(',');
 const PROTOCOLS = { json: JsonHubProtocol, messagepack: MessagePackHubProtocol };

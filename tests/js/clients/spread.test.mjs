@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { describe, test } from 'node:test';
-import { carriesRequests, connect, inbox, nodes, pipes, proxied } from './connections.mjs';
+import { connect, inbox, nodes, pipes, proxied } from './connections.mjs';
 
-// A WebSocket may begin on any node and stays there; the other transports are many requests.
-const skip = pipe => (nodes.length < 2 ? 'it takes two nodes' : !pipe.name.startsWith('WebSockets') && !carriesRequests && 'it takes nodes that carry requests to each other');
+const skip = nodes.length < 2 && 'it takes two nodes';
 
 for (const pipe of pipes) {
-  describe(pipe.name, { concurrency: true, skip: skip(pipe) }, () => {
+  describe(pipe.name, { concurrency: true, skip }, () => {
     test('negotiation and transport may reach different nodes', async t => {
       for (let shift = 0; shift < nodes.length; shift++) {
         const targets = [...nodes.slice(shift), ...nodes.slice(0, shift)];

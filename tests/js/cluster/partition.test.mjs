@@ -65,12 +65,16 @@ for (const [how, part] of Object.entries(PARTITIONS)) {
 
 /** Two nodes, each with a proxy in front of the address that it announces to the other, and one in front of both for clients. */
 async function start(t) {
+  const proxy = async targets => {
+    const proxy = await TcpProxy.start(targets);
+    t.after(() => proxy.close());
+    return proxy;
+  };
   const addresses = [await freePort(), await freePort()].map(port => `127.0.0.1:${port}`);
-  const between = await Promise.all(addresses.map(address => TcpProxy.start([`http://${address}`])));
+  const between = await Promise.all(addresses.map(address => proxy([`http://${address}`])));
   const flags = number => ['--internal-listen', addresses[number - 1], '--address', new URL(between[number - 1].url).host];
   const cluster = await Cluster.start(t, { size: 2, flags });
-  const front = await TcpProxy.start(cluster.urls);
-  for (const proxy of [...between, front]) t.after(() => proxy.close());
+  const front = await proxy(cluster.urls);
   return { cluster, between, front };
 }
 

@@ -36,7 +36,7 @@ function options() {
   try {
     const { values } = parseArgs({
       options: {
-        url: { type: 'string', default: 'http://127.0.0.1:8080' },
+        url: { type: 'string', default: process.env.HUBWARD_URLS ?? 'http://127.0.0.1:8080' },
         spread: { type: 'string', default: 'connections' },
         only: { type: 'string', default: '' },
       },
