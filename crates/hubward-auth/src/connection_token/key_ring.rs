@@ -2,7 +2,9 @@
 //!
 //! A token is base64url without padding of `version (1) · key id (4) · nonce (12) · ciphertext · tag (16)`,
 //! sealed with AES-256-GCM-SIV, which stays secure even if a nonce repeats. Version and key id are the
-//! associated data. What is sealed is described in `claims.rs`.
+//! associated data. What is sealed is described in `claims.rs`; other bytes are sealed in `sealed_bytes.rs`.
+
+mod sealed_bytes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,6 +73,8 @@ struct RingKey {
     key: LessSafeKey,
     /// Derived, so that no code says anything about what the key seals.
     authenticating: hmac::Key,
+    /// Derived, too: what it seals never opens as a token.
+    sealing_bytes: LessSafeKey,
 }
 
 impl KeyRing {
@@ -168,13 +172,15 @@ impl fmt::Debug for KeyRing {
 impl RingKey {
     #[expect(
         clippy::expect_used,
-        reason = "a sealing key has the 32 bytes that the cipher requires, by its type"
+        reason = "a sealing key has the 32 bytes that the cipher requires, by its type, and so has what SHA-256 derives"
     )]
     fn new(key: &SealingKey) -> Self {
         let unbound = UnboundKey::new(&AES_256_GCM_SIV, key.expose()).expect("32 bytes are a key");
-        let derived = hmac::sign(&hmac::Key::new(HMAC_SHA256, key.expose()), b"hubward authentication key");
-        let authenticating = hmac::Key::new(HMAC_SHA256, derived.as_ref());
-        Self { id: key_id(key), key: LessSafeKey::new(unbound), authenticating }
+        let derive = |name: &[u8]| hmac::sign(&hmac::Key::new(HMAC_SHA256, key.expose()), name);
+        let authenticating = hmac::Key::new(HMAC_SHA256, derive(b"hubward authentication key").as_ref());
+        let of_bytes = UnboundKey::new(&AES_256_GCM_SIV, derive(b"hubward key of sealed bytes").as_ref());
+        let sealing_bytes = LessSafeKey::new(of_bytes.expect("32 bytes are a key"));
+        Self { id: key_id(key), key: LessSafeKey::new(unbound), authenticating, sealing_bytes }
     }
 
     #[expect(

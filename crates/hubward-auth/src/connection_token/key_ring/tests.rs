@@ -30,7 +30,7 @@ fn key(byte: u8) -> SealingKey {
     SealingKey::from_bytes(bytes).unwrap()
 }
 
-fn ring(bytes: &[u8]) -> KeyRing {
+pub(super) fn ring(bytes: &[u8]) -> KeyRing {
     KeyRing::new(bytes.iter().map(|byte| key(*byte)).collect()).unwrap()
 }
 
