@@ -12,6 +12,8 @@ use hubward_proto::{Frame, Protocol, SessionSnapshot};
 use hubward_transport::RequestInfo;
 use hubward_types::{ConnectionId, GroupName, HubName, Principal};
 
+pub(crate) use self::form::at_most;
+
 /// The most bytes of an identity: a request has 16 KiB, and a thousand groups with names of the usual limit 256 KiB.
 pub(crate) const MAX_IDENTITY_BYTES: usize = 1 << 20;
 

@@ -1,0 +1,3 @@
+//! A draining node hands its sessions over to other nodes.
+
+mod wire;
