@@ -1,6 +1,5 @@
 //! The task that owns a connection: its pipe, session and timer. Everybody else reaches it through its mailbox.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing hands a session over yet"))]
 pub(crate) mod adopting;
 pub(crate) mod close_reason;
 mod closing;
@@ -11,7 +10,6 @@ pub(crate) mod groups;
 pub(crate) mod handle;
 mod input;
 pub(crate) mod mailbox;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing hands a session over yet"))]
 pub(crate) mod moving;
 pub(crate) mod open_calls;
 mod opening;
@@ -20,7 +18,6 @@ mod read_buffer;
 mod resuming;
 pub(crate) mod runtime;
 mod saved_items;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing hands a session over yet"))]
 pub(crate) mod taken;
 mod turn;
 mod unread;

@@ -11,7 +11,7 @@ use hubward_backplane::{
     MAX_ENVELOPE_BYTES, NodeInfo, NodeLoad, NodeRegistry, Owner, Topic,
 };
 use hubward_hub::{SendError, Sending};
-use hubward_transport::{CloseWindow, DrainSignals, LogLimit, PeerClient, PeerDirectory};
+use hubward_transport::{CloseWindow, ConnectionManager, DrainSignals, LogLimit, PeerClient, PeerDirectory};
 use hubward_types::{HubName, NodeId, TraceContext, brief_causes};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -33,6 +33,8 @@ use crate::delivery::message_id::SenderKey;
 use crate::delivery::sends::Sends;
 use crate::delivery::subscriptions::Subscriptions;
 use crate::drain::progress::{DrainPhase, DrainProgress};
+use crate::handover::calls::Peers as HandoverPeers;
+use crate::handover::markers::Markers;
 use crate::lives::last_heartbeat::LastHeartbeat;
 
 /// The records that the nodes of a cluster share.
@@ -65,6 +67,9 @@ pub struct NodeContext {
     pub(crate) draining_peers: DrainingPeers,
     /// The way to the other nodes, where there is one.
     peer_client: OnceLock<PeerClient>,
+    pub(crate) markers: Markers,
+    /// The connections of the node, and how other nodes are called that take them over; absent where none can move.
+    moving: OnceLock<(Arc<ConnectionManager>, HandoverPeers)>,
     pub(crate) owners: Owners,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) tasks: TaskTracker,
@@ -117,6 +122,8 @@ impl NodeContext {
             peers: Arc::default(),
             draining_peers: DrainingPeers::default(),
             peer_client: OnceLock::new(),
+            markers: Markers::default(),
+            moving: OnceLock::new(),
             owners: Owners::default(),
             wake_portions: WakePortions::new(tasks.clone(), runtime.clone()),
             runtime,
@@ -268,6 +275,21 @@ impl NodeContext {
             Poll::Ready(done) => Ok(done),
             Poll::Pending => self.spawn(running).await,
         }
+    }
+
+    /// Sets what connections move by. Once set, it stays.
+    pub(crate) fn set_moving(&self, connections: Arc<ConnectionManager>, peers: HandoverPeers) {
+        let _ = self.moving.set((connections, peers));
+    }
+
+    /// The connections of the node by their ids, where they can move.
+    pub(crate) fn connections(&self) -> Option<&Arc<ConnectionManager>> {
+        self.moving.get().map(|(connections, _)| connections)
+    }
+
+    /// How other nodes are called that take connections over, where these can move.
+    pub(crate) fn handover_peers(&self) -> Option<HandoverPeers> {
+        self.moving.get().map(|(_, peers)| peers.clone())
     }
 
     /// Sets where other nodes reach this one. Once set, it stays.

@@ -14,13 +14,11 @@ mod delivery;
 mod drain;
 mod engine;
 mod facade;
-#[cfg_attr(not(test), expect(dead_code, reason = "the drain does not call it yet"))]
 mod handover;
 mod invocation;
 mod lives;
 mod membership;
 mod node;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing hands a session over yet"))]
 mod session_state;
 #[cfg(test)]
 mod testing;
@@ -32,4 +30,5 @@ pub use context::{NodeContext, NodeStores};
 pub use drain::options::DrainOptions;
 pub use drain::progress::{DrainPhase, DrainReport};
 pub use engine::{Engine, UnknownPolicy, required_policies};
+pub use handover::service::HandoverService;
 pub use node::{Node, StartError};

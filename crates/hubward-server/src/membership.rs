@@ -9,6 +9,7 @@ mod crowds;
 pub(crate) mod delivered;
 pub(crate) mod expiries;
 pub(crate) mod lifecycle;
+pub(crate) mod moving;
 pub(crate) mod opening;
 pub(crate) mod outage;
 pub(crate) mod presence;

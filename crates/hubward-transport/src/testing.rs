@@ -42,6 +42,11 @@ impl Resumption {
         registration.resume().map(Self)
     }
 
+    /// Finds that of the connection of this id; `None` where this node has none that can be resumed.
+    pub fn find(manager: &ConnectionManager, id: &ConnectionId) -> Option<Self> {
+        manager.registry().resume_of(id).map(Self)
+    }
+
     /// Opens another WebSocket over `io` to resume the connection, as if its request had been accepted. Where it cannot be
     /// resumed any more, `io` is dropped.
     pub fn offer(

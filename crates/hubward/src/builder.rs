@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hubward_auth::{Authenticator, Cors, KeyRing, Policies, Policy};
 use hubward_backplane::{Backplane, GroupStore, LiveNode, NodeRegistry, RegistryError};
 use hubward_hub::{Hub, HubHandle};
-use hubward_server::{Engine, Node, NodeContext, NodeStores, StartError};
+use hubward_server::{Engine, HandoverService, Node, NodeContext, NodeStores, StartError};
 use hubward_transport::{ConnectionManager, PeerTls, TransportOptions, TrustedProxies};
 use hubward_types::NodeId;
 
@@ -347,7 +347,8 @@ impl Builder {
         let internal = peers.map(|peers| {
             let clients = paths::ignoring_case(router.clone(), all_paths.clone());
             let InternalOptions { address, tls, .. } = self.internal;
-            Arc::new(Internal::new(context.clone(), peers, &connections, address, clients, tls))
+            let calls = Arc::new(HandoverService::new(&context, &engines, &connections));
+            Arc::new(Internal::new(context.clone(), peers, &connections, address, clients, calls, tls))
         });
         Ok(Hubward { node: Arc::new(Node::new(context, engines)), internal, router, paths: all_paths })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use hubward_auth::KeyRing;
 use hubward_server::{NodeContext, StartError};
-use hubward_transport::{ConnectionManager, InternalListener, PeerClient, PeerTls};
+use hubward_transport::{ConnectionManager, InternalListener, PeerCalls, PeerClient, PeerTls};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -65,17 +65,19 @@ struct Listening {
 }
 
 impl Internal {
-    /// Makes what joins a node to others; with an address, `clients` is served there.
+    /// Makes what joins a node to others; with an address, `clients` and what other nodes
+    /// call are served there.
     pub(crate) fn new(
         context: Arc<NodeContext>,
         client: PeerClient,
         manager: &ConnectionManager,
         address: Option<SocketAddr>,
         clients: Router,
+        calls: Arc<dyn PeerCalls>,
         tls: Option<PeerTls>,
     ) -> Self {
         let listening = address.map(|address| {
-            let listener = InternalListener::new(manager, clients, None, tls);
+            let listener = InternalListener::new(manager, clients, Some(calls), tls);
             Listening { address, unbound: Mutex::new(Some(listener)) }
         });
         Self { context, client, listening, tasks: TaskTracker::new(), stop: CancellationToken::new() }

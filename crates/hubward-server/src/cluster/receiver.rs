@@ -124,6 +124,7 @@ impl EnvelopeReceiver {
                 self.cancel_forwarded(|node| *node == sender);
             }
             // Otherwise this node says itself when it is whole again, and is asked again.
+            Body::Marker { id } => context.markers.arrived(&sender, id, topic),
             Body::ConfirmLink { .. } if context.link.is_interrupted() => {}
             Body::ConfirmLink { id } => context.notify(sender, Body::Confirmed { id, failure: None }),
             reply @ (Body::ClientResult { .. } | Body::Confirmed { .. }) => context.pending.resolve(reply),

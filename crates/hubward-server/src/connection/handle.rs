@@ -20,6 +20,7 @@ use super::groups::ConnectionGroups;
 use super::mailbox::{ControlMessage, Mailbox};
 use super::open_calls::OpenCalls;
 use super::taken::CannotMove;
+use crate::handover::room::Reserved;
 use crate::invocation::panics;
 use crate::session_state::SessionIdentity;
 
@@ -60,6 +61,10 @@ pub(crate) struct ConnectionHandle {
     /// Whether nothing is kept for it any more.
     ended: AtomicBool,
     ended_token: OnceLock<CancellationToken>,
+    /// The room that it takes on this node until its client has come, where it came from another one.
+    arrived: Mutex<Option<Reserved>>,
+    /// Whether another node has it: it moved there, or did not come from there.
+    elsewhere: AtomicBool,
     /// Whether this node subscribes to the topic of the user for this connection.
     user_subscribed: AtomicBool,
     /// The groups that are delivered to it, and the changes of them that wait.
@@ -112,6 +117,8 @@ impl ConnectionHandle {
             closed_token: OnceLock::new(),
             ended: AtomicBool::new(false),
             ended_token: OnceLock::new(),
+            arrived: Mutex::default(),
+            elsewhere: AtomicBool::new(false),
             user_subscribed: AtomicBool::new(false),
             groups: ConnectionGroups::default(),
             pending_results: Mutex::default(),
@@ -222,6 +229,26 @@ impl ConnectionHandle {
             token.cancel();
         }
         token.clone()
+    }
+
+    /// Notes that it came from another node, and what room it takes until its client comes.
+    pub(crate) fn set_arrived(&self, reserved: Option<Reserved>) {
+        *self.arrived.lock() = reserved;
+    }
+
+    /// Notes that its client has come.
+    pub(crate) fn set_resumed(&self) {
+        let reserved = self.arrived.lock().take();
+        drop(reserved);
+    }
+
+    /// Notes that another node has it: what is asked of it from now on, or waits, is to be asked there.
+    pub(crate) fn set_elsewhere(&self) {
+        self.elsewhere.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.elsewhere.load(Ordering::SeqCst)
     }
 
     /// Notes whether the node subscribes to the topic of the user for this connection; returns what was noted.

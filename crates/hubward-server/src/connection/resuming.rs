@@ -27,6 +27,9 @@ impl ConnectionTask {
         let Poll::Ready(pipe) = self.registration.poll_resumed(cx) else { return false };
         self.attached_since = Instant::now();
         self.lost = None;
+        if let Some(handle) = &self.handle {
+            handle.set_resumed();
+        }
         let now = self.attached_since.into_std();
         if self.pipe.replace(pipe).is_some() {
             self.session.disconnected(now);

@@ -53,6 +53,8 @@ impl DrainOptions {
 pub(crate) struct DrainDeadlines {
     /// From then on no connections begin.
     pub(crate) serve_until: Instant,
+    /// Then no more sessions are handed over; at once, where the drain has no end.
+    pub(crate) hand_over_until: Instant,
     /// What closing is spread over.
     pub(crate) close_window: Duration,
     /// Then connections close whether or not they have running calls.
@@ -74,6 +76,8 @@ impl DrainDeadlines {
         let window = options.close_window.unwrap_or((left / 2).min(LONGEST_WINDOW)).min(left);
         Self {
             serve_until: at(now, delay).unwrap_or(now),
+            // With the default window that leaves a quarter of the time for calls, too.
+            hand_over_until: at(now, delay + (left - window) / 2).unwrap_or(now),
             close_window: window,
             cut_at: at(now, to_cut),
             end_at: at(now, to_end),
@@ -85,6 +89,7 @@ impl DrainDeadlines {
     pub(crate) fn at_once(now: Instant) -> Self {
         Self {
             serve_until: now,
+            hand_over_until: now,
             close_window: Duration::ZERO,
             cut_at: Some(now),
             end_at: None,
@@ -97,6 +102,7 @@ impl DrainDeadlines {
         let earlier = |one: Option<Instant>, two: Option<Instant>| one.into_iter().chain(two).min();
         Self {
             serve_until: self.serve_until.min(other.serve_until),
+            hand_over_until: self.hand_over_until.min(other.hand_over_until),
             close_window: self.close_window.min(other.close_window),
             cut_at: earlier(self.cut_at, other.cut_at),
             end_at: earlier(self.end_at, other.end_at),
@@ -118,8 +124,8 @@ mod tests {
         to.duration_since(from).as_secs_f64()
     }
 
-    /// The seconds after which the phases end: serving, then the window, the cut and the ends.
-    fn check(delay: u64, grace: u64, window: Option<u64>, expected: [f64; 5]) {
+    /// The seconds after which the phases end: serving, handing over, then the window, the cut and the ends.
+    fn check(delay: u64, grace: u64, window: Option<u64>, expected: [f64; 6]) {
         let now = Instant::now();
         let [delay, grace] = [delay, grace].map(Duration::from_secs);
         let close_window = window.map(Duration::from_secs);
@@ -127,6 +133,7 @@ mod tests {
         let of = |at: Option<Instant>| seconds(now, at.unwrap());
         let ends = [
             seconds(now, deadlines.serve_until),
+            seconds(now, deadlines.hand_over_until),
             deadlines.close_window.as_secs_f64(),
             of(deadlines.cut_at),
             of(deadlines.end_at),
@@ -137,20 +144,20 @@ mod tests {
 
     #[test]
     fn all_phases_are_within_the_grace_time_whatever_the_options() {
-        check(5, 25, None, [5.0, 8.5, 22.0, 24.0, 25.0]);
-        check(0, 10, None, [0.0, 4.0, 8.0, 9.0, 10.0]);
-        check(0, 100, None, [0.0, 10.0, 97.0, 99.0, 100.0]);
-        check(0, 100, Some(60), [0.0, 60.0, 97.0, 99.0, 100.0]);
-        check(30, 10, Some(5), [8.0, 0.0, 8.0, 9.0, 10.0]);
-        check(0, 10, Some(60), [0.0, 8.0, 8.0, 9.0, 10.0]);
-        check(0, 0, None, [0.0; 5]);
+        check(5, 25, None, [5.0, 9.25, 8.5, 22.0, 24.0, 25.0]);
+        check(0, 10, None, [0.0, 2.0, 4.0, 8.0, 9.0, 10.0]);
+        check(0, 100, None, [0.0, 43.5, 10.0, 97.0, 99.0, 100.0]);
+        check(0, 100, Some(60), [0.0, 18.5, 60.0, 97.0, 99.0, 100.0]);
+        check(30, 10, Some(5), [8.0, 8.0, 0.0, 8.0, 9.0, 10.0]);
+        check(0, 10, Some(60), [0.0, 0.0, 8.0, 8.0, 9.0, 10.0]);
+        check(0, 0, None, [0.0; 6]);
     }
 
     #[test]
     fn a_grace_time_without_end_has_none() {
         let now = Instant::now();
         let deadlines = DrainDeadlines::of(DrainOptions::without_delay(Duration::MAX), now);
-        assert_eq!(deadlines.serve_until, now);
+        assert_eq!((deadlines.serve_until, deadlines.hand_over_until), (now, now));
         assert_eq!((deadlines.cut_at, deadlines.end_at, deadlines.gone_at), (None, None, None));
     }
 

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hubward_backplane::BoxFuture;
 use tokio::sync::watch;
@@ -13,10 +14,14 @@ use super::turns::ClosingTurns;
 use crate::connection::wake_batch::{self, WakeBatch};
 use crate::context::NodeContext;
 use crate::engine::Engine;
+use crate::handover::hand_over;
 use crate::lives;
 
 /// The last of those that only have streams closes so much of the time for calls before the end of that, in its turn.
 const PARTS_BEFORE_CUT: u32 = 8;
+
+/// How long what has begun to be handed over may take beyond the time for it.
+const HAND_OVER_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Draining {
     context: Arc<NodeContext>,
@@ -50,6 +55,11 @@ impl Draining {
 
         self.enter(DrainPhase::HandingOver);
         self.context.refusing.cancel();
+        let until = self.now().hand_over_until;
+        tokio::select! {
+            () = hand_over(&self.context, &self.hubs, until) => {}
+            () = self.until(|deadlines| deadlines.hand_over_until.checked_add(HAND_OVER_ENDS_WITHIN)) => {}
+        }
 
         self.enter(DrainPhase::Closing);
         let (turns, first) = (ClosingTurns::of(&self.hubs, self.now().close_window), Instant::now());

@@ -95,7 +95,7 @@ impl DrainProgress {
     }
 
     /// Notes what the drain has done.
-    pub(super) fn note(&self, change: impl FnOnce(&mut DrainReport)) {
+    pub(crate) fn note(&self, change: impl FnOnce(&mut DrainReport)) {
         self.report.send_modify(change);
     }
 

@@ -4,7 +4,6 @@
 
 use hubward_auth::random_id;
 use hubward_backplane::{Epoch, Owner};
-use hubward_types::NodeId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -28,8 +27,8 @@ pub(crate) const MAX_CALL_BYTES: usize = MAX_BATCH_BYTES + MAX_IDENTITY_BYTES + 
 /// The most messages that are remembered as delivered, for each session.
 pub(crate) const MAX_DELIVERED: usize = 16 * 1024;
 
-/// The most nodes whose messages were delivered.
-const MAX_SENDERS: usize = 1024;
+/// The most groups of a user; one that is in more is told to reconnect.
+pub(crate) const MAX_USER_GROUPS: usize = 4 * 1024;
 
 /// Bytes that an id of a batch may have.
 const MAX_ID_BYTES: usize = 64;
@@ -49,6 +48,8 @@ impl BatchId {
 pub(crate) struct Prepare {
     pub(crate) batch: BatchId,
     from: (String, u64),
+    /// The marker that will follow, on every topic of the sessions, all that the asking node has received before.
+    pub(crate) marker: u64,
     #[serde(deserialize_with = "at_most::<_, _, MAX_SESSIONS>")]
     pub(crate) sessions: Vec<Offer>,
 }
@@ -58,6 +59,9 @@ pub(crate) struct Prepare {
 pub(crate) struct Offer {
     /// The identity, as bytes.
     pub(crate) identity: ByteBuf,
+    /// The groups of its user that are delivered to it.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_USER_GROUPS>")]
+    pub(crate) user_groups: Vec<String>,
     /// How many bytes its content will have, about.
     pub(crate) content_bytes: u64,
 }
@@ -65,9 +69,7 @@ pub(crate) struct Offer {
 /// The answer to [`Prepare`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Prepared {
-    /// The life of the node that answers.
-    pub(crate) epoch: u64,
-    /// The marker that follows, on every topic, all that the node published before it received for the sessions.
+    /// The marker that follows, on every topic, when the node has received the other one there.
     pub(crate) marker: u64,
     /// For each session, in order, why it cannot come; 0 where it can.
     #[serde(deserialize_with = "at_most::<_, _, MAX_SESSIONS>")]
@@ -78,8 +80,6 @@ pub(crate) struct Prepared {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Adopt {
     pub(crate) batch: BatchId,
-    /// Of the messages that the sending node numbered, all below this were delivered by it.
-    pub(crate) floor: u64,
     #[serde(deserialize_with = "at_most::<_, _, MAX_SESSIONS>")]
     pub(crate) sessions: Vec<Content>,
 }
@@ -90,17 +90,9 @@ pub(crate) struct Content {
     /// Its place among the sessions of the batch.
     pub(crate) place: u32,
     pub(crate) content: ByteBuf,
-    /// The numbered messages that were delivered to it since it was prepared.
-    #[serde(deserialize_with = "at_most::<_, _, MAX_SENDERS>")]
-    pub(crate) delivered: Vec<DeliveredOf>,
-}
-
-/// The messages of one node that were delivered.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct DeliveredOf {
-    pub(crate) sender: String,
+    /// The messages that are in it and may have reached the other node, too: the pairs of their ids.
     #[serde(deserialize_with = "at_most::<_, _, MAX_DELIVERED>")]
-    pub(crate) numbers: Vec<u64>,
+    pub(crate) delivered: Vec<(u64, u64)>,
 }
 
 /// The answer to [`Adopt`].
@@ -111,11 +103,15 @@ pub(crate) struct Adopted {
     outcomes: Vec<u8>,
 }
 
-/// Takes back what was prepared. Its answer says nothing.
+/// Takes back what was prepared.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Cancel {
     pub(crate) batch: BatchId,
 }
+
+/// The answer to [`Cancel`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Cancelled;
 
 /// Why a session cannot come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -159,8 +155,8 @@ pub(crate) enum WireError {
 }
 
 impl Prepare {
-    pub(crate) fn new(batch: BatchId, from: &Owner, sessions: Vec<Offer>) -> Self {
-        Self { batch, from: (from.node.to_string(), from.epoch.get()), sessions }
+    pub(crate) fn new(batch: BatchId, from: &Owner, marker: u64, sessions: Vec<Offer>) -> Self {
+        Self { batch, from: (from.node.to_string(), from.epoch.get()), marker, sessions }
     }
 
     /// Who holds the sessions.
@@ -170,9 +166,9 @@ impl Prepare {
 }
 
 impl Prepared {
-    pub(crate) fn new(epoch: Epoch, marker: u64, refusals: impl Iterator<Item = Option<Refusal>>) -> Self {
+    pub(crate) fn new(marker: u64, refusals: impl Iterator<Item = Option<Refusal>>) -> Self {
         let refusals = refusals.map(|refusal| refusal.map_or(0, Refusal::number)).collect();
-        Self { epoch: epoch.get(), marker, refusals }
+        Self { marker, refusals }
     }
 
     /// Why a session cannot come; `None` where it can. One that the answer does not name cannot.
@@ -182,11 +178,6 @@ impl Prepared {
             Some(number) => Some(Refusal::of(*number)),
             None => Some(Refusal::Other),
         }
-    }
-
-    /// The node that answered, in its life.
-    pub(crate) fn owner(&self, node: &NodeId) -> Owner {
-        Owner { node: node.clone(), epoch: Epoch::new(self.epoch) }
     }
 }
 
@@ -296,15 +287,18 @@ impl Bounded for Prepared {
 
 impl Bounded for Adopt {
     fn is_bounded(&self) -> bool {
-        let is_bounded = |content: &Content| {
-            let delivered: usize = content.delivered.iter().map(|of| of.numbers.len()).sum();
-            content.content.len() <= MAX_STATE_BYTES && delivered <= MAX_DELIVERED
-        };
+        let is_bounded = |content: &Content| content.content.len() <= MAX_STATE_BYTES;
         self.batch.is_bounded() && self.sessions.iter().all(is_bounded)
     }
 }
 
 impl Bounded for Adopted {
+    fn is_bounded(&self) -> bool {
+        true
+    }
+}
+
+impl Bounded for Cancelled {
     fn is_bounded(&self) -> bool {
         true
     }

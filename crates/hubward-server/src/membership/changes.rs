@@ -199,7 +199,8 @@ async fn carry_out(
     connection: &Arc<ConnectionHandle>,
     change: &GroupChange,
 ) -> Result<(), NotChanged> {
-    if connection.is_closed() && !matches!(change, GroupChange::End | GroupChange::Moved) {
+    let is_over = connection.is_closed() || connection.is_elsewhere();
+    if is_over && !matches!(change, GroupChange::End | GroupChange::Moved) {
         return Ok(());
     }
     match change {

@@ -29,10 +29,15 @@ pub(crate) async fn change(
     trace: Option<TraceContext>,
 ) -> Result<(), GroupError> {
     check_name(&engine, &group)?;
-    if let Some(local) = engine.index.connection(&connection) {
-        return change_local(&engine, &local, group, change).await;
-    }
     let (context, hub) = (&engine.context, engine.name());
+    if let Some(local) = engine.index.connection(&connection) {
+        let changed = change_local(&engine, &local, group.clone(), change).await;
+        if !local.is_elsewhere() {
+            return changed;
+        }
+        // Another node has it since, and has not heard of the change.
+        context.owners.forget(hub, &connection);
+    }
     if context.other_nodes().is_none() {
         return Ok(());
     }
@@ -70,10 +75,13 @@ pub(crate) fn change_here(
 ) -> impl Future<Output = Result<(), GroupError>> + Send + use<> {
     let (engine, connection) = (engine.clone(), engine.index.connection(connection));
     async move {
-        match connection {
-            Some(connection) => change_local(&engine, &connection, group, change).await,
-            None => Ok(()),
+        let Some(connection) = connection else { return Ok(()) };
+        let changed = change_local(&engine, &connection, group.clone(), change).await;
+        if !connection.is_elsewhere() {
+            return changed;
         }
+        engine.context.owners.forget(engine.name(), &connection.id);
+        Box::pin(self::change(engine, connection.id.clone(), group, change, None)).await
     }
 }
 

@@ -103,7 +103,7 @@ impl Refused {
 }
 
 /// Delivers a group for these reasons.
-pub(super) fn deliver_for(
+pub(crate) fn deliver_for(
     engine: &Engine,
     connection: &Arc<ConnectionHandle>,
     group: &GroupName,

@@ -14,6 +14,7 @@ use hubward_types::{GroupName, UserId, brief_causes};
 use tokio::time::Instant;
 
 use super::expiries::Key;
+use super::users::ChangingUser;
 use super::{changes, store_failed};
 use crate::connection::groups::GroupChange;
 use crate::connection::handle::ConnectionHandle;
@@ -164,6 +165,29 @@ pub(crate) async fn connected(
         // A failure is logged: the connection is open all the same.
         let _ = deliver(engine, std::slice::from_ref(connection), user, groups).await;
     }
+}
+
+/// Delivers the groups of the user of a connection that has come from another node, and no others: as they were read when it
+/// came or, if they have changed meanwhile, as they are read now. What cannot be is tried again.
+pub(crate) async fn moved_here(
+    engine: &Arc<Engine>,
+    connection: &Arc<ConnectionHandle>,
+    user: &UserId,
+    changing: ChangingUser,
+    groups: Vec<Membership>,
+) {
+    let _turn = changing.turn().await;
+    let groups = match changing.is_outdated() {
+        true => match engine.context.store.groups_of_user(engine.name(), user).await {
+            Ok(groups) => timed_groups(groups),
+            // Whoever announced the change reads it, too, and fails closed.
+            Err(_) => groups,
+        },
+        false => groups,
+    };
+    let connections = std::slice::from_ref(connection);
+    let delivered = to_each(engine, connections, &GroupChange::UserGroups(names(&groups))).await;
+    set_deadlines(engine, connections, user, groups, &delivered);
 }
 
 /// Forgets when groups of a user are read again, now that a connection they were delivered to has closed: unless the user

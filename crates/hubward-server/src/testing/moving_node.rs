@@ -46,6 +46,10 @@ impl MovingNode {
         Self { engine, manager, options, acceptor }
     }
 
+    pub(crate) fn manager(&self) -> &Arc<ConnectionManager> {
+        &self.manager
+    }
+
     /// Takes the place of a connection; `None` where it is taken, or its connection has ended here.
     pub(crate) fn register(&self, id: &str) -> Option<Registration> {
         self.manager.adopt(id.into(), SystemTime::now() + Duration::from_secs(15))

@@ -258,6 +258,15 @@ impl Registry {
         }
     }
 
+    /// Returns where a client's next WebSocket is handed over, for tests.
+    #[cfg(feature = "testing")]
+    pub(crate) fn resume_of(&self, id: &ConnectionId) -> Option<Arc<Resume>> {
+        match self.slots.get(id).as_deref() {
+            Some(Slot::WebSocket(resume)) => resume.clone(),
+            _ => None,
+        }
+    }
+
     /// Releases the place of a connection that has left.
     pub(crate) fn release(&self, id: &ConnectionId, token_expires_at: SystemTime, left: Left) {
         let now = SystemTime::now();

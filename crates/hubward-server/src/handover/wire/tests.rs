@@ -3,18 +3,23 @@ use proptest::prelude::*;
 use super::*;
 
 fn prepare() -> Prepare {
-    let offer = Offer { identity: ByteBuf::from(b"identity".to_vec()), content_bytes: 7 };
+    let offer = Offer {
+        identity: ByteBuf::from(b"identity".to_vec()),
+        user_groups: vec!["g".to_owned()],
+        content_bytes: 7,
+    };
     Prepare::new(
         BatchId("batch".to_owned()),
         &Owner { node: "n1".into(), epoch: Epoch::new(3) },
+        5,
         vec![offer; 2],
     )
 }
 
 fn adopt(content: usize, numbers: usize) -> Adopt {
-    let delivered = DeliveredOf { sender: "n2".to_owned(), numbers: vec![u64::MAX; numbers] };
-    let content = Content { place: 1, content: ByteBuf::from(vec![7; content]), delivered: vec![delivered] };
-    Adopt { batch: BatchId::new(), floor: 9, sessions: vec![content] }
+    let delivered = vec![(u64::MAX, u64::MAX); numbers];
+    let content = Content { place: 1, content: ByteBuf::from(vec![7; content]), delivered };
+    Adopt { batch: BatchId::new(), sessions: vec![content] }
 }
 
 #[test]
@@ -31,14 +36,14 @@ fn calls_and_answers_are_read_as_they_were_written() {
 #[test]
 fn nodes_of_one_version_write_the_same() {
     let bytes = encode(&prepare());
-    let expected = b"\x01\x93\xa5batch\x92\xa2n1\x03\x92\x92\xc4\x08identity\x07\x92\xc4\x08identity\x07";
+    let expected = b"\x01\x94\xa5batch\x92\xa2n1\x03\x05\x92\x93\xc4\x08identity\x91\xa1g\x07\x93\xc4\x08identity\x91\xa1g\x07";
     assert_eq!(bytes, expected);
 }
 
 #[test]
 fn answers_are_for_each_session_and_what_they_do_not_name_did_not_come() {
     let refusals = [None, Some(Refusal::Draining), Some(Refusal::Other)];
-    let prepared: Prepared = decode(&encode(&Prepared::new(Epoch::new(4), 5, refusals.into_iter()))).unwrap();
+    let prepared: Prepared = decode(&encode(&Prepared::new(5, refusals.into_iter()))).unwrap();
     let read: Vec<_> = (0..4).map(|place| prepared.refusal(place)).collect();
     assert_eq!(read, [None, Some(Refusal::Draining), Some(Refusal::Other), Some(Refusal::Other)]);
     for refusal in Refusal::ALL {

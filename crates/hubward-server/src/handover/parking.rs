@@ -1,0 +1,159 @@
+//! Sessions that no node takes are kept in the group store for a time, sealed, for whichever node their clients come to. Nobody
+//! receives for them meanwhile: what is sent to their groups and users is missed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hubward_backplane::{MAX_PARKED_BYTES, ParkedSession, Topic, Unpark};
+use hubward_transport::Transport;
+use hubward_types::{ConnectionId, UserId, brief_causes};
+use tokio::time::timeout;
+
+use super::calls::Seals;
+use super::leaving::Leaving;
+use crate::bounded::CALL_TIMEOUT;
+use crate::connection::adopting::{self, Adopted};
+use crate::connection::groups::Reasons;
+use crate::connection::handle::ConnectionHandle;
+use crate::connection::mailbox::Mailbox;
+use crate::engine::Engine;
+use crate::membership::delivered::deliver_for;
+use crate::membership::record::{claim, put_on_record};
+use crate::membership::unrecorded::Unrecorded;
+use crate::membership::user::timed_groups;
+use crate::membership::{changes, recording, user};
+use crate::session_state::{SessionIdentity, SessionState};
+
+/// The most bytes that one node parks: a store keeps them in memory.
+const MAX_BYTES: usize = 64 << 20;
+
+/// How much longer than a client may take to come back a session is kept: nodes start meanwhile.
+const LONGER: Duration = Duration::from_secs(15);
+
+/// What a node has parked.
+#[derive(Default)]
+pub(super) struct Parking(AtomicUsize);
+
+impl Parking {
+    /// Keeps a session in the store. What has no room, or cannot be kept, is given back.
+    pub(super) async fn park(&self, seals: &Seals, session: Leaving) -> Result<(), Leaving> {
+        let Some(parked) = self.sealed(seals, &session) else { return Err(session) };
+        let store = &session.engine.context.store;
+        match timeout(CALL_TIMEOUT, store.park(parked)).await {
+            Ok(Ok(())) => {
+                session.let_go_for_nobody();
+                Ok(())
+            }
+            // It may be there; but its connection is this node's, so that nobody takes it before it ends.
+            _ => Err(session),
+        }
+    }
+
+    fn sealed(&self, seals: &Seals, session: &Leaving) -> Option<ParkedSession> {
+        let config = session.engine.connection_config()?;
+        let resumable = config.session(Transport::WebSockets, true).stateful.clone()?;
+        let (hub, id) = (session.engine.name(), &session.handle.id);
+        let state = session.cut_for_nobody()?.encode().ok()?;
+        let sealed = seals.seal_parked(hub, id, &state);
+        let fits = sealed.len() <= MAX_PARKED_BYTES && self.reserve(sealed.len());
+        fits.then(|| ParkedSession {
+            hub: hub.clone(),
+            connection: id.clone(),
+            owner: session.engine.context.owner(),
+            sealed,
+            ttl: resumable.reconnect_timeout.saturating_add(LONGER),
+        })
+    }
+
+    fn reserve(&self, bytes: usize) -> bool {
+        let add = |used: usize| used.checked_add(bytes).filter(|used| *used <= MAX_BYTES);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+}
+
+/// Takes a session that was parked, for a client that has come here. Returns whether the connection is this node's now, and can be resumed.
+pub(crate) async fn unpark(
+    engine: &Arc<Engine>,
+    seals: &Seals,
+    connection: &ConnectionId,
+    user: Option<&UserId>,
+    token_expires_at: std::time::SystemTime,
+) -> bool {
+    let (context, hub) = (&engine.context, engine.name());
+    let changing = user.map(|user| engine.users.enter(user));
+    let taking = Unpark {
+        hub: hub.clone(),
+        connection: connection.clone(),
+        user: user.cloned(),
+        owner: context.owner(),
+        claim: claim(Some(token_expires_at)),
+    };
+    let unparked = match timeout(CALL_TIMEOUT, context.store.unpark(taking)).await {
+        Ok(Ok(Some(unparked))) => unparked,
+        Ok(Ok(None)) | Err(_) => return false,
+        Ok(Err(error)) => {
+            tracing::debug!(%hub, error = %brief_causes(&error), "A parked session could not be taken.");
+            return false;
+        }
+    };
+    let Some(handle) = resume(engine, seals, connection, unparked.sealed).await else {
+        // Its record is this node's, and nobody is there.
+        crate::membership::retries::give_up(engine, connection);
+        return false;
+    };
+    changes::release(engine, &handle);
+    if let (Some(user), Some(changing)) = (user, changing) {
+        user::moved_here(engine, &handle, user, changing, timed_groups(unparked.user_groups)).await;
+    }
+    true
+}
+
+/// Goes on with a session here.
+async fn resume(
+    engine: &Arc<Engine>,
+    seals: &Seals,
+    connection: &ConnectionId,
+    sealed: Bytes,
+) -> Option<Arc<ConnectionHandle>> {
+    let opened = seals.open_parked(engine.name(), connection, sealed)?;
+    let SessionState { identity, content } = SessionState::decode(&opened).ok()?;
+    if identity.connection != *connection || identity.hub != *engine.name() {
+        return None;
+    }
+    let manager = engine.context.connections()?;
+    let handle = adopting::handle(engine, &identity, Mailbox::new(engine.mailbox_limits()));
+    let adopted = Adopted::restore(engine, handle.clone(), content).ok()?;
+    let registration = manager.adopt(identity.token_id.clone(), identity.token_expires_at)?;
+    handle.groups.hold();
+    engine.index.add(&handle);
+    deliver(engine, &handle, &identity).await;
+    // What it had joined is put back; where that fails, later.
+    if put_on_record(engine, &[(handle.clone(), Unrecorded::Held)]).await.is_err() {
+        recording::restore_one(engine, &handle);
+    }
+    adopted.start(registration);
+    Some(handle)
+}
+
+/// Subscribes for a connection, and delivers to it what it had joined.
+async fn deliver(engine: &Arc<Engine>, handle: &Arc<ConnectionHandle>, identity: &SessionIdentity) {
+    let hub = engine.name();
+    let user = handle.principal.user_id().map(|user| Topic::User(hub.clone(), user.clone()));
+    let groups = identity.groups.iter().map(|group| Topic::Group(hub.clone(), group.clone()));
+    let has_user = user.is_some();
+    let topics = user.into_iter().chain(groups).collect();
+    let mut subscribed = engine.context.subscriptions.add(topics).await.into_iter();
+    if has_user && subscribed.next().is_some_and(|subscribed| subscribed.is_ok()) {
+        handle.set_user_subscribed(true);
+    }
+    for (group, subscribed) in identity.groups.iter().zip(subscribed) {
+        match subscribed {
+            Ok(()) => deliver_for(engine, handle, group, Reasons { own: true, user: false }),
+            Err(error) => {
+                tracing::warn!(%hub, error = %brief_causes(&error), "A group of a connection that was parked is not delivered to it.");
+            }
+        }
+    }
+}
