@@ -63,6 +63,13 @@ pub(super) fn forward_message(
     here
 }
 
+/// Passes on a message to a connection that is not known here any more, if it has moved.
+pub(crate) fn forward_missing(engine: &Engine, connection: &ConnectionId, frames: impl FnOnce() -> Frames) {
+    if let Some(to) = engine.moved.node_of(connection) {
+        send(engine, to, vec![connection.clone()], frames(), None);
+    }
+}
+
 /// Passes on what is asked of a connection, if it has moved; gives it back otherwise.
 pub(super) fn forward_request(
     engine: &Arc<Engine>,
@@ -84,7 +91,7 @@ pub(super) fn forward_request(
 }
 
 fn send(
-    engine: &Arc<Engine>,
+    engine: &Engine,
     to: NodeId,
     connections: Vec<ConnectionId>,
     frames: Frames,

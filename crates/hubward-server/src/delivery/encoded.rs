@@ -75,6 +75,11 @@ impl ReceivedFrames {
         Self { frames, envelope_bytes, checked: [const { OnceCell::new() }; Protocol::ALL.len()] }
     }
 
+    /// All of them, as another node gets them.
+    pub(crate) fn all(&self) -> Frames {
+        self.frames.clone()
+    }
+
     pub(crate) fn get(&self, protocol: Protocol) -> Option<&Frame> {
         self.checked.get(protocol.index())?.get_or_init(|| self.check(protocol)).as_ref()
     }

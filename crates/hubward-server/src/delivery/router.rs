@@ -14,6 +14,7 @@ use hubward_hub::{EncodeCall, Sending};
 use hubward_proto::Frame;
 use hubward_types::{ConnectionId, GroupName, Target, TraceContext};
 
+use crate::cluster::forwarding;
 use crate::cluster::outbox::{Lookup, Parcel};
 use crate::cluster::send::send_to;
 use crate::connection::handle::ConnectionHandle;
@@ -42,8 +43,8 @@ pub(crate) fn send(
         Some(number) => Source::Sent(MessageId::new(topic, context.sender_key, number)),
         None => Source::Unnumbered,
     };
-    deliver(engine, target, source, &frames, &backpressure);
-    let elsewhere = context.other_nodes().map(|backplane| (backplane, elsewhere(engine, target)));
+    let missing = deliver(engine, target, source, &frames, &backpressure);
+    let elsewhere = context.other_nodes().map(|backplane| (backplane, elsewhere(engine, target, missing)));
     let elsewhere = elsewhere.filter(|(_, elsewhere)| !elsewhere.is_empty());
     let elsewhere = elsewhere.map(|(backplane, elsewhere)| (backplane, elsewhere, frames.all()));
     // Before anything is published: a message that this reports as not sent must not reach other nodes.
@@ -67,7 +68,12 @@ pub(crate) fn send(
 /// Delivers what another node sent to connections of this one.
 pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: &ReceivedFrames) {
     let _batch = WakeBatch::open();
-    for connection in connections.iter().filter_map(|id| engine.index.connection(id)) {
+    for id in connections {
+        let Some(connection) = engine.index.connection(id) else {
+            // It may have moved just now.
+            forwarding::forward_missing(engine, id, || frames.all());
+            continue;
+        };
         if let Some(frame) = frames.get(connection.protocol) {
             connection.mailbox.push_from(frame.clone(), Source::ReceivedDirect);
         }
@@ -106,14 +112,16 @@ fn for_topic(engine: &Engine, topic: &Topic, visit: impl FnMut(&Arc<ConnectionHa
 }
 
 /// Puts a call into the mailboxes of the target's local connections. Connections and users that are named twice get it
-/// once, members of two named groups twice, as in ASP.NET Core.
+/// once, members of two named groups twice, as in ASP.NET Core. Returns the connections that are not of this node: looked for once,
+/// since one may move to another node at any time.
 fn deliver(
     engine: &Engine,
     target: &Target,
     source: impl Fn(TopicKey) -> Source,
     frames: &LazyFrames<'_>,
     backpressure: &Backpressure,
-) {
+) -> Vec<ConnectionId> {
+    let mut missing = Vec::new();
     let index = &engine.index;
     let _batch = WakeBatch::open();
     let except = Exclusions::new(target_exclusions(target));
@@ -144,7 +152,11 @@ fn deliver(
             index.all().for_each(|walk| fan_out(walk, source));
         }
         Target::Connections(ids) => {
-            for connection in distinct(ids).filter_map(|id| index.connection(id)) {
+            for id in distinct(ids) {
+                let Some(connection) = index.connection(id) else {
+                    missing.push(id.clone());
+                    continue;
+                };
                 if let Some(frame) = frames.encode(connection.protocol) {
                     push(&connection, frame, Source::Direct);
                 }
@@ -159,6 +171,7 @@ fn deliver(
         }
     }
     wake_batch::divide(&engine.context.wake_portions, recipients.get());
+    missing
 }
 
 /// Where the recipients of other nodes are.
@@ -177,15 +190,12 @@ impl Elsewhere {
     }
 }
 
-/// Returns how the target's connections on other nodes are reached.
-fn elsewhere(engine: &Engine, target: &Target) -> Elsewhere {
+/// Returns how the target's connections on other nodes are reached, of which these are missing here.
+fn elsewhere(engine: &Engine, target: &Target, missing: Vec<ConnectionId>) -> Elsewhere {
     let hub = engine.name();
     Elsewhere::Topics(match target {
         Target::All | Target::AllExcept(_) => vec![Topic::All(hub.clone())],
-        Target::Connections(ids) => {
-            let elsewhere = distinct(ids).filter(|id| engine.index.connection(id).is_none());
-            return Elsewhere::Connections(elsewhere.cloned().collect());
-        }
+        Target::Connections(_) => return Elsewhere::Connections(missing),
         Target::Group(group) | Target::GroupExcept(group, _) => {
             vec![Topic::Group(hub.clone(), group.clone())]
         }
