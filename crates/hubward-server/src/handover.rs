@@ -19,7 +19,7 @@ pub(crate) mod taking;
 mod targets;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,8 @@ struct HandingOver {
     context: Arc<NodeContext>,
     peers: Peers,
     targets: Arc<Targets>,
+    /// The hubs that no other node has, or none that stays: only their sessions are parked.
+    alone: HashSet<HubName>,
     parking: Parking,
     until: Instant,
     done: Mutex<HandedOver>,
@@ -108,9 +110,11 @@ async fn hand_over_all(context: &Arc<NodeContext>, hubs: &[Arc<Engine>], until: 
         }
     };
     let targets = Arc::new(Targets::of(&live, &context.id, |node| context.peer_stays(node)));
+    let names = hubs.iter().map(|hub| hub.name().clone());
     let handing_over = HandingOver {
         context: context.clone(),
         peers,
+        alone: names.filter(|hub| targets.is_empty_for(hub)).collect(),
         targets,
         parking: Parking::default(),
         until,
@@ -213,7 +217,8 @@ impl HandingOver {
 
     async fn park_all(&self, sessions: Vec<Leaving>) {
         for session in sessions {
-            let parked = match Instant::now() < self.until {
+            let may_park = self.alone.contains(session.engine.name()) && Instant::now() < self.until;
+            let parked = match may_park {
                 true => self.parking.park(&self.peers.seals, session).await.is_ok(),
                 false => false,
             };

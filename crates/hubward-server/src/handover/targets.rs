@@ -67,7 +67,6 @@ impl Targets {
     }
 
     /// Whether no node is left for sessions of a hub.
-    #[cfg(test)]
     pub(super) fn is_empty_for(&self, hub: &HubName) -> bool {
         !self.0.lock().iter().any(|target| target.hubs.contains(hub))
     }

@@ -171,3 +171,181 @@ async fn nothing_is_lost_or_comes_twice_while_sessions_move_twice_under_load() {
     let returns = load.check().await;
     assert_eq!(returns, 30 + moved.moved);
 }
+
+/// One session on the first of two nodes, in a group, with a message that it has not received.
+async fn one_session(nodes: usize) -> (Nodes, ReturningClient) {
+    let nodes = Nodes::start(nodes).await;
+    let mut client = ReturningClient::connect(&nodes, 0, "c1", "alice").await;
+    client.call(&nodes, "Join", "ward").await;
+    (nodes, client)
+}
+
+/// Sends a message to the group from each node, and checks that the client gets each once.
+async fn check_reached(nodes: &Nodes, client: &mut ReturningClient) {
+    for node in 0..nodes.nodes.len() {
+        nodes.send(node, &group("ward"), &format!("from {node}"));
+        nodes.send(node, &Target::Connections(vec!["c1".into()]), &format!("to it from {node}"));
+    }
+    let mut texts = Vec::new();
+    for _ in 0..2 * nodes.nodes.len() {
+        texts.push(client.text(nodes).await.unwrap_or_else(|| panic!("lost: {}", client.end)));
+    }
+    texts.sort();
+    let mut expected: Vec<_> =
+        (0..nodes.nodes.len()).flat_map(|node| [format!("from {node}"), format!("to it from {node}")]).collect();
+    expected.sort();
+    assert_eq!(texts, expected);
+}
+
+const MOVED: HandedOver = HandedOver { moved: 1, parked: 0, stayed: 0, unclear: 0 };
+const STAYED: HandedOver = HandedOver { moved: 0, parked: 0, stayed: 1, unclear: 0 };
+const UNCLEAR: HandedOver = HandedOver { moved: 0, parked: 0, stayed: 0, unclear: 1 };
+
+#[tokio::test(start_paused = true)]
+async fn where_the_last_answer_was_lost_the_store_says_who_has_the_session() {
+    let (nodes, mut client) = one_session(2).await;
+    nodes.wire.fail(Method::Adopt, WireFault::AnswerLost);
+    assert_eq!(nodes.drain(0).await, MOVED);
+    check_reached(&nodes, &mut client).await;
+    assert_eq!(client.returns, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_of_which_nobody_knows_who_has_it_starts_anew_and_is_on_one_node_at_most() {
+    let (nodes, mut client) = one_session(2).await;
+    nodes.wire.fail(Method::Adopt, WireFault::Lost);
+    assert_eq!(nodes.drain(0).await, UNCLEAR);
+    assert_eq!(client.text(&nodes).await, None);
+    assert!(client.end.contains("allowReconnect"), "{}", client.end);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(nodes.recorded("c1").await, None);
+    check_nothing_is_left(&nodes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_no_node_takes_goes_on_where_it_is() {
+    for (method, fault) in [
+        (Method::Prepare, WireFault::NotSent),
+        (Method::Prepare, WireFault::Lost),
+        (Method::Prepare, WireFault::AnswerLost),
+        (Method::Adopt, WireFault::NotSent),
+    ] {
+        let (nodes, mut client) = one_session(2).await;
+        nodes.wire.fail(method, fault);
+        assert_eq!(nodes.drain(0).await, STAYED, "{method:?} {fault:?}");
+        nodes.wire.heal();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(nodes.recorded("c1").await.as_deref(), Some("n1"), "{method:?} {fault:?}");
+        check_reached(&nodes, &mut client).await;
+        assert_eq!(client.returns, 0);
+        assert_eq!(nodes.nodes[1].taking.sessions(), 0, "{method:?} {fault:?}");
+    }
+}
+
+/// No node has a place or an interest for a session.
+fn check_nothing_is_left(nodes: &Nodes) {
+    for node in &nodes.nodes {
+        assert_eq!(node.node.engine.connection_count(), 0);
+        assert_eq!(node.taking.sessions(), 0);
+        assert_eq!(node.node.delivered_to("ward"), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_the_first_node_does_not_take_moves_to_another() {
+    let (nodes, mut client) = one_session(3).await;
+    // Both others drain, but nobody has heard it of the second.
+    nodes.nodes[1].node.engine.context.refusing.cancel();
+    assert_eq!(nodes.drain(0).await, MOVED);
+    assert_eq!(nodes.recorded("c1").await.as_deref(), Some("n3"));
+    check_reached(&nodes, &mut client).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_come_twice_do_nothing_twice() {
+    let (nodes, mut client) = one_session(2).await;
+    for method in Method::ALL {
+        nodes.wire.fail(method, WireFault::Twice);
+    }
+    assert_eq!(nodes.drain(0).await, MOVED);
+    check_reached(&nodes, &mut client).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_store_nobody_takes_a_session() {
+    let (nodes, mut client) = one_session(2).await;
+    nodes.store.changing.set_failing(true);
+    let drained = nodes.drain(0).await;
+    assert_eq!(drained.moved, 0, "{drained:?}");
+    nodes.store.changing.set_failing(false);
+    // The other node could not say whether it has become the owner, and the store says that it has not.
+    assert_eq!(drained, UNCLEAR);
+    assert_eq!(client.text(&nodes).await, None);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    check_nothing_is_left(&nodes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_nodes_that_drain_at_once_keep_what_nobody_else_takes() {
+    let (nodes, mut client) = one_session(2).await;
+    let mut other = ReturningClient::connect(&nodes, 1, "c2", "bob").await;
+    nodes.nodes[1].node.engine.context.refusing.cancel();
+    nodes.nodes[0].node.engine.context.refusing.cancel();
+    assert_eq!(tokio::join!(nodes.drain(0), nodes.drain(1)), (STAYED, STAYED));
+    nodes.send(0, &Target::All, "last");
+    assert_eq!(client.text(&nodes).await.as_deref(), Some("last"));
+    assert_eq!(other.text(&nodes).await.as_deref(), Some("last"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_has_room_for_so_many_sessions_and_the_others_stay() {
+    let room = || Arc::new(super::room::Room::of(3, 1 << 20));
+    let nodes = Nodes::start_with(2, nodes::hub, room).await;
+    let mut clients = Vec::new();
+    for number in 0..5 {
+        clients.push(ReturningClient::connect(&nodes, 0, &format!("c{number}"), "alice").await);
+    }
+    let drained = nodes.drain(0).await;
+    assert_eq!((drained.moved, drained.unclear), (3, 0));
+    assert_eq!(nodes.nodes[1].taking.sessions(), 3);
+    nodes.send(1, &Target::All, "to all");
+    for client in &mut clients[..] {
+        if nodes.holder(client.id()).is_some() {
+            assert_eq!(client.text(&nodes).await.as_deref(), Some("to all"));
+        }
+    }
+    assert_eq!(nodes.nodes[1].taking.sessions(), 0, "all have come");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_to_a_session_alone_on_a_node_that_does_not_take_it_is_not_lost() {
+    let (nodes, mut client) = one_session(2).await;
+    nodes.wire.fail(Method::Prepare, WireFault::AnswerLost);
+    nodes.wire.fail(Method::Cancel, WireFault::Lost);
+    assert_eq!(nodes.drain(0).await.moved, 0);
+    assert_eq!(nodes.nodes[1].taking.sessions(), 1, "it does not know yet that nothing comes");
+    nodes.send(1, &Target::Connections(vec!["c1".into()]), "alone");
+    nodes.send(1, &group("ward"), "together");
+    assert_eq!(client.text(&nodes).await.as_deref(), Some("together"));
+    assert_eq!(client.text(&nodes).await.as_deref(), Some("alone"));
+    assert_eq!(nodes.nodes[1].taking.sessions(), 0);
+}
+
+/// Two nodes that both have made a place for one session are given its content at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_nodes_that_take_a_session_at_once_one_has_it() {
+    let nodes = Nodes::start(3).await;
+    let mut wins = [0, 0];
+    for round in 0..1_000 {
+        let id = format!("c{round}");
+        let client = ReturningClient::connect(&nodes, 0, &id, "alice").await;
+        let offers = nodes.race(&id).await;
+        let adopted: Vec<_> = offers.iter().enumerate().filter(|(_, won)| **won).map(|(node, _)| node).collect();
+        assert_eq!(adopted.len(), 1, "round {round}: {adopted:?}");
+        wins[adopted[0]] += 1;
+        let expected = format!("n{}", adopted[0] + 2);
+        assert_eq!(nodes.recorded(&id).await, Some(expected), "round {round}");
+        drop(client);
+    }
+    assert!(wins.iter().all(|wins| *wins > 0), "one was always first: {wins:?}");
+}

@@ -19,11 +19,14 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::connection::moving::take;
 use crate::delivery::router;
 use crate::handover::calls::{CallError, Method, Peers, Seals, Transport};
+use crate::handover::leaving::Leaving;
 use crate::handover::room::Room;
 use crate::handover::service::{HandoverService, Unanswered};
 use crate::handover::taking::Taking;
+use crate::handover::wire::{Adopt, BatchId, Outcome, Prepare};
 use crate::handover::{HandedOver, hand_over_all};
 use crate::testing::client::{Next, TestClient};
 use crate::testing::cluster::TestNode;
@@ -226,6 +229,10 @@ impl ReturningClient {
         Self { id: id.to_owned(), client, received: 0, sent: 0, next: 1, returns: 0, end: String::new() }
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Calls a method of the hub, whose completion is awaited.
     pub(super) async fn call(&mut self, nodes: &Nodes, method: &str, argument: &str) -> Value {
         self.sent += 1;
@@ -297,5 +304,40 @@ impl ReturningClient {
         self.client.send(&json!({ "type": 8, "sequenceId": self.received })).await;
         self.returns += 1;
         Some(())
+    }
+}
+
+impl Nodes {
+    /// Has the second and the third node take one session of the first at once. Returns which of them has it.
+    pub(super) async fn race(&self, id: &str) -> [bool; 2] {
+        let first = &self.nodes[0];
+        let handle = first.moving.handle(id);
+        let engine = &first.node.engine;
+        // Its record is there before its on_connected has ended.
+        let taken = loop {
+            match take(&handle, Instant::now()).await {
+                Ok(taken) => break taken,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let leaving = Leaving::new(engine.clone(), handle.clone(), taken);
+        leaving.handle.mailbox.record().unwrap();
+        let (batch, offer) = (BatchId::new(), leaving.offer().unwrap());
+        let prepare = Prepare::new(batch.clone(), &engine.context.owner(), 1, vec![offer]);
+        let takers = [&self.nodes[1].taking, &self.nodes[2].taking];
+        for taking in takers {
+            assert_eq!(taking.prepare(prepare.clone()).await.unwrap().refusal(0), None);
+        }
+        let content = leaving.cut(&"n2".into(), 0).unwrap();
+        let adopt = Adopt { batch, sessions: vec![content] };
+        let spawn = |taking: &Arc<Taking>| {
+            let (taking, adopt) = (taking.clone(), adopt.clone());
+            tokio::spawn(async move { taking.adopt(adopt).await.unwrap().outcome(0) })
+        };
+        let (second, third) = (spawn(takers[0]), spawn(takers[1]));
+        let outcomes = [second.await.unwrap(), third.await.unwrap()];
+        let winner = outcomes.iter().position(|outcome| *outcome == Outcome::Adopted).unwrap();
+        leaving.let_go(self.nodes[winner + 1].node.node.id());
+        outcomes.map(|outcome| outcome == Outcome::Adopted)
     }
 }
