@@ -47,7 +47,7 @@ impl Mounting {
         self.check_policies(&name, definition.methods().flat_map(|method| &method.policies))?;
         let engine = Engine::new(definition, self.context.clone(), &self.policies)?;
         let acceptor = Arc::new(HubAcceptor::new(engine.clone(), &options));
-        let owners = HubOwners::shared(&self.context, name.clone());
+        let owners = HubOwners::shared(&engine);
         let endpoint = Endpoint::new(path, name, acceptor, self.connections.clone())
             .claims(HubClaims::shared(&engine))
             .cluster(owners.zip(self.peers.clone()));

@@ -1,24 +1,26 @@
 //! Which node holds a connection, for requests that reach this one: what the store says, remembered for a while.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 use hubward_transport::{ConnectionOwners, OwnerUnknown};
-use hubward_types::{ConnectionId, HubName, NodeId};
+use hubward_types::{ConnectionId, NodeId, UserId};
 
 use crate::context::NodeContext;
+use crate::engine::Engine;
+use crate::handover::parking;
 
 /// The owners of a hub's connections.
 pub struct HubOwners {
-    context: Arc<NodeContext>,
-    hub: HubName,
+    engine: Arc<Engine>,
 }
 
 impl HubOwners {
     /// Makes the owners of a hub; `None` where the node shares no store with others.
-    pub fn shared(context: &Arc<NodeContext>, hub: HubName) -> Option<Arc<dyn ConnectionOwners>> {
-        context.registry.as_ref()?;
-        Some(Arc::new(Self { context: context.clone(), hub }))
+    pub fn shared(engine: &Arc<Engine>) -> Option<Arc<dyn ConnectionOwners>> {
+        engine.context.registry.as_ref()?;
+        Some(Arc::new(Self { engine: engine.clone() }))
     }
 }
 
@@ -28,7 +30,8 @@ impl ConnectionOwners for HubOwners {
         connection: &ConnectionId,
         anew: bool,
     ) -> BoxFuture<'static, Result<Option<NodeId>, OwnerUnknown>> {
-        let (context, hub, connection) = (self.context.clone(), self.hub.clone(), connection.clone());
+        let (context, hub) = (self.engine.context.clone(), self.engine.name().clone());
+        let connection = connection.clone();
         Box::pin(async move {
             if anew {
                 context.owners.forget(&hub, &connection);
@@ -39,6 +42,20 @@ impl ConnectionOwners for HubOwners {
                 OwnerUnknown
             })
         })
+    }
+
+    /// It comes to its end whether or not the client waits: what was taken is here then.
+    fn unpark(
+        &self,
+        connection: &ConnectionId,
+        user: Option<&UserId>,
+        token_expires_at: SystemTime,
+    ) -> BoxFuture<'static, bool> {
+        let (engine, connection, user) = (self.engine.clone(), connection.clone(), user.cloned());
+        let context = engine.context.clone();
+        let unparking =
+            async move { parking::unpark(&engine, &connection, user.as_ref(), token_expires_at).await };
+        Box::pin(async move { context.spawn(unparking).await.unwrap_or(false) })
     }
 
     fn are_recorded(&self) -> bool {
@@ -60,6 +77,10 @@ impl RawOwners {
 impl ConnectionOwners for RawOwners {
     fn find(&self, _: &ConnectionId, _: bool) -> BoxFuture<'static, Result<Option<NodeId>, OwnerUnknown>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn unpark(&self, _: &ConnectionId, _: Option<&UserId>, _: SystemTime) -> BoxFuture<'static, bool> {
+        Box::pin(std::future::ready(false))
     }
 
     fn are_recorded(&self) -> bool {

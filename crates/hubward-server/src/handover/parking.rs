@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use hubward_backplane::{MAX_PARKED_BYTES, ParkedSession, Topic, Unpark};
@@ -23,7 +23,7 @@ use crate::membership::delivered::deliver_for;
 use crate::membership::record::{claim, put_on_record};
 use crate::membership::unrecorded::Unrecorded;
 use crate::membership::user::timed_groups;
-use crate::membership::{changes, recording, user};
+use crate::membership::{changes, recording, retries, user};
 use crate::session_state::{SessionIdentity, SessionState};
 
 /// The most bytes that one node parks: a store keeps them in memory.
@@ -76,12 +76,12 @@ impl Parking {
 /// Takes a session that was parked, for a client that has come here. Returns whether the connection is this node's now, and can be resumed.
 pub(crate) async fn unpark(
     engine: &Arc<Engine>,
-    seals: &Seals,
     connection: &ConnectionId,
     user: Option<&UserId>,
-    token_expires_at: std::time::SystemTime,
+    token_expires_at: SystemTime,
 ) -> bool {
     let (context, hub) = (&engine.context, engine.name());
+    let Some(peers) = context.handover_peers() else { return false };
     let changing = user.map(|user| engine.users.enter(user));
     let taking = Unpark {
         hub: hub.clone(),
@@ -98,9 +98,9 @@ pub(crate) async fn unpark(
             return false;
         }
     };
-    let Some(handle) = resume(engine, seals, connection, unparked.sealed).await else {
+    let Some(handle) = resume(engine, &peers.seals, connection, unparked.sealed).await else {
         // Its record is this node's, and nobody is there.
-        crate::membership::retries::give_up(engine, connection);
+        retries::give_up(engine, connection);
         return false;
     };
     changes::release(engine, &handle);

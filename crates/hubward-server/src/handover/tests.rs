@@ -191,8 +191,9 @@ async fn check_reached(nodes: &Nodes, client: &mut ReturningClient) {
         texts.push(client.text(nodes).await.unwrap_or_else(|| panic!("lost: {}", client.end)));
     }
     texts.sort();
-    let mut expected: Vec<_> =
-        (0..nodes.nodes.len()).flat_map(|node| [format!("from {node}"), format!("to it from {node}")]).collect();
+    let mut expected: Vec<_> = (0..nodes.nodes.len())
+        .flat_map(|node| [format!("from {node}"), format!("to it from {node}")])
+        .collect();
     expected.sort();
     assert_eq!(texts, expected);
 }
@@ -340,7 +341,8 @@ async fn of_two_nodes_that_take_a_session_at_once_one_has_it() {
         let id = format!("c{round}");
         let client = ReturningClient::connect(&nodes, 0, &id, "alice").await;
         let offers = nodes.race(&id).await;
-        let adopted: Vec<_> = offers.iter().enumerate().filter(|(_, won)| **won).map(|(node, _)| node).collect();
+        let adopted: Vec<_> =
+            offers.iter().enumerate().filter(|(_, won)| **won).map(|(node, _)| node).collect();
         assert_eq!(adopted.len(), 1, "round {round}: {adopted:?}");
         wins[adopted[0]] += 1;
         let expected = format!("n{}", adopted[0] + 2);
@@ -348,4 +350,30 @@ async fn of_two_nodes_that_take_a_session_at_once_one_has_it() {
         drop(client);
     }
     assert!(wins.iter().all(|wins| *wins > 0), "one was always first: {wins:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_nobody_takes_is_kept_for_the_node_that_its_client_comes_to() {
+    let (mut nodes, mut client) = one_session(1).await;
+    let (hub, id, user) = (nodes.nodes[0].node.engine.name().clone(), "c1".into(), "alice".into());
+    nodes.send(0, &group("ward"), "before");
+    assert_eq!(nodes.drain(0).await, HandedOver { parked: 1, ..HandedOver::default() });
+    nodes.send(0, &group("ward"), "missed");
+    nodes.nodes[0].node.node.shut_down().await;
+    nodes.add(nodes::hub(), Arc::default()).await;
+    nodes.add(nodes::hub(), Arc::default()).await;
+    let unpark = async |node: usize, nodes: &Nodes| {
+        let engine = &nodes.nodes[node].node.engine;
+        super::parking::unpark(engine, &id, Some(&user), std::time::SystemTime::now()).await
+    };
+    let (one, two) = tokio::join!(unpark(1, &nodes), unpark(2, &nodes));
+    assert!(one != two, "one has it");
+    assert_eq!(client.text(&nodes).await.as_deref(), Some("before"));
+    for node in [1, 2] {
+        nodes.send(node, &group("ward"), "after");
+        assert_eq!(client.text(&nodes).await.as_deref(), Some("after"));
+    }
+    use hubward_backplane::GroupStore;
+    assert_eq!(nodes.store.inner.count(&hub, &"ward".into()).await.unwrap(), 1);
+    assert_eq!(nodes.store.inner.nodes_of_user(&hub, &user).await.unwrap().len(), 1);
 }

@@ -94,6 +94,25 @@ impl Sought<'_> {
         }
     }
 
+    /// Whether its session may be kept for whichever node its client comes to: nobody holds it, or the node that negotiated
+    /// it has gone. For a client that resumes, only.
+    pub(crate) async fn may_be_parked(
+        &self,
+        registry: &Registry,
+        others: Others<'_>,
+        located: &Result<Whereabouts, OwnerUnknown>,
+    ) -> bool {
+        let is_resumable = self.claims.stateful && self.transport == Some(Transport::WebSockets);
+        if !is_resumable || self.is_hop || registry.presence(&self.claims.connection_id) != Presence::None {
+            return false;
+        }
+        match located {
+            Ok(Whereabouts::Unknown) => true,
+            Ok(Whereabouts::Here) => !self.is_ours() && others.peers.find(&self.claims.owner).await.is_none(),
+            _ => false,
+        }
+    }
+
     /// Another node takes this one for the owner.
     async fn locate_for_another(&self, others: Others<'_>) -> Whereabouts {
         if !self.is_ours() || self.transport == Some(Transport::WebSockets) {

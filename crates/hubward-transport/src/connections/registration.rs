@@ -120,7 +120,7 @@ impl Registration {
     }
 
     /// Returns where a client's next WebSocket is handed over, for tests.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn resume(&self) -> Option<Arc<Resume>> {
         self.resume.clone()
     }

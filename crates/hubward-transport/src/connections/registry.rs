@@ -259,7 +259,7 @@ impl Registry {
     }
 
     /// Returns where a client's next WebSocket is handed over, for tests.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn resume_of(&self, id: &ConnectionId) -> Option<Arc<Resume>> {
         match self.slots.get(id).as_deref() {
             Some(Slot::WebSocket(resume)) => resume.clone(),

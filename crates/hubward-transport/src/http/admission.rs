@@ -102,7 +102,15 @@ impl Admitted<'_> {
         };
         let others =
             cluster.as_ref().map(|cluster| Others { owners: &*cluster.owners, peers: &cluster.peers });
-        match sought.locate(manager.registry(), others).await {
+        let located = sought.locate(manager.registry(), others).await;
+        if let Some(others) = others
+            && sought.may_be_parked(manager.registry(), others, &located).await
+            && self.caller.is_same_user(claims)
+            && others.owners.unpark(id, self.caller.principal.user_id(), claims.expires_at).await
+        {
+            return Ok(None);
+        }
+        match located {
             Ok(Whereabouts::Here) => Ok(None),
             Ok(Whereabouts::At(node)) => Ok(Some(node)),
             Ok(Whereabouts::Moved) => Err(Refusal::Misdirected),

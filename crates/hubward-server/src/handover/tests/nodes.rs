@@ -120,6 +120,7 @@ pub(super) struct Nodes {
     pub(super) store: Arc<FaultyStore>,
     pub(super) network: InMemoryNetwork,
     pub(super) nodes: Vec<HandoverNode>,
+    keys: KeyRing,
 }
 
 pub(super) struct HandoverNode {
@@ -145,23 +146,31 @@ impl Nodes {
         room: impl Fn() -> Arc<Room>,
     ) -> Self {
         let (wire, store, network) = (Arc::<Wire>::default(), FaultyStore::new(), InMemoryNetwork::new());
-        let keys = KeyRing::random();
-        let mut nodes = Vec::new();
-        for number in 1..=count {
+        let mut nodes = Self { wire, store, network, nodes: Vec::new(), keys: KeyRing::random() };
+        for _ in 0..count {
+            nodes.add(hub(), room()).await;
+        }
+        nodes
+    }
+
+    /// Starts one more node.
+    pub(super) async fn add(&mut self, hub: Hub, room: Arc<Room>) {
+        let number = self.nodes.len() + 1;
+        let Self { wire, store, network, keys, .. } = &*self;
+        {
             let id = format!("n{number}");
-            let node = TestNode::new(network.clone(), &id, store.clone(), hub());
+            let node = TestNode::new(network.clone(), &id, store.clone(), hub);
             let context = node.engine.context.clone();
             context.set_address("memory".to_owned());
             let moving = MovingNode::of(node.engine.clone());
             let end = WireEnd { wire: wire.clone(), node: id.as_str().into() };
             let seals = Seals::new(keys.clone(), id.as_str().into());
             context.set_moving(moving.manager().clone(), Peers::new(seals.clone(), Arc::new(end)));
-            let taking = Taking::new(&context, [&node.engine], room());
+            let taking = Taking::new(&context, [&node.engine], room);
             wire.services.lock().insert(id.as_str().into(), HandoverService::of(taking.clone(), seals));
             node.node.start().await.unwrap();
-            nodes.push(HandoverNode { node, moving, taking });
+            self.nodes.push(HandoverNode { node, moving, taking });
         }
-        Self { wire, store, network, nodes }
     }
 
     /// Has a node hand over all of its sessions, as its drain does.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use hubward_types::UserId;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,10 @@ impl ConnectionOwners for Cluster {
         self.asked.lock().push(anew);
         let owner = self.owner.map(|owner| owner.map(NodeId::from));
         Box::pin(std::future::ready(owner))
+    }
+
+    fn unpark(&self, _: &ConnectionId, _: Option<&UserId>, _: SystemTime) -> BoxFuture<'static, bool> {
+        Box::pin(std::future::ready(false))
     }
 
     fn are_recorded(&self) -> bool {
