@@ -377,3 +377,26 @@ async fn a_session_that_nobody_takes_is_kept_for_the_node_that_its_client_comes_
     assert_eq!(nodes.store.inner.count(&hub, &"ward".into()).await.unwrap(), 1);
     assert_eq!(nodes.store.inner.nodes_of_user(&hub, &user).await.unwrap().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_goes_to_a_node_that_lives_where_the_one_that_was_chosen_has_died() {
+    let (nodes, mut client) = one_session(3).await;
+    nodes.wire.remove("n2");
+    assert_eq!(nodes.drain(0).await, MOVED);
+    assert_eq!(nodes.recorded("c1").await.as_deref(), Some("n3"));
+    check_reached(&nodes, &mut client).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_old_node_dies_half_way_its_session_is_whole_on_the_other_one_or_nowhere() {
+    // It has the session when the other node dies, or it does not hear any more of it.
+    let (nodes, mut client) = one_session(2).await;
+    nodes.wire.fail(Method::Cancel, WireFault::Lost);
+    nodes.wire.fail(Method::Prepare, WireFault::AnswerLost);
+    nodes.drain(0).await;
+    assert_eq!(nodes.nodes[1].taking.sessions(), 1);
+    nodes.nodes[0].node.node.shut_down().await;
+    assert_eq!(client.text(&nodes).await, None);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    check_nothing_is_left(&nodes);
+}

@@ -11,12 +11,10 @@ use hubward_auth::KeyRing;
 use hubward_backplane::InMemoryNetwork;
 use hubward_hub::{EncodeCall, Hub, HubContext};
 use hubward_proto::{EncodeError, Frame, Protocol, encode};
-use hubward_transport::TransportOptions;
 use hubward_transport::testing::Resumption;
 use hubward_types::{NodeId, Principal, Target};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::connection::moving::take;
@@ -44,10 +42,6 @@ pub(super) struct WireEnd {
 pub(super) struct Wire {
     services: Mutex<HashMap<NodeId, HandoverService>>,
     faults: Mutex<HashMap<Method, WireFault>>,
-    /// The calls that came, with their nodes.
-    pub(super) calls: Mutex<Vec<(NodeId, Method)>>,
-    /// Notified when a call hangs.
-    pub(super) hanging: Notify,
 }
 
 /// What happens to calls.
@@ -89,7 +83,6 @@ impl Transport for WireEnd {
         let node = node.clone();
         Box::pin(async move {
             let wire = &self.wire;
-            wire.calls.lock().push((node.clone(), method));
             let fault = wire.faults.lock().get(&method).copied();
             let service = wire.services.lock().get(&node).cloned();
             let service = service.ok_or_else(|| CallError::NotSent("no such node".to_owned()))?;
@@ -341,7 +334,7 @@ impl Nodes {
         let adopt = Adopt { batch, sessions: vec![content] };
         let spawn = |taking: &Arc<Taking>| {
             let (taking, adopt) = (taking.clone(), adopt.clone());
-            tokio::spawn(async move { taking.adopt(adopt).await.unwrap().outcome(0) })
+            engine.context.spawn(async move { taking.adopt(adopt).await.unwrap().outcome(0) })
         };
         let (second, third) = (spawn(takers[0]), spawn(takers[1]));
         let outcomes = [second.await.unwrap(), third.await.unwrap()];
