@@ -95,6 +95,24 @@ async fn connections_get_a_message_once_and_only_those_elsewhere_are_published_f
 }
 
 #[tokio::test]
+async fn a_connection_that_moves_while_a_message_is_sent_to_it_gets_it_from_one_node() {
+    let cluster = Cluster::start().await;
+    let index = &cluster.node.engine.index;
+    let (a1, a3) = (&cluster.here[0], user_handle("a3", "alice"));
+    let (context, hub) = (&cluster.node.engine.context, cluster.node.engine.name());
+    let leaves = ActingCall(|| {
+        index.remove(a1);
+        context.owners.note(hub, &a1.id, "node-2".into());
+    });
+    send(&cluster.node.engine, &Target::Connections(ids("a1")), &leaves, None).await.unwrap();
+    assert_eq!((received(&cluster.here), cluster.node.backplane.take_calls()), ("a1".into(), Vec::new()));
+    let comes = ActingCall(|| index.add(&a3));
+    send(&cluster.node.engine, &Target::Connections(ids("a3 b1")), &comes, None).await.unwrap();
+    assert_eq!(cluster.node.backplane.take_calls(), ["publish node node-2"]);
+    assert_eq!((received(&cluster.here), received(&cluster.there)), ("b1".into(), "a3".into()));
+}
+
+#[tokio::test]
 async fn a_group_reaches_its_members_that_are_not_excluded() {
     let cluster = Cluster::start().await;
     cluster.check(Target::Group("ward".into()), "a1 b1", "group ward", "a3 b2").await;
