@@ -79,12 +79,17 @@ impl Peers {
         let now = Instant::now();
         let mut known = self.known.lock();
         let mut missing: BTreeSet<NodeId> = known.peers.keys().cloned().collect();
+        let mut cut = Vec::new();
         for (node, address) in nodes.into_iter().take(MAX_PEERS) {
             missing.remove(&node);
             known.gone.remove(&node);
+            // Of a node that has begun another life elsewhere, what it was before is gone.
+            let has_moved = |entry: &Entry| entry.address.as_ref().is_some_and(|known| *known != address);
+            if known.peers.get(&node).is_some_and(has_moved) {
+                cut.extend(known.peers.remove(&node));
+            }
             known.add(node, Some(address));
         }
-        let mut cut = Vec::new();
         let mut are_missing = false;
         for node in missing {
             let Some(entry) = known.peers.get_mut(&node) else { continue };
@@ -219,6 +224,18 @@ mod tests {
         assert!(find(&peers, "n1").now_or_never().unwrap().is_none(), "at once");
         list(&peers, &["n1", "n2"]);
         assert!(find(&peers, "n1").await.is_some(), "it lives all the same");
+    }
+
+    #[tokio::test]
+    async fn what_goes_to_a_node_is_cut_when_it_has_begun_another_life_elsewhere() {
+        let peers = Arc::<Peers>::default();
+        list(&peers, &["n1", "n2"]);
+        let (n1, n2) = (find(&peers, "n1").await.unwrap(), find(&peers, "n2").await.unwrap());
+        let elsewhere = Some("10.0.0.9:1".to_owned());
+        peers.listed([("n1".into(), elsewhere.clone()), ("n2".into(), Some("n2:1".into()))], TIMEOUT);
+        assert!(n1.gone.is_cancelled() && !n2.gone.is_cancelled());
+        let again = find(&peers, "n1").await.unwrap();
+        assert!(again.address == elsewhere && !again.gone.is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]

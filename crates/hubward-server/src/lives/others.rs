@@ -21,7 +21,7 @@ const SWEPT_AT_ONCE: usize = 100;
 pub(super) type WeakHubs = Arc<[(HubName, Weak<Engine>)]>;
 
 /// Whether a list has all the nodes that are expected.
-enum Peering {
+pub(super) enum Peering {
     Complete,
     /// Some are missing without a reason: the nodes are to be listed again.
     SomeMissing,
@@ -55,8 +55,13 @@ pub(super) async fn watch(
         let Some(registry) = &context.registry else { return };
         match event {
             Some(Some(event)) => {
-                if let Some(owner) = note(&context, &hubs, event, &mut listing, interval) {
-                    ended(&context, registry, interval, &hubs, &owner).await;
+                if let Some(owner) = note(&context, &hubs, event, &mut listing, interval)
+                    && !matches!(
+                        ended(&context, registry, interval, &hubs, &owner).await,
+                        Ok(Peering::Complete)
+                    )
+                {
+                    listing.within(interval);
                 }
             }
             Some(None) => {
@@ -143,14 +148,14 @@ fn note_peers(context: &NodeContext, live: &[LiveNode], interval: Duration) -> P
 }
 
 /// A life of a node has ended. Where the node has begun another one by now, it may be that one that somebody waits for:
-/// what was asked is asked again.
+/// what was asked is asked again. Where no list says what became of it, its end is believed until one does.
 pub(super) async fn ended(
     context: &NodeContext,
     registry: &Arc<dyn NodeRegistry>,
     interval: Duration,
     hubs: &WeakHubs,
     owner: &Owner,
-) {
+) -> Result<Peering, RegistryError> {
     let ended = |node: &NodeId| *node == owner.node;
     context.owners.forget_nodes(ended);
     context.draining_peers.forget(&owner.node);
@@ -158,16 +163,22 @@ pub(super) async fn ended(
     loop {
         let asked = context.pending.asked();
         let listed = list(registry, interval).await;
-        if listed.as_ref().is_ok_and(|live| live.iter().any(|node| ended(&node.info.id))) {
-            return context.pending.node_interrupted(&owner.node);
+        if let Ok(live) = &listed
+            && live.iter().any(|node| ended(&node.info.id))
+        {
+            // First: it may be reached elsewhere.
+            let peering = note_peers(context, live, interval);
+            context.pending.node_interrupted(&owner.node);
+            return Ok(peering);
         }
         if context.peers.gone(&owner.node) && listed.is_ok() {
             log_end(context, &owner.node);
         }
         context.pending.nodes_gone(asked, ended);
         // What was asked meanwhile was asked of the life that has ended, or of one that began meanwhile.
-        if listed.is_err() || !context.pending.nodes().contains(&owner.node) {
-            return;
+        let live = listed?;
+        if !context.pending.nodes().contains(&owner.node) {
+            return Ok(note_peers(context, &live, interval));
         }
     }
 }

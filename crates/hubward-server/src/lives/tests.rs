@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hubward_backplane::{Body, GroupStore, InMemoryNetwork, NodeInfo, NodeRegistry};
+use futures_util::{StreamExt, stream};
+use hubward_backplane::{Body, GroupStore, InMemoryNetwork, NodeEvent, NodeInfo, NodeRegistry};
 use hubward_hub::{ClientResultError, Hub, HubContext, HubOptions};
 use serde_json::json;
 use tracing::Level;
@@ -83,7 +84,7 @@ async fn forged_ends_of_nodes_fill_no_log() {
     for number in 0..1_000 {
         let forged = Owner::alone(format!("forged {number}").into());
         context.peers.joined(forged.node.clone());
-        others::ended(context, registry, registry.lease(), &hubs, &forged).await;
+        others::ended(context, registry, registry.lease(), &hubs, &forged).await.unwrap();
     }
     let lines = log.lines(Level::INFO);
     let ends = lines.iter().filter(|line| line.contains("node=forged")).count();
@@ -251,6 +252,28 @@ async fn a_registry_that_does_not_list_the_nodes_hides_no_death() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_lives_is_known_again_where_no_list_came_when_its_end_was_announced() {
+    let node = TestNode::start(hub()).await;
+    let context = node.engine.context.clone();
+    let (announced, announce) = tokio::sync::oneshot::channel::<Owner>();
+    let ends = async { NodeEvent::Died(announce.await.unwrap()) };
+    let events = stream::once(ends).chain(stream::pending());
+    let watching = others::watch(Arc::downgrade(&context), Box::pin(events), LEASE / 3, Arc::new([]));
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(watching);
+    let other = announce_other(&node).await;
+    pass(LEASE / 3 + Duration::from_millis(100)).await;
+    assert!(context.peers.contains(&"other".into()));
+    node.registry.listing.set_failing(true);
+    announced.send(Owner::alone(other.node)).unwrap();
+    settle().await;
+    assert!(!context.peers.contains(&"other".into()), "it is believed meanwhile");
+    node.registry.listing.set_failing(false);
+    pass(LEASE / 3 + Duration::from_millis(100)).await;
+    assert!(context.peers.contains(&"other".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn changes_of_users_that_are_made_while_a_node_is_taken_for_dead_hold_when_it_is_back() {
     let (node, fenced) = TestNode::start_two(hub).await;
     let there = node.engine.handle();
@@ -295,7 +318,7 @@ async fn what_is_asked_again_of_a_node_that_is_back_waits_for_its_confirmation()
         tokio::task::yield_now().await;
     }
     let registry = context.registry.clone().unwrap();
-    others::ended(&context, &registry, LEASE, &Arc::from([]), &first).await;
+    others::ended(&context, &registry, LEASE, &Arc::from([]), &first).await.unwrap();
     while waiting() + confirmed.load(Ordering::SeqCst) < REQUESTS {
         tokio::task::yield_now().await;
     }
