@@ -133,10 +133,11 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.forbid_resume();
+        // First: a client whose WebSocket waits here is dropped by what follows, and may be back at once.
         if let Some(id) = &self.id {
             let left = if self.is_moved { Left::Moved } else { Left::Ended };
             self.manager.registry().release(id, self.token_expires_at, left);
         }
+        self.forbid_resume();
     }
 }

@@ -1,6 +1,7 @@
 //! What the registry keeps, and for how long.
 
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use hubward_auth::KeyRing;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::connections::manager::ConnectionManager;
 use crate::connections::registration::Registration;
+use crate::pipe::websocket::{Io, WebSocketPipe};
 use crate::test_support::{TOKEN_LIFETIME, TestTask, claims};
 
 fn manager() -> Arc<ConnectionManager> {
@@ -68,6 +70,38 @@ fn a_connection_that_moved_away_does_not_begin_anew_and_may_come_back() {
     assert_eq!(begin(&manager, &claims, now).err(), Some(Refusal::UnknownId));
     drop(adopt().unwrap());
     assert!(adopt().is_none(), "it has ended here");
+}
+
+#[test]
+fn a_client_that_is_dropped_because_its_connection_moves_is_not_refused_when_it_comes_back() {
+    /// A socket that a client notices to be closed.
+    struct Noticing(Option<Box<dyn FnOnce() + Send>>);
+    impl tokio::io::AsyncRead for Noticing {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            Poll::Pending
+        }
+    }
+    impl Drop for Noticing {
+        fn drop(&mut self) {
+            self.0.take().unwrap()();
+        }
+    }
+    let (manager, claims) = (manager(), claims(SystemTime::now()));
+    let mut registration = manager.adopt(claims.connection_id.clone(), claims.expires_at).unwrap();
+    let (returning, id, presence) =
+        (Arc::downgrade(&manager), claims.connection_id.clone(), Arc::new(Mutex::new(None)));
+    let noted = presence.clone();
+    let notices = move || *noted.lock() = returning.upgrade().map(|manager| manager.registry().presence(&id));
+    let io = tokio::io::join(Noticing(Some(Box::new(notices))), tokio::io::sink());
+    let pipe = WebSocketPipe::new(Io::Other(Box::new(io)), bytes::Bytes::new(), Arc::default());
+    registration.resume().unwrap().offer(pipe.into());
+    registration.moved();
+    drop(registration);
+    assert_eq!(*presence.lock(), Some(Presence::Moved));
 }
 
 #[test]
