@@ -266,15 +266,14 @@ async fn elsewhere(
     if by == *manager.node_id() {
         return Err(Refusal::UnknownId);
     }
+    // Also where that node is not known, or not yet: the next request asks the store.
+    registration.moved();
+    drop(registration);
     if is_hop(parts) {
-        registration.moved();
         return Err(Refusal::Misdirected);
     }
     match cluster {
-        Some(cluster) if cluster.peers.find(&by).await.is_some() => {
-            registration.moved();
-            Ok(by)
-        }
+        Some(cluster) if cluster.peers.find(&by).await.is_some() => Ok(by),
         _ => Err(Refusal::UnknownId),
     }
 }

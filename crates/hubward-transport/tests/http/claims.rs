@@ -1,14 +1,18 @@
 //! Tokens that other nodes may have used: who is asked, when, and what becomes of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
+use hubward_auth::KeyRing;
 use hubward_testing::{Http, eventually, within};
 use hubward_transport::{
-    Claim, Claimed, Connection, ConnectionClaims, Endpoint, OpeningConnection, TransportOptions,
+    Claim, Claimed, Connection, ConnectionClaims, ConnectionOwners, Endpoint, LivePeer, OpeningConnection,
+    OwnerUnknown, PeerClient, PeerDirectory, TransportOptions,
 };
+use hubward_types::{ConnectionId, NodeId};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{PATH, Server};
 
@@ -96,6 +100,56 @@ async fn a_token_that_was_used_elsewhere_is_unknown_and_nobody_is_asked_again() 
         assert_eq!(claims.asked(), transport + 1);
     }
     assert!(connections.try_recv().is_err());
+}
+
+/// A cluster whose store says that `other` has each connection, and which knows that node when it is told.
+#[derive(Clone, Default)]
+struct Cluster {
+    asked: Arc<AtomicUsize>,
+    is_known: Arc<AtomicBool>,
+}
+
+impl ConnectionOwners for Cluster {
+    fn find(&self, _: &ConnectionId, _: bool) -> BoxFuture<'static, Result<Option<NodeId>, OwnerUnknown>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Ok(Some("other".into())) })
+    }
+
+    fn are_recorded(&self) -> bool {
+        true
+    }
+}
+
+impl PeerDirectory for Cluster {
+    fn find(&self, _: &NodeId) -> BoxFuture<'static, Option<LivePeer>> {
+        let known = self.is_known.load(Ordering::SeqCst);
+        let peer = LivePeer { address: None, gone: CancellationToken::new() };
+        Box::pin(async move { known.then_some(peer) })
+    }
+}
+
+#[tokio::test]
+async fn where_the_node_of_a_token_is_not_known_yet_it_is_looked_for_again() {
+    let cluster = Cluster::default();
+    let claims = Arc::new(TestClaims {
+        used_elsewhere: true,
+        gate: Semaphore::new(usize::MAX >> 4),
+        asked: AtomicUsize::new(0),
+        given_up: Arc::default(),
+    });
+    let configure = |endpoint: Endpoint| {
+        let peers = PeerClient::new("node".into(), KeyRing::random(), Arc::new(cluster.clone()), None, None);
+        endpoint
+            .claims(Some(Arc::new(Asked(claims.clone()))))
+            .cluster(Some((Arc::new(cluster.clone()), peers)))
+    };
+    let (server, _connections) = Server::taken(configure).await;
+    let target = server.negotiated().await;
+    assert_eq!(server.web_socket(&target).await.err().unwrap().row(), UNKNOWN);
+    assert_eq!(cluster.asked.load(Ordering::SeqCst), 0);
+    cluster.is_known.store(true, Ordering::SeqCst);
+    assert_eq!(server.web_socket(&target).await.err().unwrap().row(), UNKNOWN, "it has no listener");
+    assert_eq!((cluster.asked.load(Ordering::SeqCst), claims.asked()), (1, 1));
 }
 
 #[tokio::test]
