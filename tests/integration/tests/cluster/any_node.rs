@@ -117,6 +117,18 @@ async fn no_more_is_passed_on_than_may_be() {
 }
 
 #[tokio::test]
+async fn a_web_socket_counts_among_them_for_as_long_as_it_lasts() {
+    let nodes = cluster(2, |builder| hubs(builder).forwarded_requests(1)).await;
+    let target = negotiate(&nodes[0], "/hub", "&useStatefulReconnect=true").await;
+    drop(opened(&nodes[0], &target).await);
+    let tunnel = Http::connect(nodes[1].address).await.upgrade(&target, &[]).await.unwrap();
+    let other = negotiate(&nodes[0], "/hub", "").await;
+    assert_eq!(post(&nodes[1], &other, b"x").await, 503);
+    drop(tunnel);
+    eventually("room", async || post(&nodes[1], &other, b"x").await != 503).await;
+}
+
+#[tokio::test]
 async fn what_is_passed_on_is_cut_when_the_node_leaves_and_its_tokens_are_unknown_then() {
     let mut nodes = cluster(2, hubs).await;
     let target = negotiate(&nodes[0], "/hub", "").await;
@@ -151,10 +163,9 @@ async fn a_stateful_connection_is_resumed_through_any_node() {
     resumes(&cluster(3, hubs).await).await;
 }
 
-/// Opens a stateful connection on the first node, and resumes it through each other.
-async fn resumes(nodes: &[TestNode]) {
-    let target = negotiate(&nodes[0], "/hub", "&useStatefulReconnect=true").await;
-    let mut socket = Http::connect(nodes[0].address).await.upgrade(&target, &[]).await.unwrap();
+/// Opens a stateful connection.
+async fn opened(node: &TestNode, target: &str) -> Http {
+    let mut socket = Http::connect(node.address).await.upgrade(target, &[]).await.unwrap();
     socket
         .write(&hubward_testing::frame::masked(
             hubward_testing::frame::TEXT,
@@ -162,6 +173,13 @@ async fn resumes(nodes: &[TestNode]) {
         ))
         .await;
     assert_eq!(socket.frame().await.unwrap().1, b"{}\x1e");
+    socket
+}
+
+/// Opens a stateful connection on the first node, and resumes it through each other.
+async fn resumes(nodes: &[TestNode]) {
+    let target = negotiate(&nodes[0], "/hub", "&useStatefulReconnect=true").await;
+    let mut socket = opened(&nodes[0], &target).await;
     for node in nodes.iter().cycle().skip(1).take(2 * nodes.len()) {
         drop(socket);
         socket = Http::connect(node.address).await.upgrade(&target, &[]).await.unwrap();
