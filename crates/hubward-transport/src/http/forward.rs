@@ -131,8 +131,6 @@ fn upgraded(head: http::response::Parts) -> Response {
 /// Joins the client's socket to the other node's, once both are released.
 fn join(cluster: &EndpointCluster, client: OnUpgrade, node: OnUpgrade, cut: Cut, send_timeout: Duration) {
     cluster.peers.spawn(async move {
-        // All of it, and not only what is named below: it counts for as long as the tunnel lasts.
-        let cut = cut;
         let joined = async {
             let Ok((client, node)) = try_join(client, node).await else { return };
             let [(client, from_client), (node, from_node)] = [client, node].map(Io::take);
@@ -140,11 +138,7 @@ fn join(cluster: &EndpointCluster, client: OnUpgrade, node: OnUpgrade, cut: Cut,
             let node = End { io: node, unwritten: from_node };
             tunnel(client, node, send_timeout).await;
         };
-        tokio::select! {
-            () = cut.gone.cancelled() => {}
-            () = cut.stop.cancelled() => {}
-            () = joined => {}
-        }
+        cut.or_until_cut(joined).await;
     });
 }
 

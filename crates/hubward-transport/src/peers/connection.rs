@@ -35,6 +35,22 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// HTTP/1.1 needs a host. What nodes ask each other is for none.
 const NO_HOST: HeaderValue = HeaderValue::from_static("");
 
+/// How long something is still received from a node that has gone. One that leaves has said all before, and closes its
+/// connections; but that it has left may be known sooner than what it said has come.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
+/// Waits until nothing is received any more from a node that `gone` is of: it has gone, or this one stops.
+pub(super) async fn over(gone: CancellationToken, stop: CancellationToken) {
+    let is_over = async {
+        gone.cancelled().await;
+        tokio::time::sleep(LAST_BYTES).await;
+    };
+    tokio::select! {
+        () = is_over => {}
+        () = stop.cancelled() => {}
+    }
+}
+
 pub(super) struct PeerConnection {
     pub(super) node: NodeId,
     sender: http1::SendRequest<Body>,
@@ -44,7 +60,9 @@ pub(super) struct PeerConnection {
     number: u64,
     /// When it was used last.
     pub(super) used: Instant,
-    /// Cancelled when the node has gone, or this one ends: whatever the connection transports breaks off.
+    /// Cancelled when the node has gone: nothing is sent there any more.
+    gone: CancellationToken,
+    /// Cancelled when that was [a while](LAST_BYTES) ago, or this one ends: whatever the connection transports breaks off.
     pub(super) cut: CancellationToken,
     /// Ends the connection's task.
     _closed: DropGuard,
@@ -90,13 +108,10 @@ impl PeerConnection {
         http.max_buf_size(BUFFER_BYTES);
         let (sender, connection) = http.handshake(TokioIo::new(socket)).await.map_err(PeerError::Lost)?;
         let (cut, closed) = (CancellationToken::new(), CancellationToken::new());
-        let (cutting, closing, gone, stop) =
-            (cut.clone(), closed.clone(), peer.gone.clone(), context.stop.clone());
+        let (cutting, closing) = (cut.clone(), closed.clone());
+        let over = over(peer.gone.clone(), context.stop.clone());
         let cut_off = async move {
-            tokio::select! {
-                () = gone.cancelled() => {}
-                () = stop.cancelled() => {}
-            }
+            over.await;
             cutting.cancel();
         };
         context.tasks.spawn(async move {
@@ -114,6 +129,7 @@ impl PeerConnection {
             nonce: String::new(),
             number: 0,
             used: Instant::now(),
+            gone: peer.gone.clone(),
             cut,
             _closed: closed.drop_guard(),
         })
@@ -149,7 +165,7 @@ impl PeerConnection {
     /// Waits until the connection can be used; false where it cannot any more.
     pub(super) async fn is_ready(&mut self) -> bool {
         let ready = tokio::time::timeout(READY_TIMEOUT, self.sender.ready()).await;
-        matches!(ready, Ok(Ok(()))) && !self.cut.is_cancelled()
+        matches!(ready, Ok(Ok(()))) && !self.cut.is_cancelled() && !self.gone.is_cancelled()
     }
 
     /// Sends a request. The error has it, where nothing of it was sent.

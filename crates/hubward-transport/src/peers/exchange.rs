@@ -14,7 +14,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::connection::PeerConnection;
+use super::connection::{PeerConnection, over};
 use super::pool::Pool;
 
 /// What another node answered to a client's request.
@@ -26,10 +26,20 @@ pub(crate) enum Answer {
 
 /// When what another node transports breaks off. Holds what it needs meanwhile.
 pub(crate) struct Cut {
-    pub(crate) gone: CancellationToken,
-    pub(crate) stop: CancellationToken,
+    pub(super) gone: CancellationToken,
+    pub(super) stop: CancellationToken,
     pub(super) _connection: PeerConnection,
     pub(super) _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Cut {
+    /// Runs what transports, until it breaks off at the latest.
+    pub(crate) async fn or_until_cut(self, transporting: impl Future<Output = ()>) {
+        tokio::select! {
+            () = over(self.gone.clone(), self.stop.clone()) => {}
+            () = transporting => {}
+        }
+    }
 }
 
 /// A request's body.

@@ -64,6 +64,26 @@ async fn a_response_breaks_off_when_its_node_is_gone_and_does_not_look_complete(
 }
 
 #[tokio::test]
+async fn what_a_node_says_last_is_received_though_it_is_known_that_it_has_left() {
+    let (saying, said) = tokio::sync::mpsc::channel(1);
+    let said = Arc::new(Mutex::new(Some(said)));
+    let last_words = any(move || async move {
+        let said = said.lock().take().unwrap();
+        let words = stream::unfold(said, |mut said| async { Some((said.recv().await?, said)) });
+        Body::from_stream(words.map(Ok::<&'static str, std::io::Error>))
+    });
+    let pair = Pair::start(Router::new().fallback(last_words)).await;
+    let response = pair.forward(get("/hub")).await.unwrap();
+    pair.gone.cancel();
+    assert!(matches!(pair.forward(get("/hub")).await, Err(PeerError::Gone)));
+    let (text, ()) = tokio::join!(text(response), async {
+        saying.send("last words").await.unwrap();
+        drop(saying);
+    });
+    assert_eq!(text, "last words");
+}
+
+#[tokio::test]
 async fn a_response_that_is_awaited_fails_when_its_node_is_gone() {
     let asked = Arc::<Notify>::default();
     let noted = asked.clone();
