@@ -36,13 +36,7 @@ impl Owners {
     /// Returns the node that is known to hold a connection.
     pub(crate) fn cached(&self, hub: &HubName, connection: &ConnectionId) -> Option<NodeId> {
         let key = (hub.clone(), connection.clone());
-        let mut generations = self.0.lock();
-        if let Some(node) = generations.young.get(&key) {
-            return Some(node.clone());
-        }
-        let node = generations.old.remove(&key)?;
-        generations.insert(key, node.clone());
-        Some(node)
+        self.0.lock().find(&key)
     }
 
     /// Finds the node that holds a connection; `None` where no node does.
@@ -74,13 +68,17 @@ impl Owners {
             let gone = self.0.lock().gone;
             let found = store.owner(hub, connection).await?.map(|owner| owner.node);
             let mut generations = self.0.lock();
-            if let Some(node) = &found {
-                if generations.gone != gone {
-                    continue;
-                }
-                generations.insert((hub.clone(), connection.clone()), node.clone());
+            let Some(node) = found else { return Ok(None) };
+            if generations.gone != gone {
+                continue;
             }
-            return Ok(found);
+            let key = (hub.clone(), connection.clone());
+            // It may have moved meanwhile, and that was noted.
+            if let Some(known) = generations.find(&key) {
+                return Ok(Some(known));
+            }
+            generations.insert(key, node.clone());
+            return Ok(Some(node));
         }
     }
 
@@ -117,6 +115,15 @@ impl Owners {
 }
 
 impl Generations {
+    fn find(&mut self, key: &Key) -> Option<NodeId> {
+        if let Some(node) = self.young.get(key) {
+            return Some(node.clone());
+        }
+        let (key, node) = self.old.remove_entry(key)?;
+        self.insert(key, node.clone());
+        Some(node)
+    }
+
     fn insert(&mut self, key: Key, node: NodeId) {
         if self.young.len() >= GENERATION_ENTRIES {
             self.old = std::mem::take(&mut self.young);
@@ -180,6 +187,23 @@ mod tests {
             assert!(owners.cached(&"hub".into(), &"0".into()).is_some(), "it was forgotten after {number}");
         }
         assert!(owners.len() <= 2 * GENERATION_ENTRIES, "{} entries", owners.len());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_moves_while_it_is_looked_up_is_found_where_it_is() {
+        let (owners, store) = (Owners::default(), FaultyStore::new());
+        let owner = Owner::alone("n1".into());
+        let (hub, connection, claim) = ("hub".into(), "c1".into(), Duration::ZERO);
+        let opening = OpenConnection { hub, connection, user: None, owner, claim };
+        store.open_connection(opening).await.unwrap();
+        store.replying.hold();
+        let shared: Arc<dyn GroupStore> = store.clone();
+        let mut finding = Box::pin(find(&owners, &shared, "c1"));
+        assert!((&mut finding).now_or_never().is_none());
+        owners.note(&"hub".into(), &"c1".into(), "n2".into());
+        store.replying.release();
+        assert_eq!(finding.await.as_deref(), Some("n2"));
+        assert_eq!(owners.cached(&"hub".into(), &"c1".into()), Some("n2".into()));
     }
 
     #[tokio::test]
