@@ -38,35 +38,18 @@ pub(crate) fn note_arrived(engine: &Engine, connection: &ConnectionId) {
     engine.moved.forget(connection);
 }
 
-/// Passes on a message to those of the connections that have moved; returns the others.
+/// Passes on a message to those of the connections that have moved. They are not known here any more: one that is passes it on by
+/// its mailbox, behind what that has.
 pub(super) fn forward_message(
     engine: &Arc<Engine>,
-    connections: Vec<ConnectionId>,
+    absent: Vec<ConnectionId>,
     frames: &Frames,
     trace: Option<&TraceContext>,
-) -> Vec<ConnectionId> {
-    if !engine.moved.any() {
-        return connections;
-    }
-    let mut here = Vec::with_capacity(connections.len());
-    for connection in connections {
-        // One that is still known here passes it on by its mailbox, behind what that has.
-        let to = match engine.index.connection(&connection) {
-            Some(_) => None,
-            None => engine.moved.node_of(&connection),
-        };
-        match to {
-            Some(to) => send(engine, to, vec![connection], frames.clone(), trace),
-            None => here.push(connection),
+) {
+    for connection in absent {
+        if let Some(to) = engine.moved.node_of(&connection) {
+            send(engine, to, vec![connection], frames.clone(), trace);
         }
-    }
-    here
-}
-
-/// Passes on a message to a connection that is not known here any more, if it has moved.
-pub(crate) fn forward_missing(engine: &Engine, connection: &ConnectionId, frames: impl FnOnce() -> Frames) {
-    if let Some(to) = engine.moved.node_of(connection) {
-        send(engine, to, vec![connection.clone()], frames(), None);
     }
 }
 

@@ -2,6 +2,9 @@
 //! for dead, they have asked it nothing since, such as to end a membership. Until it knows, and has read what it missed, it
 //! does not know who may get them.
 
+use std::sync::Arc;
+
+use super::forwarding;
 use super::held::{ReceivedFor, ReceivedMessage};
 use crate::connection::wake_batch::WakeBatch;
 use crate::delivery::encoded::ReceivedFrames;
@@ -9,7 +12,7 @@ use crate::delivery::router;
 use crate::engine::Engine;
 
 /// Delivers a message behind those that came before it.
-pub(crate) fn deliver_or_hold(engine: &Engine, message: ReceivedMessage) {
+pub(crate) fn deliver_or_hold(engine: &Arc<Engine>, message: ReceivedMessage) {
     if !engine.held.is_holding() && !has_to_wait(engine) {
         return deliver(engine, message);
     }
@@ -19,7 +22,7 @@ pub(crate) fn deliver_or_hold(engine: &Engine, message: ReceivedMessage) {
 }
 
 /// Delivers what waits, where it need not wait any more.
-pub(crate) fn release(engine: &Engine) {
+pub(crate) fn release(engine: &Arc<Engine>) {
     if !engine.held.is_holding() || has_to_wait(engine) || !engine.held.begin_taking() {
         return;
     }
@@ -43,9 +46,9 @@ fn has_to_wait(engine: &Engine) -> bool {
     engine.unrecorded.is_restoring() || engine.context.was_paused()
 }
 
-fn deliver(engine: &Engine, message: ReceivedMessage) {
+fn deliver(engine: &Arc<Engine>, message: ReceivedMessage) {
     let ReceivedMessage { recipients, frames, trace, envelope_bytes } = message;
-    if let Some(trace) = trace {
+    if let Some(trace) = &trace {
         let (trace_id, parent_id) = (trace.trace_id(), trace.parent_id());
         tracing::trace!(hub = %engine.name(), %trace_id, %parent_id, "A message of another node is delivered.");
     }
@@ -54,7 +57,11 @@ fn deliver(engine: &Engine, message: ReceivedMessage) {
         ReceivedFor::Topic(topic, except, source) => {
             router::deliver_received(engine, &topic, source, &frames, &except);
         }
-        ReceivedFor::Connections(connections) => router::deliver_to(engine, &connections, &frames),
+        ReceivedFor::Connections(connections) => {
+            // Only now: some may have moved while the message was held.
+            let absent = router::deliver_to(engine, connections, &frames);
+            forwarding::forward_message(engine, absent, &frames.into_frames(), trace.as_ref());
+        }
     }
 }
 

@@ -59,10 +59,6 @@ pub(crate) fn receive(engine: &Arc<Engine>, request: ReceivedRequest) {
     let ReceivedRequest { sender, trace, body, envelope_bytes } = request;
     let body = match body {
         Body::DeliverTo { connections, frames, .. } => {
-            let connections = forwarding::forward_message(engine, connections, &frames, trace.as_ref());
-            if connections.is_empty() {
-                return;
-            }
             let recipients = ReceivedFor::Connections(connections);
             let message = ReceivedMessage { recipients, frames, trace, envelope_bytes };
             return holding::deliver_or_hold(engine, message);

@@ -75,9 +75,9 @@ impl ReceivedFrames {
         Self { frames, envelope_bytes, checked: [const { OnceCell::new() }; Protocol::ALL.len()] }
     }
 
-    /// All of them, as another node gets them.
-    pub(crate) fn all(&self) -> Frames {
-        self.frames.clone()
+    /// Returns the frames as they came.
+    pub(crate) fn into_frames(self) -> Frames {
+        self.frames
     }
 
     pub(crate) fn get(&self, protocol: Protocol) -> Option<&Frame> {

@@ -14,7 +14,6 @@ use hubward_hub::{EncodeCall, Sending};
 use hubward_proto::Frame;
 use hubward_types::{ConnectionId, GroupName, Target, TraceContext};
 
-use crate::cluster::forwarding;
 use crate::cluster::outbox::{Lookup, Parcel};
 use crate::cluster::send::send_to;
 use crate::connection::handle::ConnectionHandle;
@@ -43,8 +42,8 @@ pub(crate) fn send(
         Some(number) => Source::Sent(MessageId::new(topic, context.sender_key, number)),
         None => Source::Unnumbered,
     };
-    let missing = deliver(engine, target, source, &frames, &backpressure);
-    let elsewhere = context.other_nodes().map(|backplane| (backplane, elsewhere(engine, target, missing)));
+    let absent = deliver(engine, target, source, &frames, &backpressure);
+    let elsewhere = context.other_nodes().map(|backplane| (backplane, elsewhere(engine, target, absent)));
     let elsewhere = elsewhere.filter(|(_, elsewhere)| !elsewhere.is_empty());
     let elsewhere = elsewhere.map(|(backplane, elsewhere)| (backplane, elsewhere, frames.all()));
     // Before anything is published: a message that this reports as not sent must not reach other nodes.
@@ -65,20 +64,23 @@ pub(crate) fn send(
     backpressure.apply(sending)
 }
 
-/// Delivers what another node sent to connections of this one.
-pub(crate) fn deliver_to(engine: &Engine, connections: &[ConnectionId], frames: &ReceivedFrames) {
+/// Delivers what another node sent to connections of this one. Returns those that are not here.
+pub(crate) fn deliver_to(
+    engine: &Engine,
+    mut connections: Vec<ConnectionId>,
+    frames: &ReceivedFrames,
+) -> Vec<ConnectionId> {
     let _batch = WakeBatch::open();
-    for id in connections {
-        let Some(connection) = engine.index.connection(id) else {
-            // It may have moved just now.
-            forwarding::forward_missing(engine, id, || frames.all());
-            continue;
-        };
+    let named = connections.len();
+    connections.retain(|id| {
+        let Some(connection) = engine.index.connection(id) else { return true };
         if let Some(frame) = frames.get(connection.protocol) {
             connection.mailbox.push_from(frame.clone(), Source::ReceivedDirect);
         }
-    }
-    wake_batch::divide(&engine.context.wake_portions, connections.len());
+        false
+    });
+    wake_batch::divide(&engine.context.wake_portions, named - connections.len());
+    connections
 }
 
 /// Delivers what another node published on a topic.
@@ -112,8 +114,8 @@ fn for_topic(engine: &Engine, topic: &Topic, visit: impl FnMut(&Arc<ConnectionHa
 }
 
 /// Puts a call into the mailboxes of the target's local connections. Connections and users that are named twice get it
-/// once, members of two named groups twice, as in ASP.NET Core. Returns the connections that are not of this node: looked for once,
-/// since one may move to another node at any time.
+/// once, members of two named groups twice, as in ASP.NET Core. Returns the connections that are named and are not here: they
+/// are looked for once, since one that moves meanwhile would get the call from both nodes, or from none.
 fn deliver(
     engine: &Engine,
     target: &Target,
@@ -121,7 +123,7 @@ fn deliver(
     frames: &LazyFrames<'_>,
     backpressure: &Backpressure,
 ) -> Vec<ConnectionId> {
-    let mut missing = Vec::new();
+    let mut absent = Vec::new();
     let index = &engine.index;
     let _batch = WakeBatch::open();
     let except = Exclusions::new(target_exclusions(target));
@@ -153,12 +155,13 @@ fn deliver(
         }
         Target::Connections(ids) => {
             for id in distinct(ids) {
-                let Some(connection) = index.connection(id) else {
-                    missing.push(id.clone());
-                    continue;
-                };
-                if let Some(frame) = frames.encode(connection.protocol) {
-                    push(&connection, frame, Source::Direct);
+                match index.connection(id) {
+                    None => absent.push(id.clone()),
+                    Some(connection) => {
+                        if let Some(frame) = frames.encode(connection.protocol) {
+                            push(&connection, frame, Source::Direct);
+                        }
+                    }
                 }
             }
         }
@@ -171,7 +174,7 @@ fn deliver(
         }
     }
     wake_batch::divide(&engine.context.wake_portions, recipients.get());
-    missing
+    absent
 }
 
 /// Where the recipients of other nodes are.
@@ -190,12 +193,12 @@ impl Elsewhere {
     }
 }
 
-/// Returns how the target's connections on other nodes are reached, of which these are missing here.
-fn elsewhere(engine: &Engine, target: &Target, missing: Vec<ConnectionId>) -> Elsewhere {
+/// Returns how the target's connections on other nodes are reached, of which those that are named are `absent` here.
+fn elsewhere(engine: &Engine, target: &Target, absent: Vec<ConnectionId>) -> Elsewhere {
     let hub = engine.name();
     Elsewhere::Topics(match target {
         Target::All | Target::AllExcept(_) => vec![Topic::All(hub.clone())],
-        Target::Connections(_) => return Elsewhere::Connections(missing),
+        Target::Connections(_) => return Elsewhere::Connections(absent),
         Target::Group(group) | Target::GroupExcept(group, _) => {
             vec![Topic::Group(hub.clone(), group.clone())]
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 use hubward_auth::KeyRing;
@@ -10,7 +11,7 @@ use hubward_transport::{
     Claim, Claimed, Connection, ConnectionClaims, ConnectionOwners, Endpoint, LivePeer, OpeningConnection,
     OwnerUnknown, PeerClient, PeerDirectory, TransportOptions,
 };
-use hubward_types::{ConnectionId, NodeId};
+use hubward_types::{ConnectionId, NodeId, UserId};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -113,6 +114,10 @@ impl ConnectionOwners for Cluster {
     fn find(&self, _: &ConnectionId, _: bool) -> BoxFuture<'static, Result<Option<NodeId>, OwnerUnknown>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { Ok(Some("other".into())) })
+    }
+
+    fn unpark(&self, _: &ConnectionId, _: Option<&UserId>, _: SystemTime) -> BoxFuture<'static, bool> {
+        Box::pin(std::future::ready(false))
     }
 
     fn are_recorded(&self) -> bool {

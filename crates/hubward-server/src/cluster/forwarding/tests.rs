@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use hubward_backplane::{GroupStore, InMemoryNetwork, OpenConnection, TakeOver};
+use hubward_backplane::{GroupStore, InMemoryNetwork, NodeRegistry, OpenConnection, TakeOver};
 use hubward_hub::Hub;
+use tokio::time::Instant;
 
 use super::*;
+use crate::cluster::holding;
 use crate::connection::close_reason::CloseReason;
 use crate::connection::mailbox::{ControlMessage, Mailbox, MailboxLimits};
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::faulty_store::FaultyStore;
-use crate::testing::{handle, take_mail};
+use crate::testing::{handle, pass, take_mail};
 
 /// A node that sends, the old node of the connection `c1`, and its new one.
 struct Moving {
@@ -94,6 +96,24 @@ async fn messages_for_a_connection_that_has_moved_reach_it_in_order_whoever_send
         (&["One", "Two", "Three", "Four"].map(String::from)[..], &["Six".to_owned()][..])
     );
     assert!(methods(&moving.at_old).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_held_while_its_connection_moved_is_passed_on() {
+    let moving = Moving::start().await;
+    let (old, paused) = (&moving.old.engine, moving.old.registry.lease() * 2);
+    pass(paused).await;
+    moving.old.registry.heartbeats.hold();
+    old.context.last_heartbeat.note(Instant::now() - paused);
+    send(&moving.sender, "Held").await;
+    assert!(methods(&moving.at_old).is_empty() && old.held.is_holding());
+    moving.cut();
+    moving.finish().await;
+    old.context.last_heartbeat.note(Instant::now());
+    holding::release(old);
+    settle().await;
+    moving.at_new.mailbox.start([]).unwrap();
+    assert_eq!(methods(&moving.at_new), ["Held"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -230,7 +230,8 @@ async fn what_comes_for_connections_reaches_those_that_this_node_has() {
     let cluster = Cluster::start().await;
     let json = encode::invocation(Protocol::Json, None, "M", &(1,)).unwrap();
     let frames = Frames { json: Some(json.websocket().clone()), messagepack: None };
-    deliver_to(&cluster.node.engine, &ids("c1 gone a1"), &ReceivedFrames::new(frames, 0));
+    let absent = deliver_to(&cluster.node.engine, ids("c1 gone a1"), &ReceivedFrames::new(frames, 0));
+    assert_eq!(absent, ids("gone"));
     assert_eq!(received(&cluster.here), "a1 c1");
 }
 
