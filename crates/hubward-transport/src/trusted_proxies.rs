@@ -74,18 +74,23 @@ impl TrustedProxies {
             ForwardingHeader::Forwarded => header::FORWARDED,
         };
         let values: Vec<&[u8]> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
-        for value in values.into_iter().rev() {
-            let Ok(value) = std::str::from_utf8(value) else { return client };
-            for element in split(value, ',').into_iter().rev() {
-                let named = match self.header {
+        for mut rest in values.into_iter().rev().map(Some) {
+            while let Some(value) = rest {
+                let (before, element) = match self.header {
+                    ForwardingHeader::XForwardedFor => last_of(value),
+                    ForwardingHeader::Forwarded => last_outside_quotes(value),
+                };
+                let element = std::str::from_utf8(element).ok();
+                let named = element.and_then(|element| match self.header {
                     ForwardingHeader::XForwardedFor => address(element.trim()),
                     ForwardingHeader::Forwarded => forwarded_for(element),
-                };
+                });
                 let Some(named) = named else { return client };
                 client = named;
                 if !self.trusts(client) {
                     return client;
                 }
+                rest = before;
             }
         }
         client
@@ -99,7 +104,7 @@ impl TrustedProxies {
 
 /// Returns the address in the `for` of one element of `Forwarded`.
 fn forwarded_for(element: &str) -> Option<SocketAddr> {
-    let pairs = split(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+    let pairs = parameters(element).into_iter().filter_map(|pair| pair.split_once('='));
     let mut named = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
     let ((_, value), None) = (named.next()?, named.next()) else { return None };
     let value = value.trim();
@@ -109,15 +114,46 @@ fn forwarded_for(element: &str) -> Option<SocketAddr> {
     }
 }
 
-/// Splits at a separator that is not within quotes.
-fn split(text: &str, separator: char) -> Vec<&str> {
+/// Returns the last element of a list, and what is before it.
+fn last_of(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let comma = list.iter().rposition(|byte| *byte == b',');
+    split_at_comma(list, comma)
+}
+
+/// The same where elements may have quotes. It is read from its end, as proxies append to whatever a client has sent: that
+/// cannot open a quote into which what they say would fall.
+fn last_outside_quotes(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let mut is_quoted = false;
+    let comma = list.iter().enumerate().rposition(|(at, byte)| {
+        match byte {
+            b'"' if !(is_quoted && is_escaped(list, at)) => is_quoted = !is_quoted,
+            byte => return *byte == b',' && !is_quoted,
+        }
+        false
+    });
+    split_at_comma(list, comma)
+}
+
+/// Whether there is an odd number of backslashes before a byte.
+fn is_escaped(list: &[u8], at: usize) -> bool {
+    let before = list.get(..at).unwrap_or_default();
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+fn split_at_comma(list: &[u8], comma: Option<usize>) -> (Option<&[u8]>, &[u8]) {
+    let split = comma.and_then(|at| Some((list.get(..at), list.get(at + 1..)?)));
+    split.unwrap_or((None, list))
+}
+
+/// Splits an element at the semicolons that are not within quotes.
+fn parameters(text: &str) -> Vec<&str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let is_end = |letter: char| {
         let was_escaped = std::mem::take(&mut is_escaped);
         match letter {
             '\\' if is_quoted && !was_escaped => is_escaped = true,
             '"' if !was_escaped => is_quoted = !is_quoted,
-            letter => return letter == separator && !is_quoted,
+            letter => return letter == ';' && !is_quoted,
         }
         false
     };
@@ -188,6 +224,22 @@ mod tests {
             check(&["6.6.6.6", garbage], PROXY);
         }
         check(&["6.6.6.6, unknown, 10.0.0.9"], "10.0.0.9:0");
+    }
+
+    #[test]
+    fn nothing_that_a_client_sends_hides_it_from_a_proxy_that_appends_to_it() {
+        for sent in ["\"", "\\\"", "\"\\", ";\"", "for=\"", "for=6.6.6.6;by=\"", "\"\"\"", ",", "unknown"] {
+            let appended = format!("{sent}, 1.2.3.4, 10.0.0.2");
+            check(ForwardingHeader::XForwardedFor, PROXY, &[&appended], "1.2.3.4:0");
+            for own in ["for=1.2.3.4", "for=\"1.2.3.4\";by=_a", "by=\"b,\\\",c\";for=1.2.3.4"] {
+                let appended = format!("{sent}, {own}, for=\"10.0.0.2:80\"");
+                check(ForwardingHeader::Forwarded, PROXY, &[&appended], "1.2.3.4:0");
+            }
+        }
+        let proxies = TrustedProxies::new(["10.0.0.0/8"]).unwrap();
+        let value = HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap();
+        let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, value)]);
+        assert_eq!(proxies.client(PROXY.parse().unwrap(), &headers), "1.2.3.4:0".parse().unwrap());
     }
 
     #[test]
