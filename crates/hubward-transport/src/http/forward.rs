@@ -147,6 +147,7 @@ fn refusal(endpoint: &Endpoint, node: &NodeId, error: PeerError) -> Refusal {
     let refusal = match &error {
         PeerError::TooMany => return Refusal::TooManyForwarded,
         PeerError::Stopping => return Refusal::Draining,
+        PeerError::BodyBroken(_) => return Refusal::BodyAborted,
         PeerError::Gone | PeerError::Refused(_) | PeerError::Lost(_) => return Refusal::UnknownId,
         PeerError::NoListener | PeerError::NotAuthentic => Refusal::UnknownId,
         _ => Refusal::OwnerSilent,

@@ -178,7 +178,7 @@ impl PeerClient {
                 Ok(response) => return Ok((response, idle)),
                 Err(mut unsent) => match unsent.take_message() {
                     Some(again) => request = again,
-                    None => return Err(PeerError::Lost(unsent.into_error())),
+                    None => return Err(broken(unsent.into_error())),
                 },
             }
         }
@@ -188,7 +188,7 @@ impl PeerClient {
         match sent {
             Ok(response) => Ok((response, connection)),
             Err(_) if connection.cut.is_cancelled() => Err(PeerError::Gone),
-            Err(error) => Err(PeerError::Lost(error.into_error())),
+            Err(error) => Err(broken(error.into_error())),
         }
     }
 
@@ -223,6 +223,11 @@ impl PeerClient {
         self.0.pool.put(connection.map_err(|_| PeerError::TooSlow)?);
         Ok(())
     }
+}
+
+/// Distinguishes whose end of an exchange it was that failed.
+fn broken(error: hyper::Error) -> PeerError {
+    if error.is_user() { PeerError::BodyBroken(error) } else { PeerError::Lost(error) }
 }
 
 impl fmt::Debug for PeerClient {

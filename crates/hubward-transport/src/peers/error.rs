@@ -31,6 +31,9 @@ pub enum PeerError {
     /// The connection broke off.
     #[error("the connection to the node broke off")]
     Lost(#[source] hyper::Error),
+    /// What was to be sent broke off.
+    #[error("the body of the request broke off")]
+    BodyBroken(#[source] hyper::Error),
     /// There are as many requests on their way to other nodes as may be.
     #[error("there are too many requests on their way to other nodes")]
     TooMany,

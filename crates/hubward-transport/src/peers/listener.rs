@@ -29,6 +29,10 @@ use crate::log_limit::{Lines, LogLimit};
 use crate::serve::options::{ServeOptions, connections_below_file_limit};
 use crate::serve::serve_peers;
 
+/// How large the head of a request between nodes may be: that of a client as large as it may be by default (32 KiB), with what
+/// the first node adds.
+const HEAD_BYTES: usize = 64 << 10;
+
 /// What a node serves to the others: the requests of clients that they pass on, and their own calls.
 pub struct InternalListener {
     served: Arc<Served>,
@@ -71,6 +75,7 @@ impl InternalListener {
         let options = ServeOptions {
             max_connections: (connections_below_file_limit() / 4).max(1),
             unacknowledged_timeout: SILENCE,
+            head_bytes: HEAD_BYTES,
             shutdown,
             ..ServeOptions::default()
         };

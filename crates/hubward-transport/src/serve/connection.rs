@@ -34,6 +34,9 @@ use super::turns::Turns;
 use crate::log_limit::{Lines, LogLimit};
 use crate::peers::{PeerSession, PeerTls};
 
+/// How many headers a request between nodes may have: those of a client, of which hyper accepts 100, and what nodes add.
+const HEADERS_BETWEEN_NODES: usize = 128;
+
 /// Whom a listener is for.
 pub(super) enum Audience {
     Clients,
@@ -92,6 +95,9 @@ async fn serve_requests<T>(
     let mut http = http1::Builder::new();
     // The buffer alone does not bound a head: hyper looks at its size only between two reads.
     http.max_buf_size(options.head_bytes).max_header_size(options.head_bytes);
+    if session.is_some() {
+        http.max_headers(HEADERS_BETWEEN_NODES);
+    }
     let serving = http.serve_connection(socket, service).with_upgrades();
     let mut serving = pin!(serving);
     let mut stopped = pin!(options.shutdown.cancelled().fuse());

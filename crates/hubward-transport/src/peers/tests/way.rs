@@ -43,6 +43,28 @@ async fn a_request_arrives_as_it_was_sent_from_whom_the_first_node_says() {
 }
 
 #[tokio::test]
+async fn as_many_headers_arrive_as_a_client_can_send_and_as_large_ones() {
+    let pair = Pair::start(described()).await;
+    let mut many = Request::get("/hub");
+    for number in 0..100 {
+        many = many.header(format!("x-{number}"), "1");
+    }
+    let large = Request::get("/hub").header("x-large", "x".repeat(32 << 10));
+    for request in [many, large] {
+        let response = pair.forward(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_its_client_breaks_off_is_not_the_other_nodes_failure() {
+    let pair = Pair::start(described()).await;
+    let broken = [Ok(Bytes::from_static(b"some")), Err(std::io::Error::other("broken"))];
+    let request = Request::post("/hub").body(Body::from_stream(stream::iter(broken))).unwrap();
+    assert!(matches!(pair.forward(request).await, Err(PeerError::BodyBroken(_))));
+}
+
+#[tokio::test]
 async fn bodies_are_streamed_both_ways() {
     let echo = any(|request: axum::extract::Request| async { request.into_body() });
     let pair = Pair::start(Router::new().fallback(echo)).await;
