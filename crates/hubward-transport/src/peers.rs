@@ -15,6 +15,7 @@ mod pool;
 mod session;
 mod signature;
 mod socket;
+mod strangers;
 mod tls;
 pub(crate) mod tunnel;
 
@@ -28,6 +29,7 @@ pub(crate) use hop::{Hop, end_to_end};
 pub use listener::InternalListener;
 pub(crate) use session::PeerSession;
 pub(crate) use socket::notice_silence;
+pub(crate) use strangers::Strangers;
 pub use tls::PeerTls;
 
 #[cfg(test)]

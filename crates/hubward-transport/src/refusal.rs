@@ -44,6 +44,8 @@ pub(crate) enum Refusal {
     Misdirected,
     /// The node that holds the connection does not answer.
     OwnerSilent,
+    /// The node that holds the connection serves as many other nodes' requests as may be.
+    OwnerBusy,
     /// It cannot be found out which node holds the connection.
     OwnerUnknown,
     /// More requests are on their way to other nodes than may.
@@ -64,6 +66,7 @@ impl Refusal {
             Self::TooManyWaiting
             | Self::TooManyPosts
             | Self::Draining
+            | Self::OwnerBusy
             | Self::OwnerUnknown
             | Self::TooManyForwarded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
@@ -111,6 +114,7 @@ impl Refusal {
             | Self::WebSocketHandshake
             | Self::Misdirected
             | Self::OwnerSilent
+            | Self::OwnerBusy
             | Self::OwnerUnknown
             | Self::TooManyForwarded => "",
         }
@@ -137,6 +141,7 @@ impl Refusal {
             Self::WebSocketHandshake => "not a WebSocket handshake",
             Self::Misdirected => "another node has the connection",
             Self::OwnerSilent => "the connection's node does not answer",
+            Self::OwnerBusy => "the connection's node serves too many requests of others",
             Self::OwnerUnknown => "the connection's node cannot be found out",
             Self::TooManyForwarded => "too many requests are on their way to other nodes",
             Self::IdRequired
@@ -163,7 +168,7 @@ impl Refusal {
             Self::WebSocketVersion => {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }
-            Self::Draining | Self::OwnerUnknown | Self::TooManyForwarded => {
+            Self::Draining | Self::OwnerBusy | Self::OwnerUnknown | Self::TooManyForwarded => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
             _ => {}

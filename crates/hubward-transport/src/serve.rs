@@ -24,7 +24,7 @@ use options::ServeOptions;
 use socket::Place;
 
 use crate::log_limit::LogLimit;
-use crate::peers::{PeerTls, notice_silence};
+use crate::peers::{PeerTls, Strangers, notice_silence};
 
 /// How long nothing is accepted after an accept failed for want of files or memory: those come back when a connection
 /// ends, and trying at once again would only burn the processor.
@@ -62,7 +62,8 @@ pub(crate) async fn serve_peers(
     options: ServeOptions,
     tls: Option<PeerTls>,
 ) -> io::Result<()> {
-    serve_to(Audience::Nodes(tls), listener, router, options).await
+    let strangers = Strangers::new(options.max_connections);
+    serve_to(Audience::Nodes(tls, strangers), listener, router, options).await
 }
 
 async fn serve_to(
@@ -92,7 +93,7 @@ async fn serve_to(
             Ok((tcp, remote)) => match Place::take(&places, listening.options.max_connections) {
                 Some(place) => {
                     socket::prepare(&tcp, listening.options.unacknowledged_timeout);
-                    if matches!(listening.audience, Audience::Nodes(_)) {
+                    if matches!(listening.audience, Audience::Nodes(..)) {
                         notice_silence(&tcp);
                     }
                     tasks.spawn(connection::serve(tcp, remote, place, listening.clone()));

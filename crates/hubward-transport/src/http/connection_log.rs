@@ -92,6 +92,7 @@ fn is_for_operators(refusal: Refusal) -> bool {
         | Refusal::HeadersTooLarge
         | Refusal::Draining
         | Refusal::OwnerSilent
+        | Refusal::OwnerBusy
         | Refusal::OwnerUnknown
         | Refusal::TooManyForwarded => true,
         Refusal::MethodNotAllowed

@@ -149,6 +149,7 @@ fn refusal(endpoint: &Endpoint, node: &NodeId, error: PeerError) -> Refusal {
         PeerError::Stopping => return Refusal::Draining,
         PeerError::BodyBroken(_) => return Refusal::BodyAborted,
         PeerError::Gone | PeerError::Refused(_) | PeerError::Lost(_) => return Refusal::UnknownId,
+        PeerError::Busy => Refusal::OwnerBusy,
         PeerError::NoListener | PeerError::NotAuthentic => Refusal::UnknownId,
         _ => Refusal::OwnerSilent,
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hubward_auth::KeyRing;
 use hubward_types::NodeId;
@@ -175,6 +175,7 @@ impl PeerClient {
             && idle.is_ready().await
         {
             match idle.send(context, statement.clone(), request).await {
+                Ok(response) if is_refusal(&response) => return Err(PeerError::NotAuthentic),
                 Ok(response) => return Ok((response, idle)),
                 Err(mut unsent) => match unsent.take_message() {
                     Some(again) => request = again,
@@ -186,6 +187,7 @@ impl PeerClient {
         let mut connection = PeerConnection::open(context, node, &peer).await?;
         let sent = connection.send(context, statement, request).await;
         match sent {
+            Ok(response) if is_refusal(&response) => Err(PeerError::NotAuthentic),
             Ok(response) => Ok((response, connection)),
             Err(_) if connection.cut.is_cancelled() => Err(PeerError::Gone),
             Err(error) => Err(broken(error.into_error())),
@@ -223,6 +225,13 @@ impl PeerClient {
         self.0.pool.put(connection.map_err(|_| PeerError::TooSlow)?);
         Ok(())
     }
+}
+
+/// Whether the internal listener has refused a request as not authentic. Where it is the client's user that is refused, the
+/// response says how to authenticate.
+fn is_refusal(response: &Response<Incoming>) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
+        && !response.headers().contains_key(header::WWW_AUTHENTICATE)
 }
 
 /// Distinguishes whose end of an exchange it was that failed.

@@ -148,7 +148,15 @@ impl PeerConnection {
                 request.headers_mut().insert(name, value);
             }
         }
-        let response = self.sender.send_request(request).await.map_err(PeerError::Lost)?;
+        let response = match self.sender.send_request(request).await {
+            Ok(response) => response,
+            Err(_) if self.cut.is_cancelled() => return Err(PeerError::Gone),
+            // Nothing is lost yet.
+            Err(_) => return Err(PeerError::Unreachable(io::ErrorKind::ConnectionReset.into())),
+        };
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(PeerError::Busy);
+        }
         let text = |name| signature::text(response.headers(), name);
         let (Some(nonce), Some(code)) = (text(signature::NONCE), text(signature::CODE)) else {
             return Err(PeerError::NotAuthentic);

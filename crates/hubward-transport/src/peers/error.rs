@@ -37,6 +37,9 @@ pub enum PeerError {
     /// There are as many requests on their way to other nodes as may be.
     #[error("there are too many requests on their way to other nodes")]
     TooMany,
+    /// The node has as many connections of others as may be.
+    #[error("the node has too many connections of other nodes")]
+    Busy,
     /// This node ends.
     #[error("the node is shutting down")]
     Stopping,

@@ -30,4 +30,14 @@ impl PeerSession {
     pub(crate) fn is_new(&self, number: u64) -> bool {
         self.0.last.fetch_max(number, Ordering::Relaxed) < number
     }
+
+    /// Whether an authentic request has come.
+    pub(crate) fn is_authentic(&self) -> bool {
+        self.0.last.load(Ordering::Relaxed) != 0
+    }
+
+    /// Lets no request be authentic any more. Returns false, and does nothing, where one was.
+    pub(crate) fn refuse(&self) -> bool {
+        self.0.last.compare_exchange(0, u64::MAX, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
 }

@@ -32,7 +32,7 @@ use super::options::ServeOptions;
 use super::socket::{Place, ServedSocket};
 use super::turns::Turns;
 use crate::log_limit::{Lines, LogLimit};
-use crate::peers::{PeerSession, PeerTls};
+use crate::peers::{PeerSession, PeerTls, Strangers};
 
 /// How many headers a request between nodes may have: those of a client, of which hyper accepts 100, and what nodes add.
 const HEADERS_BETWEEN_NODES: usize = 128;
@@ -40,8 +40,8 @@ const HEADERS_BETWEEN_NODES: usize = 128;
 /// Whom a listener is for.
 pub(super) enum Audience {
     Clients,
-    /// Other nodes, with what their connections are encrypted by.
-    Nodes(Option<PeerTls>),
+    /// Other nodes, with what their connections are encrypted by, and those that have not shown yet that they are nodes.
+    Nodes(Option<PeerTls>, Strangers),
 }
 
 /// What the connections of a listener share.
@@ -59,18 +59,36 @@ pub(super) async fn serve(tcp: TcpStream, remote: SocketAddr, place: Place, list
     let socket = ServedSocket::new(tcp, place, deadlines.clone());
     match &listening.audience {
         Audience::Clients => serve_requests(socket, remote, None, deadlines, &listening).await,
-        Audience::Nodes(None) => {
-            serve_requests(socket, remote, Some(PeerSession::new()), deadlines, &listening).await;
-        }
-        Audience::Nodes(Some(tls)) => {
-            match tokio::time::timeout(listening.options.head_timeout, tls.accept(socket)).await {
-                Ok(Ok(socket)) => {
-                    serve_requests(socket, remote, Some(PeerSession::new()), deadlines, &listening).await;
-                }
-                Ok(Err(error)) => listening.log_not_encrypted(&error),
-                Err(_) => {}
+        Audience::Nodes(tls, strangers) => {
+            let session = PeerSession::new();
+            let (ended, _ends, ends_another) = strangers.add(session.clone());
+            if ends_another {
+                listening.log_strangers();
+            }
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = serve_node(socket, remote, session, tls.as_ref(), deadlines, &listening) => {}
             }
         }
+    }
+}
+
+/// Serves a connection that may be of another node.
+async fn serve_node(
+    socket: ServedSocket,
+    remote: SocketAddr,
+    session: PeerSession,
+    tls: Option<&PeerTls>,
+    deadlines: Arc<SocketDeadlines>,
+    listening: &Arc<Listening>,
+) {
+    let Some(tls) = tls else {
+        return serve_requests(socket, remote, Some(session), deadlines, listening).await;
+    };
+    match tokio::time::timeout(listening.options.head_timeout, tls.accept(socket)).await {
+        Ok(Ok(socket)) => serve_requests(socket, remote, Some(session), deadlines, listening).await,
+        Ok(Err(error)) => listening.log_not_encrypted(&error),
+        Err(_) => {}
     }
 }
 
@@ -187,6 +205,21 @@ impl Listening {
             |refused| tracing::warn!(refused, "More connections to the internal listener failed in TLS.");
         if self.refusals.allows("tls", Lines::Few, rest) {
             tracing::warn!(%error, "A connection to the internal listener failed in TLS.");
+        }
+    }
+
+    /// Logs that somebody makes connections who does not show that it is a node.
+    fn log_strangers(&self) {
+        let rest = |closed| {
+            tracing::warn!(
+                closed,
+                "More connections to the internal listener were closed: nobody used them as a node."
+            );
+        };
+        if self.refusals.allows("strangers", Lines::Few, rest) {
+            tracing::warn!(
+                "A connection to the internal listener was closed: nobody used it as a node, and there are many of these. Who else reaches the port?"
+            );
         }
     }
 

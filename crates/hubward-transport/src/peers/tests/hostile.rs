@@ -3,14 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::routing::any;
+use http::StatusCode;
 use http::header::HeaderName;
 use http::request::Parts;
 use hubward_auth::random_id;
 use hubward_testing::{Http, Response as Received, header_lines, within};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::peers::signature::{self, Kind, Statement};
+use crate::serve::options::connections_below_file_limit;
 
 /// Counts what is served.
 fn counted(served: &Arc<AtomicUsize>) -> Router {
@@ -97,6 +99,44 @@ async fn a_request_is_served_once_on_its_own_connection() {
     let other = third.signed(&KeyRing::random(), 1);
     assert_eq!(third.send(&other).await.status, 401, "it is of another cluster");
     assert_eq!(served.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn nodes_are_let_in_however_many_connections_others_make_and_hold() {
+    let (pair, served) = start().await;
+    let mut node = Bare::connect(pair.owner.address).await;
+    assert_eq!(node.send(&node.signed(&pair.keys, 1)).await.status, 200);
+    let mut strangers = Vec::new();
+    for _ in 0..(connections_below_file_limit() / 16).min(1_024) + 20 {
+        strangers.push(Bare::connect(pair.owner.address).await);
+    }
+    assert_eq!(pair.forward(get("/hub")).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(node.send(&node.signed(&pair.keys, 2)).await.status, 200, "it has its place already");
+    assert_eq!(served.load(Ordering::SeqCst), 3);
+    strangers.remove(0).http.closed().await;
+    let mut last = strangers.pop().unwrap();
+    assert_eq!(last.send(&last.signed(&pair.keys, 1)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_node_that_is_full_is_busy_and_what_it_refuses_is_not_its_clients_fault() {
+    async fn answer_with(response: &'static str) -> Result<Response<Body>, PeerError> {
+        let (listener, directory) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Directory::default());
+        directory.add("owner", listener.local_addr().unwrap());
+        let client = directory.client(&KeyRing::random());
+        let answering = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.readable().await.unwrap();
+            socket.write_all(response.as_bytes()).await.unwrap();
+            socket
+        };
+        tokio::join!(forward(&client, get("/hub")), answering).0
+    }
+    let full = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    assert!(matches!(answer_with(full).await, Err(PeerError::Busy)));
+    let refused = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    assert!(matches!(answer_with(refused).await, Err(PeerError::NotAuthentic)));
+    assert!(matches!(answer_with("none of HTTP\r\n\r\n").await, Err(PeerError::Unreachable(_))));
 }
 
 #[tokio::test]
