@@ -235,7 +235,8 @@ impl Builder {
     }
 
     /// Sets how many requests of clients, WebSockets included, this node passes on to others at the same time; more are
-    /// refused with 503. Default: a fourth of the limit of open files, since each needs two.
+    /// refused with 503. Default: a fourth of the limit of open files, since each needs two. A fourth of them is kept for POSTs
+    /// and DELETEs, so that clients whose streams use up the rest can still send.
     pub fn forwarded_requests(mut self, most: usize) -> Self {
         self.internal.most_requests = Some(most);
         self

@@ -24,7 +24,7 @@ use super::connection::PeerConnection;
 use super::context::PeerContext;
 use super::directory::{LivePeer, PeerDirectory};
 use super::error::PeerError;
-use super::exchange::{Answer, Cut, ReceivedBody, SentBody};
+use super::exchange::{Answer, Cut, Permit, ReceivedBody, SentBody};
 use super::pool::Pool;
 use super::signature::{Kind, Statement};
 use super::tls::PeerTls;
@@ -43,6 +43,8 @@ struct Shared {
     pool: Arc<Pool>,
     /// How many requests of clients may be on their way at once.
     clients: Arc<Semaphore>,
+    /// How many of them may be those that take long.
+    lasting: Arc<Semaphore>,
 }
 
 /// A client's request that goes to the node that holds its connection.
@@ -62,7 +64,8 @@ pub(crate) enum AnswerTimeout {
 
 impl PeerClient {
     /// Makes the client of a node. At most `most_requests` of clients are on their way at once, WebSockets included; each
-    /// is two files here and one there. Default: a fourth of the limit of open files.
+    /// is two files here and one there. Default: a fourth of the limit of open files. A fourth of them is kept for requests that
+    /// do not last, so that those of a stream can still send.
     pub fn new(
         node_id: NodeId,
         keys: KeyRing,
@@ -71,12 +74,14 @@ impl PeerClient {
         most_requests: Option<usize>,
     ) -> Self {
         let most = most_requests.unwrap_or_else(|| connections_below_file_limit() / 4);
+        let most = most.min(Semaphore::MAX_PERMITS);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Shared {
             context: PeerContext { node_id, keys, tls, tasks, stop },
             directory,
             pool: Arc::default(),
-            clients: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            clients: Arc::new(Semaphore::new(most)),
+            lasting: Arc::new(Semaphore::new(most - most / 4)),
         }))
     }
 
@@ -123,8 +128,8 @@ impl PeerClient {
 
     /// Sends a client's request to another node.
     pub(crate) async fn forward(&self, node: &NodeId, forwarded: Forwarded) -> Result<Answer, PeerError> {
-        let permit = self.0.clients.clone().try_acquire_owned().map_err(|_| PeerError::TooMany)?;
         let Forwarded { request, client, timeout } = forwarded;
+        let permit = self.permit(request.method())?;
         let (parts, body) = request.into_parts();
         let sent = Arc::new(AtomicBool::new(false));
         let body = Body::new(SentBody { body, done: sent.clone() });
@@ -134,13 +139,20 @@ impl PeerClient {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = hyper::upgrade::on(&mut response);
             let stop = self.0.context.stop.clone();
-            let cut = Cut { gone: peer.gone, stop, _connection: connection, _permit: Some(permit) };
+            let cut = Cut { gone: peer.gone, stop, _connection: connection, _permit: permit };
             return Ok(Answer::Upgraded(response.into_parts().0, upgrade, cut));
         }
         let pool = self.0.pool.clone();
-        let received =
-            |incoming| Body::new(ReceivedBody::new(incoming, connection, pool, sent, Some(permit)));
+        let received = |incoming| Body::new(ReceivedBody::new(incoming, connection, pool, sent, permit));
         Ok(Answer::Response(response.map(received)))
+    }
+
+    /// Lets a client's request be on its way. A GET may last as long as its connection.
+    fn permit(&self, method: &Method) -> Result<Permit, PeerError> {
+        let of =
+            |permits: &Arc<Semaphore>| permits.clone().try_acquire_owned().map_err(|_| PeerError::TooMany);
+        let lasting = if *method == Method::GET { Some(of(&self.0.lasting)?) } else { None };
+        Ok(Permit { _one: of(&self.0.clients)?, _lasting: lasting })
     }
 
     /// Cuts off whatever is on its way, and waits until nothing is.

@@ -29,7 +29,13 @@ pub(crate) struct Cut {
     pub(super) gone: CancellationToken,
     pub(super) stop: CancellationToken,
     pub(super) _connection: PeerConnection,
-    pub(super) _permit: Option<OwnedSemaphorePermit>,
+    pub(super) _permit: Permit,
+}
+
+/// Leave for a client's request to be on its way.
+pub(super) struct Permit {
+    pub(super) _one: OwnedSemaphorePermit,
+    pub(super) _lasting: Option<OwnedSemaphorePermit>,
 }
 
 impl Cut {
@@ -67,7 +73,7 @@ struct Held {
     pool: Arc<Pool>,
     sent: Arc<AtomicBool>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Permit,
 }
 
 /// Why a response broke off.
@@ -85,7 +91,7 @@ impl ReceivedBody {
         connection: PeerConnection,
         pool: Arc<Pool>,
         sent: Arc<AtomicBool>,
-        permit: Option<OwnedSemaphorePermit>,
+        permit: Permit,
     ) -> Self {
         let cut = Box::pin(connection.cut.clone().cancelled_owned());
         let held = Held { connection, pool, sent, cut, _permit: permit };

@@ -73,7 +73,8 @@ impl InternalListener {
     /// None that the address could cause.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
         let options = ServeOptions {
-            max_connections: (connections_below_file_limit() / 4).max(1),
+            // Twice what one other node has on its way at once.
+            max_connections: (connections_below_file_limit() / 2).max(1),
             unacknowledged_timeout: SILENCE,
             head_bytes: HEAD_BYTES,
             shutdown,

@@ -121,3 +121,18 @@ async fn no_more_requests_are_on_their_way_than_may_be() {
     drop(first);
     assert_eq!(forward(&client, get("/hub")).await.unwrap().status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn streams_leave_room_for_what_their_clients_send() {
+    let (keys, directory) = (KeyRing::random(), Directory::default());
+    let owner = Served::start("owner", &keys, streaming(), None).await;
+    directory.add("owner", owner.address);
+    let client = PeerClient::new("first".into(), keys, Arc::new(directory), None, Some(4));
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(forward(&client, get("/hub")).await.unwrap());
+    }
+    assert!(matches!(forward(&client, get("/hub")).await, Err(PeerError::TooMany)));
+    let sent = Request::post("/hub").body(Body::empty()).unwrap();
+    assert_eq!(forward(&client, sent).await.unwrap().status(), StatusCode::OK);
+}

@@ -107,7 +107,7 @@ async fn nodes_are_let_in_however_many_connections_others_make_and_hold() {
     let mut node = Bare::connect(pair.owner.address).await;
     assert_eq!(node.send(&node.signed(&pair.keys, 1)).await.status, 200);
     let mut strangers = Vec::new();
-    for _ in 0..(connections_below_file_limit() / 16).min(1_024) + 20 {
+    for _ in 0..(connections_below_file_limit() / 8).min(1_024) + 20 {
         strangers.push(Bare::connect(pair.owner.address).await);
     }
     assert_eq!(pair.forward(get("/hub")).await.unwrap().status(), StatusCode::OK);
