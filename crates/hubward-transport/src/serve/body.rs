@@ -14,8 +14,10 @@ use super::deadlines::SocketDeadlines;
 
 /// A request's body.
 pub(super) struct RequestBody {
-    pub(super) incoming: Incoming,
-    pub(super) deadlines: Arc<SocketDeadlines>,
+    incoming: Incoming,
+    deadlines: Arc<SocketDeadlines>,
+    /// Whether all of it was read.
+    is_read: bool,
 }
 
 /// A response's body.
@@ -33,6 +35,12 @@ impl Drop for ResponseEnd {
     }
 }
 
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, deadlines: Arc<SocketDeadlines>) -> Self {
+        Self { incoming, deadlines, is_read: false }
+    }
+}
+
 impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
@@ -46,6 +54,7 @@ impl HttpBody for RequestBody {
             Poll::Pending => self.deadlines.body_awaited(),
             Poll::Ready(_) => self.deadlines.body_came(),
         }
+        self.is_read |= matches!(polled, Poll::Ready(None));
         polled
     }
 
@@ -62,6 +71,9 @@ impl Drop for RequestBody {
     /// Nobody waits any more.
     fn drop(&mut self) {
         self.deadlines.body_came();
+        if !self.is_read && !self.incoming.is_end_stream() {
+            self.deadlines.body_left();
+        }
     }
 }
 

@@ -170,7 +170,7 @@ fn answer(
     }
     // Where it has a Content-Length as well, hyper has dropped that, and a proxy in front may have gone by it.
     let may_be_two = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut request = request.map(|incoming| Body::new(RequestBody { incoming, deadlines }));
+    let mut request = request.map(|incoming| Body::new(RequestBody::new(incoming, deadlines)));
     request.extensions_mut().insert(ConnectInfo(remote));
     let answering = (is_unambiguous && is_listed).then(|| listening.router.call(request));
     async move {

@@ -30,6 +30,8 @@ pub(crate) struct SocketDeadlines {
 struct State {
     phase: Phase,
     body: Option<BodyWait>,
+    /// Whether a request's body was not read to its end.
+    is_body_left: bool,
     /// Of a response that the client does not take.
     writing: Deadline,
     attempt: Option<Attempt>,
@@ -82,6 +84,7 @@ impl SocketDeadlines {
             state: Mutex::new(State {
                 phase: Phase::Head(Instant::now()),
                 body: None,
+                is_body_left: false,
                 writing: Deadline::default(),
                 attempt: None,
                 probed_at: None,
@@ -179,6 +182,16 @@ impl SocketDeadlines {
         {
             body.left = body.left.saturating_sub(since.elapsed());
         }
+    }
+
+    /// Notes that nobody reads the rest of a request's body.
+    pub(super) fn body_left(&self) {
+        self.state.lock().is_body_left = true;
+    }
+
+    /// Whether nobody has read the rest of a request's body, so that the connection ends with its response.
+    pub(super) fn is_body_left(&self) -> bool {
+        self.state.lock().is_body_left
     }
 
     /// Whether a write is blocked.

@@ -2,14 +2,16 @@
 //! of it, and keeps the place among the connections.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Sleep;
 
 use super::deadlines::{Attempt, SocketDeadlines};
 
@@ -17,11 +19,23 @@ use super::deadlines::{Attempt, SocketDeadlines};
 /// client that reads nothing, which no limit of ours counts, and what is newest waits behind them.
 const UNSENT_BYTES: u32 = 128 * 1024;
 
+/// How long the rest of a body that nobody wants is read and discarded after its response, and how much of it. Closing over
+/// unread bytes resets the connection, and whoever still sends would never read the response.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 4 << 20;
+
 /// A TCP socket under the deadlines of HTTP.
 pub(crate) struct ServedSocket {
     tcp: TcpStream,
     place: Place,
     deadlines: Arc<SocketDeadlines>,
+    lingering: Option<Lingering>,
+}
+
+/// The end of a connection whose client may still send.
+struct Lingering {
+    until: Pin<Box<Sleep>>,
+    left_bytes: usize,
 }
 
 /// A connection's place among those of a listener. Dropping it releases the place.
@@ -44,7 +58,7 @@ impl Drop for Place {
 
 impl ServedSocket {
     pub(super) fn new(tcp: TcpStream, place: Place, deadlines: Arc<SocketDeadlines>) -> Self {
-        Self { tcp, place, deadlines }
+        Self { tcp, place, deadlines, lingering: None }
     }
 
     pub(crate) fn into_parts(self) -> (TcpStream, Place) {
@@ -63,6 +77,27 @@ impl ServedSocket {
             Poll::Ready(Err(_)) => {}
         }
         written
+    }
+
+    /// Discards what the client still sends, until it has noticed the response, or for long enough.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { tcp, lingering, .. } = self;
+        let lingering = lingering.get_or_insert_with(|| Lingering {
+            until: Box::pin(tokio::time::sleep(LINGER)),
+            left_bytes: LINGER_BYTES,
+        });
+        let mut discarded = [MaybeUninit::uninit(); 4096];
+        while lingering.left_bytes > 0 {
+            let mut buffer = ReadBuf::uninit(&mut discarded);
+            match Pin::new(&mut *tcp).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    lingering.left_bytes = lingering.left_bytes.saturating_sub(buffer.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return lingering.until.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Writes although nothing notified of room, where that is due. If it is for the last time and nothing is taken, the
@@ -130,10 +165,16 @@ impl AsyncWrite for ServedSocket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(time) = self.deadlines.time_for_rest() {
-            give_up_after(&self.tcp, time);
+        if self.lingering.is_none() {
+            if let Some(time) = self.deadlines.time_for_rest() {
+                give_up_after(&self.tcp, time);
+            }
+            ready!(Pin::new(&mut self.tcp).poll_shutdown(cx))?;
+            if !self.deadlines.is_body_left() {
+                return Poll::Ready(Ok(()));
+            }
         }
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        self.poll_linger(cx).map(Ok)
     }
 }
 

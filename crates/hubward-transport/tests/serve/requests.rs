@@ -1,8 +1,8 @@
 //! Requests that a proxy in front could read otherwise, and other liberties that HTTP gives.
 
-use hubward_testing::Http;
+use hubward_testing::{Http, within};
 use hubward_transport::ServeOptions;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, sleep};
 
@@ -99,4 +99,32 @@ async fn a_large_response_may_be_read_for_longer_than_a_connection_may_be_idle()
 /// A client that is slow on purpose.
 async fn pause() {
     sleep(Duration::from_millis(50)).await;
+}
+
+#[tokio::test]
+async fn who_sends_more_than_anybody_reads_still_has_the_response() {
+    let served = serve(ServeOptions::default()).await;
+    for _ in 0..20 {
+        let mut tcp = TcpStream::connect(served.address).await.unwrap();
+        let head = b"POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n";
+        tcp.write_all(head).await.unwrap();
+        tcp.write_all(&vec![b'x'; 3 << 20]).await.unwrap();
+        let mut response = Vec::new();
+        within("the end", tcp.read_to_end(&mut response)).await.unwrap();
+        assert!(response.starts_with(b"HTTP/1.1 413 "));
+    }
+}
+
+#[tokio::test]
+async fn who_sends_without_end_what_nobody_reads_is_cut_off() {
+    let served = serve(ServeOptions::default()).await;
+    let mut tcp = TcpStream::connect(served.address).await.unwrap();
+    let head = b"POST /post HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n";
+    tcp.write_all(head).await.unwrap();
+    let sending = async {
+        while tcp.write_all(&[b'x'; 4096]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    within("the end", sending).await;
 }

@@ -139,6 +139,72 @@ async fn a_node_that_is_full_is_busy_and_what_it_refuses_is_not_its_clients_faul
     assert!(matches!(answer_with("none of HTTP\r\n\r\n").await, Err(PeerError::Unreachable(_))));
 }
 
+/// A node with keys that answers each request with these bytes, and then with `more` for ever.
+async fn answering(keys: KeyRing, response: &'static str, more: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let keys = keys.clone();
+            tokio::spawn(async move {
+                let head = read_head(&mut socket).await;
+                let asked = head.lines().find_map(|line| line.strip_prefix("hubward-peer-nonce: ")).unwrap();
+                let code = signature::introduce(&keys, &"owner".into(), asked, "n");
+                let introduction = format!(
+                    "HTTP/1.1 204 No Content\r\nhubward-peer-nonce: n\r\nhubward-peer-code: {code}\r\n\r\n"
+                );
+                socket.write_all(introduction.as_bytes()).await.unwrap();
+                read_head(&mut socket).await;
+                let _ = socket.write_all(response.as_bytes()).await;
+                while !more.is_empty() && socket.write_all(more.as_bytes()).await.is_ok() {
+                    tokio::task::yield_now().await;
+                }
+                let _ = socket.read(&mut [0]).await;
+            });
+        }
+    });
+    address
+}
+
+async fn read_head(socket: &mut tokio::net::TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test]
+async fn whatever_a_node_answers_costs_a_bounded_time_and_memory_and_no_later_request() {
+    for (response, more, expected) in [
+        ("", "HTTP/1.1 100 Continue\r\n\r\n", None),
+        ("", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", None),
+        ("HTTP/1.1 200 OK\r\n", "x: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n", None),
+        ("HTTP/1.1 200 OK\r\nx: ", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", None),
+        ("SSH-2.0\r\n\r\n", "", None),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", "", None),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabHTTP/1.1 200 OK\r\n\r\n", "x", Some("ab")),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nabcde", "", Some("")),
+    ] {
+        let (keys, directory) = (KeyRing::random(), Directory::default());
+        directory.add("owner", answering(keys.clone(), response, more).await);
+        let client = PeerClient::new("first".into(), keys, Arc::new(directory), None, Some(1));
+        for _ in 0..2 {
+            let timeout = AnswerTimeout::For(std::time::Duration::from_millis(500));
+            let forwarded = Forwarded { request: get("/hub"), client: None, timeout };
+            match within("an answer", client.forward(&"owner".into(), forwarded)).await {
+                Ok(Answer::Response(answer)) => assert_eq!(Some(&*text(answer).await), expected),
+                Ok(Answer::Upgraded(..)) => panic!("{response}"),
+                Err(PeerError::TooMany) => {
+                    panic!("the leave of the one before was not given back: {response}")
+                }
+                Err(_) => assert_eq!(expected, None, "{response}"),
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_node_shows_who_it_is_to_whoever_means_it_and_to_nobody_else() {
     let (pair, _) = start().await;
