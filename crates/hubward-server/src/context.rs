@@ -64,7 +64,7 @@ pub struct NodeContext {
     owner: watch::Sender<Owner>,
     pub(crate) link: NodeLink,
     pub(crate) peers: Arc<Peers>,
-    pub(crate) draining_peers: DrainingPeers,
+    pub(crate) draining_peers: Arc<DrainingPeers>,
     /// The way to the other nodes, where there is one.
     peer_client: OnceLock<PeerClient>,
     pub(crate) markers: Markers,
@@ -120,7 +120,7 @@ impl NodeContext {
             registry,
             link: NodeLink::default(),
             peers: Arc::default(),
-            draining_peers: DrainingPeers::default(),
+            draining_peers: Arc::default(),
             peer_client: OnceLock::new(),
             markers: Markers::default(),
             moving: OnceLock::new(),
@@ -300,7 +300,7 @@ impl NodeContext {
     /// Returns where the other nodes are reached; `None` where there can be none.
     pub fn directory(&self) -> Option<Arc<dyn PeerDirectory>> {
         self.registry.as_ref()?;
-        Some(Arc::new(Directory(self.peers.clone())))
+        Some(Arc::new(Directory { peers: self.peers.clone(), draining: self.draining_peers.clone() }))
     }
 
     /// Sets the way to the other nodes. Once set, it stays.

@@ -15,6 +15,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::draining_peers::DrainingPeers;
+
 /// How many there are at most: more than any cluster has. Of more that are announced, some are forged.
 const MAX_PEERS: usize = 1_000;
 
@@ -126,7 +128,7 @@ impl Peers {
         let known = self.known.lock();
         match known.peers.get(node) {
             Some(Entry { address: Some(address), gone, .. }) => {
-                Ok(Some(LivePeer { address: address.clone(), gone: gone.clone() }))
+                Ok(Some(LivePeer { address: address.clone(), stays: true, gone: gone.clone() }))
             }
             None if known.gone.contains(node) => Ok(None),
             _ => Err(()),
@@ -155,19 +157,30 @@ impl Known {
 }
 
 /// The directory for the way to the other nodes.
-pub(crate) struct Directory(pub(crate) Arc<Peers>);
+#[derive(Clone)]
+pub(crate) struct Directory {
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) draining: Arc<DrainingPeers>,
+}
+
+impl Directory {
+    fn reached(&self, node: &NodeId) -> Result<Option<LivePeer>, ()> {
+        let reached = self.peers.reached(node)?;
+        Ok(reached.map(|peer| LivePeer { stays: !self.draining.contains(node), ..peer }))
+    }
+}
 
 impl PeerDirectory for Directory {
     fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<LivePeer>> {
-        if let Ok(found) = self.0.reached(node) {
+        if let Ok(found) = self.reached(node) {
             return Box::pin(std::future::ready(found));
         }
-        let (peers, node) = (self.0.clone(), node.clone());
+        let (directory, node) = (self.clone(), node.clone());
         Box::pin(async move {
-            let mut listings = peers.listings.subscribe();
-            peers.wanted.notify_one();
+            let mut listings = directory.peers.listings.subscribe();
+            directory.peers.wanted.notify_one();
             let _ = tokio::time::timeout(LIST_TIMEOUT, listings.changed()).await;
-            peers.reached(&node).unwrap_or(None)
+            directory.reached(&node).unwrap_or(None)
         })
     }
 }
@@ -186,7 +199,7 @@ mod tests {
     }
 
     fn find(peers: &Arc<Peers>, node: &str) -> BoxFuture<'static, Option<LivePeer>> {
-        Directory(peers.clone()).find(&node.into())
+        Directory { peers: peers.clone(), draining: Arc::default() }.find(&node.into())
     }
 
     #[tokio::test]
@@ -252,6 +265,17 @@ mod tests {
         assert!(!list(&peers, &["n1"]));
         assert!(!n1.gone.is_cancelled() && n2.gone.is_cancelled());
         assert!(find(&peers, "n2").await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_about_to_leave_is_reached_but_does_not_stay() {
+        let directory = Directory { peers: Arc::default(), draining: Arc::default() };
+        list(&directory.peers, &["n1", "n2"]);
+        directory.draining.note("n1".into());
+        let stays = async |node: &str| directory.find(&node.into()).await.unwrap().stays;
+        assert!(!stays("n1").await && stays("n2").await);
+        directory.draining.forget(&"n1".into());
+        assert!(stays("n1").await, "it lives anew");
     }
 
     #[tokio::test]

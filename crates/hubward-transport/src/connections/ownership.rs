@@ -25,6 +25,9 @@ pub(crate) enum Whereabouts {
     At(NodeId),
     /// Not here, where another node has sent the request: that node has to look again.
     Moved,
+    /// Nowhere yet. The node that negotiated it is about to leave, and the request cannot begin it elsewhere: another one of its
+    /// client may.
+    Leaving,
     /// Nowhere.
     Unknown,
 }
@@ -39,6 +42,8 @@ pub(crate) struct Sought<'a> {
     pub(crate) transport: Option<Transport>,
     /// Whether another node has sent the request here.
     pub(crate) is_hop: bool,
+    /// Whether this node begins no more connections.
+    pub(crate) is_draining: bool,
     pub(crate) now: SystemTime,
 }
 
@@ -119,7 +124,7 @@ impl Sought<'_> {
             return Whereabouts::Moved;
         }
         // Whether another node has it, the claim says where the connection begins now.
-        if self.begins() {
+        if self.begins() && !self.is_draining {
             return Whereabouts::Here;
         }
         match self.look_up(others, false).await {
@@ -129,13 +134,17 @@ impl Sought<'_> {
     }
 
     async fn locate_absent(&self, others: Others<'_>) -> Result<Whereabouts, OwnerUnknown> {
-        // The claim says whether another node has it.
-        if self.begins() && (self.may_begin_anywhere() || self.is_ours()) {
+        let may_begin = self.begins() && (self.may_begin_anywhere() || self.is_ours());
+        // The claim says whether another node has it. Nothing is claimed where nothing begins.
+        if may_begin && !self.is_draining {
             return Ok(Whereabouts::Here);
         }
         let found = self.look_up(others, false).await;
         if let Ok(Some(found)) = found {
             return Ok(found);
+        }
+        if may_begin {
+            return Ok(Whereabouts::Here);
         }
         if self.transport == Some(Transport::WebSockets) {
             // It has begun somewhere, or never will.
@@ -145,16 +154,21 @@ impl Sought<'_> {
         Ok(self.negotiated_at(others).await)
     }
 
-    /// Nobody holds it: all there is is the node that negotiated it, where it begins if that lives.
+    /// Nobody holds it: all there is is the node that negotiated it, where it begins if that lives and stays. One that is about
+    /// to leave is asked only for what can begin nowhere else, or not at all any more.
     async fn negotiated_at(&self, others: Others<'_>) -> Whereabouts {
         if self.is_ours() {
-            Whereabouts::Here
-        } else if others.peers.find(&self.claims.owner).await.is_some() {
-            Whereabouts::At(self.claims.owner.clone())
-        } else if self.begins() && others.owners.are_recorded() {
-            Whereabouts::Here
-        } else {
-            Whereabouts::Unknown
+            return Whereabouts::Here;
+        }
+        let owner = others.peers.find(&self.claims.owner).await;
+        match owner {
+            Some(owner) if owner.stays || self.is_expired() || !others.owners.are_recorded() => {
+                Whereabouts::At(self.claims.owner.clone())
+            }
+            _ if self.begins() && others.owners.are_recorded() => Whereabouts::Here,
+            // What it brings would be lost there, when the connection begins here.
+            Some(_) => Whereabouts::Leaving,
+            None => Whereabouts::Unknown,
         }
     }
 
@@ -181,7 +195,11 @@ impl Sought<'_> {
 
     /// Whether its token can still open it, with this request.
     fn begins(&self) -> bool {
-        self.transport.is_some() && self.now < self.claims.expires_at
+        self.transport.is_some() && !self.is_expired()
+    }
+
+    fn is_expired(&self) -> bool {
+        self.now >= self.claims.expires_at
     }
 
     /// A WebSocket is one request, and may begin on any node. The other transports are many, and begin where they were

@@ -98,6 +98,7 @@ impl Admitted<'_> {
             id,
             transport,
             is_hop: is_hop(parts),
+            is_draining: manager.refusing().is_cancelled(),
             now: self.caller.now,
         };
         let others =
@@ -114,6 +115,7 @@ impl Admitted<'_> {
             Ok(Whereabouts::Here) => Ok(None),
             Ok(Whereabouts::At(node)) => Ok(Some(node)),
             Ok(Whereabouts::Moved) => Err(Refusal::Misdirected),
+            Ok(Whereabouts::Leaving) => Err(Refusal::Draining),
             Ok(Whereabouts::Unknown) => Err(Refusal::UnknownId),
             Err(OwnerUnknown) => Err(Refusal::OwnerUnknown),
         }

@@ -16,6 +16,8 @@ pub trait PeerDirectory: Send + Sync + 'static {
 pub struct LivePeer {
     /// Where its internal listener is, such as `10.0.0.7:9000`; `None` where it has none.
     pub address: Option<String>,
+    /// Whether it is not about to leave, as far as is known: only to such a node goes what has yet to begin.
+    pub stays: bool,
     /// Cancelled when the node has left or died.
     pub gone: CancellationToken,
 }

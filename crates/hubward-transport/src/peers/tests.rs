@@ -37,7 +37,7 @@ impl Directory {
     /// Adds a node at an address, and returns what says that it has gone.
     fn add(&self, node: &str, address: SocketAddr) -> CancellationToken {
         let gone = CancellationToken::new();
-        let peer = LivePeer { address: Some(address.to_string()), gone: gone.clone() };
+        let peer = LivePeer { address: Some(address.to_string()), stays: true, gone: gone.clone() };
         self.0.lock().insert(node.into(), peer);
         gone
     }

@@ -2,6 +2,7 @@
 
 mod any_node;
 mod connections;
+mod draining;
 mod groups;
 mod membership;
 mod outage;

@@ -18,6 +18,9 @@ struct Cluster {
     /// What the store says.
     owner: Result<Option<&'static str>, OwnerUnknown>,
     live: &'static [&'static str],
+    /// Whether the node that negotiated is about to leave.
+    is_leaving: bool,
+    are_recorded: bool,
     asked: Arc<Mutex<Vec<bool>>>,
 }
 
@@ -33,14 +36,15 @@ impl ConnectionOwners for Cluster {
     }
 
     fn are_recorded(&self) -> bool {
-        true
+        self.are_recorded
     }
 }
 
 impl PeerDirectory for Cluster {
     fn find(&self, node: &NodeId) -> BoxFuture<'static, Option<LivePeer>> {
         let lives = self.live.contains(&node.as_str());
-        let peer = lives.then(|| LivePeer { address: None, gone: CancellationToken::new() });
+        let stays = !(self.is_leaving && node.as_str() == "node");
+        let peer = lives.then(|| LivePeer { address: None, stays, gone: CancellationToken::new() });
         Box::pin(std::future::ready(peer))
     }
 }
@@ -51,6 +55,7 @@ struct Case {
     at: &'static str,
     is_hop: bool,
     is_expired: bool,
+    is_draining: bool,
     left: Option<Left>,
     cluster: Cluster,
 }
@@ -62,8 +67,15 @@ impl Default for Case {
             at: "n1",
             is_hop: false,
             is_expired: false,
+            is_draining: false,
             left: None,
-            cluster: Cluster { owner: Ok(None), live: &["node", "n1", "n2"], asked: Arc::default() },
+            cluster: Cluster {
+                owner: Ok(None),
+                live: &["node", "n1", "n2"],
+                is_leaving: false,
+                are_recorded: true,
+                asked: Arc::default(),
+            },
         }
     }
 }
@@ -77,6 +89,11 @@ impl Case {
         Self { cluster: Cluster { live, ..self.cluster }, ..self }
     }
 
+    /// The node that negotiated is about to leave.
+    fn leaving(self) -> Self {
+        Self { cluster: Cluster { is_leaving: true, ..self.cluster }, ..self }
+    }
+
     async fn locate(self) -> Result<Whereabouts, OwnerUnknown> {
         let claims = claims(SystemTime::now());
         let registry = Registry::default();
@@ -86,9 +103,9 @@ impl Case {
         let (node_id, directory) = (NodeId::from(self.at), Arc::new(self.cluster.clone()));
         let peers = PeerClient::new(node_id.clone(), KeyRing::random(), directory, None, None);
         let now = if self.is_expired { claims.expires_at } else { claims.issued_at };
-        let Case { transport, is_hop, .. } = self;
+        let Case { transport, is_hop, is_draining, .. } = self;
         let id = &claims.connection_id;
-        let sought = Sought { node_id: &node_id, claims: &claims, id, transport, is_hop, now };
+        let sought = Sought { node_id: &node_id, claims: &claims, id, transport, is_hop, is_draining, now };
         sought.locate(&registry, Some(Others { owners: &self.cluster, peers: &peers })).await
     }
 
@@ -106,6 +123,7 @@ fn at(node: &str) -> Result<Whereabouts, OwnerUnknown> {
 const HERE: Result<Whereabouts, OwnerUnknown> = Ok(Whereabouts::Here);
 const MOVED: Result<Whereabouts, OwnerUnknown> = Ok(Whereabouts::Moved);
 const UNKNOWN: Result<Whereabouts, OwnerUnknown> = Ok(Whereabouts::Unknown);
+const LEAVING: Result<Whereabouts, OwnerUnknown> = Ok(Whereabouts::Leaving);
 const WEB_SOCKET: Option<Transport> = Some(Transport::WebSockets);
 
 #[test]
@@ -141,7 +159,9 @@ async fn without_other_nodes_a_web_socket_begins_anywhere_and_other_transports_w
     ] {
         let (node_id, id) = (NodeId::from(node), &claims.connection_id);
         let now = claims.issued_at;
-        let sought = Sought { node_id: &node_id, claims: &claims, id, transport, is_hop: false, now };
+        let is_hop = false;
+        let sought =
+            Sought { node_id: &node_id, claims: &claims, id, transport, is_hop, is_draining: false, now };
         let located = sought.locate(&Registry::default(), None).await;
         assert_eq!(located, expected, "{node} {transport:?}");
     }
@@ -184,6 +204,45 @@ async fn other_requests_go_where_the_store_says_or_to_the_node_that_negotiated()
     }
     Case { transport: None, at: "node", ..Case::default() }.store(Ok(Some("n2"))).check(at("n2")).await;
     Case { transport: None, at: "node", ..Case::default() }.check(HERE).await;
+}
+
+#[tokio::test]
+async fn what_is_still_to_begin_is_not_sent_to_a_node_that_is_about_to_leave() {
+    for transport in [Some(Transport::LongPolling), Some(Transport::ServerSentEvents)] {
+        let case = || Case { transport, ..Case::default() }.leaving();
+        case().check(HERE).await;
+        case().store(Ok(Some("node"))).check(at("node")).await;
+        case().store(Ok(Some("n2"))).check(at("n2")).await;
+        case().store(Err(OwnerUnknown)).check(at("node")).await;
+        Case { is_expired: true, ..case() }.check(at("node")).await;
+    }
+    let posted = || Case { transport: None, ..Case::default() }.leaving();
+    posted().check(LEAVING).await;
+    posted().store(Ok(Some("node"))).check(at("node")).await;
+    posted().live(&["n1"]).check(UNKNOWN).await;
+    Case { is_expired: true, ..posted() }.check(at("node")).await;
+}
+
+#[tokio::test]
+async fn a_node_that_begins_nothing_passes_on_what_has_begun_elsewhere() {
+    for transport in [WEB_SOCKET, Some(Transport::ServerSentEvents), Some(Transport::LongPolling)] {
+        let case = || Case { transport, at: "node", is_draining: true, ..Case::default() };
+        case().store(Ok(Some("n2"))).check(at("n2")).await;
+        // It is refused, after all that any node would refuse.
+        case().check(HERE).await;
+        case().store(Err(OwnerUnknown)).check(HERE).await;
+        let hop = || Case { is_hop: true, ..case() };
+        hop().store(Ok(Some("n2"))).check(MOVED).await;
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_record_is_sent_to_the_node_that_negotiated_it_until_that_has_left() {
+    for transport in [Some(Transport::LongPolling), Some(Transport::ServerSentEvents), None] {
+        let mut case = Case { transport, ..Case::default() }.leaving();
+        case.cluster.are_recorded = false;
+        case.check(at("node")).await;
+    }
 }
 
 #[tokio::test]

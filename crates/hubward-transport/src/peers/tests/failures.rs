@@ -26,7 +26,7 @@ async fn a_node_that_does_not_live_or_has_no_listener_fails_at_once() {
     let port = Port::reserve();
     directory.add("owner", port.address());
     assert!(matches!(forward(&client, get("/hub")).await, Err(PeerError::Refused(_))));
-    let silent = LivePeer { address: None, gone: CancellationToken::new() };
+    let silent = LivePeer { address: None, stays: true, gone: CancellationToken::new() };
     directory.0.lock().insert("owner".into(), silent);
     assert!(matches!(forward(&client, get("/hub")).await, Err(PeerError::NoListener)));
 }
