@@ -210,3 +210,19 @@ async fn a_stateful_connection_of_a_draining_node_is_resumed_through_either_node
         assert!(String::from_utf8(first).unwrap().contains("\"type\":9"));
     }
 }
+
+#[tokio::test]
+async fn a_close_message_arrives_through_a_node_that_learns_at_once_that_the_other_has_left() {
+    let nodes = Nodes::start().await;
+    let target = nodes.negotiate("").await;
+    let (mut stream, head) = event_stream(nodes.other(), &target).await;
+    assert_eq!(head.status, 200);
+    assert_eq!(post(nodes.other(), &target, HANDSHAKE).await.status, 200);
+    nodes.draining_node().hubs.shut_down().await;
+    let mut events = Vec::new();
+    while let Some(chunk) = stream.chunk().await {
+        events.extend(chunk);
+    }
+    let events = String::from_utf8(events).unwrap();
+    assert!(events.contains("data: {\"type\":7,\"allowReconnect\":true}"), "{events}");
+}
