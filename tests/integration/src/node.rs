@@ -25,11 +25,16 @@ pub struct TestNode {
 impl TestNode {
     /// Joins the others and begins to serve.
     pub async fn start(hubs: Hubward) -> Self {
+        Self::serving(hubs, ServeOptions::default()).await
+    }
+
+    /// The same, with options of the server.
+    pub async fn serving(hubs: Hubward, options: ServeOptions) -> Self {
         hubs.start().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut serving = JoinSet::new();
-        let serve = hubward::serve(listener, hubs.mount(Default::default()), ServeOptions::default());
+        let serve = hubward::serve(listener, hubs.mount(Default::default()), options);
         serving.spawn(async move { serve.await.unwrap() });
         Self { address, hubs, _serving: serving }
     }

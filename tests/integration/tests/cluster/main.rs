@@ -9,6 +9,8 @@ mod outage;
 mod outage_of_redis;
 mod sending;
 mod shutdown;
+mod slow_bodies;
+mod tokens;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
