@@ -1,6 +1,7 @@
 //! The task that owns a connection: its pipe, session and timer. Everybody else reaches it through its mailbox.
 
 pub(crate) mod adopting;
+pub(crate) mod client_reply;
 pub(crate) mod close_reason;
 mod closing;
 pub(crate) mod config;
@@ -12,7 +13,9 @@ mod input;
 pub(crate) mod mailbox;
 pub(crate) mod moving;
 pub(crate) mod open_calls;
+pub(crate) mod open_stream;
 mod opening;
+pub(crate) mod opening_request;
 mod output;
 mod read_buffer;
 mod resuming;
@@ -42,8 +45,9 @@ use tokio::time::{Instant, Sleep};
 use self::close_reason::CloseReason;
 use self::config::{ConnectionConfig, Lost};
 use self::finishing::Finishing;
-use self::handle::{ConnectionHandle, OpeningRequest};
+use self::handle::ConnectionHandle;
 use self::mailbox::ControlMessage;
+use self::opening_request::OpeningRequest;
 use self::taken::Moving;
 use self::turn::Turn;
 use self::unread::Unread;

@@ -24,8 +24,9 @@ use hubward_transport::{Transport, testing};
 use hubward_types::Principal;
 use parking_lot::Mutex;
 
-use crate::connection::handle::{ConnectionHandle, OpeningRequest};
+use crate::connection::handle::ConnectionHandle;
 use crate::connection::mailbox::{ControlMessage, Mailbox, MailboxLimits};
+use crate::connection::opening_request::OpeningRequest;
 use crate::context::{NodeContext, NodeStores};
 use crate::engine::Engine;
 

@@ -11,7 +11,8 @@ use scopeguard::{ScopeGuard, guard};
 use tokio::time::timeout;
 
 use crate::cluster::pending::Settled;
-use crate::connection::handle::{ConnectionHandle, NotExpected, Reply};
+use crate::connection::client_reply::{NotExpected, Reply};
+use crate::connection::handle::ConnectionHandle;
 use crate::context::backplane_failed;
 use crate::engine::Engine;
 use crate::invocation::suspended::SuspendedCall;

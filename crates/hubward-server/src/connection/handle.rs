@@ -2,38 +2,27 @@
 //! is owned by its task.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use hubward_hub::{HubConnection, Items, Request};
 use hubward_proto::Protocol;
-use hubward_transport::{RequestInfo, Transport};
 use hubward_types::{ConnectionId, HubName, Principal};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::client_reply::{NotExpected, Reply};
 use super::close_reason::CloseReason;
 use super::groups::ConnectionGroups;
 use super::mailbox::{ControlMessage, Mailbox};
 use super::open_calls::OpenCalls;
+use super::opening_request::OpeningRequest;
 use super::taken::CannotMove;
 use crate::handover::room::Reserved;
 use crate::invocation::panics;
 use crate::session_state::SessionIdentity;
-
-/// What a client completed an invocation with.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    /// A value, encoded in the client's protocol.
-    Value(Protocol, Vec<u8>),
-    /// No value.
-    Void,
-    /// The client's error.
-    Error(String),
-}
 
 /// The shared part of a connection whose handshake is done.
 pub(crate) struct ConnectionHandle {
@@ -76,15 +65,6 @@ pub(crate) struct ConnectionHandle {
     pub(crate) calls: OpenCalls,
     /// Whether its task waits for the calls that run, and for the client results that are waited for.
     settling: AtomicBool,
-}
-
-/// Why a client result is not waited for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum NotExpected {
-    /// The client has gone.
-    Gone,
-    /// As many as allowed are waited for.
-    TooMany,
 }
 
 /// Who waits for the client's result, by invocation id.
@@ -291,7 +271,13 @@ impl ConnectionHandle {
         self.open_streams.load(Ordering::SeqCst)
     }
 
-    fn end_stream(&self) {
+    /// Counts a call with streams.
+    pub(super) fn begin_stream(&self) {
+        self.open_streams.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts one less.
+    pub(super) fn end_stream(&self) {
         let was_last = self.open_streams.fetch_sub(1, Ordering::SeqCst) == 1;
         // Noted before the task counts them: either it sees that there are none, or this sees that it waits.
         if was_last && self.finishing.load(Ordering::SeqCst) {
@@ -357,22 +343,6 @@ impl ConnectionHandle {
     }
 }
 
-/// A call with streams that has not ended. Dropped when it has, after its completion was sent.
-pub(crate) struct OpenStream(Arc<ConnectionHandle>);
-
-impl OpenStream {
-    pub(crate) fn begin(connection: &Arc<ConnectionHandle>) -> Self {
-        connection.open_streams.fetch_add(1, Ordering::SeqCst);
-        Self(connection.clone())
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.end_stream();
-    }
-}
-
 /// The items are values of the hub's own types, and whoever releases the connection last drops them: a panic of theirs
 /// is not the failure of what that one is doing.
 impl Drop for ConnectionHandle {
@@ -415,43 +385,6 @@ impl HubConnection for ConnectionHandle {
 
     fn accepts_client_results(&self) -> bool {
         self.reads_completions.load(Ordering::Acquire)
-    }
-}
-
-/// The request that opened the connection, and on which transport.
-#[derive(Clone)]
-pub(crate) struct OpeningRequest {
-    pub(crate) info: Arc<RequestInfo>,
-    pub(crate) transport: Transport,
-    /// Whether another WebSocket may take over from the one that it opened.
-    pub(crate) stateful: bool,
-    /// Until when its connection token could be used again; `None` where it had none.
-    pub(crate) token_expires_at: Option<SystemTime>,
-}
-
-impl Request for OpeningRequest {
-    fn query(&self, name: &str) -> Option<&str> {
-        self.info.query(name)
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.info.header(name)
-    }
-
-    fn cookie(&self, name: &str) -> Option<&str> {
-        self.info.cookie(name)
-    }
-
-    fn path(&self) -> &str {
-        self.info.path()
-    }
-
-    fn remote_address(&self) -> Option<SocketAddr> {
-        self.info.remote_address()
-    }
-
-    fn transport(&self) -> &str {
-        self.transport.name()
     }
 }
 

@@ -7,9 +7,9 @@ use hubward_proto::{CompletionResult, Event};
 use hubward_transport::{Received, Transport, TransportEnd};
 use tokio::time::Instant;
 
+use super::client_reply::Reply;
 use super::close_reason::CloseReason;
 use super::finishing::Finishing;
-use super::handle::Reply;
 use super::mailbox::Fill;
 use super::unread::Unread;
 use super::{ConnectionTask, read_buffer};

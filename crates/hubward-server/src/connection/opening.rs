@@ -8,8 +8,9 @@ use hubward_proto::Protocol;
 use hubward_transport::Transport;
 
 use super::close_reason::{CLOSED_WITH_ERROR, CloseReason};
-use super::handle::{ConnectionHandle, OpeningRequest};
+use super::handle::ConnectionHandle;
 use super::mailbox::Mailbox;
+use super::opening_request::OpeningRequest;
 use super::{ConnectionTask, Opened};
 use crate::engine::Engine;
 use crate::invocation::failures::{self, HubPart};

@@ -19,7 +19,8 @@ use super::permits::CallLimits;
 use super::responder::Responder;
 use super::running::RunningCalls;
 use super::{error_text, filters, panics};
-use crate::connection::handle::{ConnectionHandle, OpenStream};
+use crate::connection::handle::ConnectionHandle;
+use crate::connection::open_stream::OpenStream;
 use crate::engine::Engine;
 
 /// A call whose arguments are bound; it may run when it has its permit.

@@ -12,8 +12,9 @@ use tracing::Instrument;
 use super::failures::{self, HubPart};
 use super::open_call::OpenCall;
 use super::{error_text, panics};
-use crate::connection::handle::{ConnectionHandle, OpenStream};
+use crate::connection::handle::ConnectionHandle;
 use crate::connection::mailbox::ControlMessage;
+use crate::connection::open_stream::OpenStream;
 use crate::engine::Engine;
 
 /// Responds to one call.

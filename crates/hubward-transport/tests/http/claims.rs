@@ -128,7 +128,7 @@ impl ConnectionOwners for Cluster {
 impl PeerDirectory for Cluster {
     fn find(&self, _: &NodeId) -> BoxFuture<'static, Option<LivePeer>> {
         let known = self.is_known.load(Ordering::SeqCst);
-        let peer = LivePeer { address: None, gone: CancellationToken::new() };
+        let peer = LivePeer { address: None, stays: true, gone: CancellationToken::new() };
         Box::pin(async move { known.then_some(peer) })
     }
 }

@@ -17,7 +17,7 @@ use hubward_proto::Frame;
 use parking_lot::MutexGuard;
 
 use super::moving::{
-    Cut, Forward, Forwarding, Kept, MailboxCannotMove, MovingMailbox, Prepared, PutOutcome, Recorded,
+    CutState, Forward, Forwarding, Kept, MailboxCannotMove, MovingMailbox, Prepared, PutOutcome, Recorded,
     Recording,
 };
 use super::{Fill, HARD_LIMIT, Mailbox, State, wake_reader};
@@ -67,7 +67,7 @@ impl Mailbox {
         let delivered = recording.end()?;
         let waited = std::mem::take(&mut state.frames);
         let frames = waited.clone();
-        let cut = Cut { waited, kept: self.kept(), forwarding: Forwarding::new(forward) };
+        let cut = CutState { waited, kept: self.kept(), forwarding: Forwarding::new(forward) };
         state.moving = Some(Box::new(MovingMailbox::Cut(cut)));
         Ok(CutMailbox { frames, delivered })
     }

@@ -17,7 +17,7 @@ pub(crate) type Forward = Arc<dyn Fn(Frame) + Send + Sync>;
 /// What becomes of messages in a mailbox whose connection moves.
 pub(super) enum MovingMailbox {
     Recording(Recording),
-    Cut(Cut),
+    Cut(CutState),
     Moved(Forwarding),
     Prepared(Prepared),
     Started(Recorded),
@@ -51,7 +51,7 @@ pub(super) struct Recording {
 }
 
 /// What comes after the cut.
-pub(super) struct Cut {
+pub(super) struct CutState {
     /// What waited before.
     pub(super) waited: VecDeque<Frame>,
     pub(super) kept: Kept,

@@ -143,11 +143,12 @@ async fn a_node_that_is_full_is_busy_and_what_it_refuses_is_not_its_clients_faul
 async fn answering(keys: KeyRing, response: &'static str, more: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    let (tasks, each) = (TaskTracker::new(), TaskTracker::new());
+    tasks.spawn(async move {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
             let keys = keys.clone();
-            tokio::spawn(async move {
+            each.spawn(async move {
                 let head = read_head(&mut socket).await;
                 let asked = head.lines().find_map(|line| line.strip_prefix("hubward-peer-nonce: ")).unwrap();
                 let code = signature::introduce(&keys, &"owner".into(), asked, "n");
