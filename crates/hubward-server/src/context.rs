@@ -33,7 +33,7 @@ use crate::delivery::message_id::SenderKey;
 use crate::delivery::sends::Sends;
 use crate::delivery::subscriptions::Subscriptions;
 use crate::drain::progress::{DrainPhase, DrainProgress};
-use crate::handover::calls::Peers as HandoverPeers;
+use crate::handover::calls::HandoverPeers;
 use crate::handover::markers::Markers;
 use crate::lives::last_heartbeat::LastHeartbeat;
 

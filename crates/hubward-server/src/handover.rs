@@ -29,7 +29,7 @@ use hubward_types::{HubName, NodeId, brief_causes};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use self::calls::Peers;
+use self::calls::HandoverPeers;
 use self::giving::{Batch, Given};
 use self::leaving::{Leaving, Stays};
 use self::parking::Parking;
@@ -64,16 +64,16 @@ pub(crate) struct HandedOver {
     pub(crate) moved: usize,
     /// These are in the store.
     pub(crate) parked: usize,
-    /// These go on here, and their clients are yet to be told to reconnect.
+    /// These go on here, and their clients are yet to be asked to reconnect.
     pub(crate) stayed: usize,
-    /// The clients of these were told to reconnect.
+    /// The clients of these were asked to reconnect.
     pub(crate) unclear: usize,
 }
 
 /// One hand-over of all sessions of a node.
 struct HandingOver {
     context: Arc<NodeContext>,
-    peers: Peers,
+    peers: HandoverPeers,
     targets: Arc<Targets>,
     /// The hubs that no other node has, or none that stays: only their sessions are parked.
     alone: HashSet<HubName>,
@@ -185,7 +185,7 @@ impl HandingOver {
             }
             sessions = left;
         }
-        // Those that no node takes which there is go on here until they are told to reconnect.
+        // Those that no node takes which there is go on here until they are asked to reconnect.
         self.done.lock().stayed += sessions.len();
         drop(sessions);
         self.park_all(homeless).await;
@@ -211,7 +211,7 @@ impl HandingOver {
             node,
             until: self.until,
         };
-        // Where it panicked, its sessions were taken back, or their clients told to reconnect.
+        // Where it panicked, its sessions were taken back, or their clients asked to reconnect.
         self.context.spawn(async move { batch.give(sessions).await }).await.unwrap_or_default()
     }
 

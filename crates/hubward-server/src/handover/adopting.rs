@@ -8,10 +8,11 @@ use futures_util::future::join_all;
 use hubward_backplane::{Owner, StoreError, TakeOver, TakenOver};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::place::Place;
-use super::wire::{Content, Outcome};
+use super::place::SessionPlace;
+use super::wire::{AdoptOutcome, GivenContent};
 use crate::cluster::forwarding::note_arrived;
 use crate::connection::adopting::Adopted;
+use crate::connection::close_reason::CloseReason;
 use crate::connection::handle::ConnectionHandle;
 use crate::delivery::message_id::MessageId;
 use crate::engine::Engine;
@@ -30,65 +31,66 @@ const SETTLED_AFTER: Duration = Duration::from_secs(60);
 
 /// A session that comes.
 pub(super) struct Arrival {
-    pub(super) place: Place,
-    pub(super) content: Content,
+    pub(super) place: SessionPlace,
+    pub(super) content: GivenContent,
     /// The node that has it.
     pub(super) from: Owner,
 }
 
 /// Takes sessions side by side.
-pub(super) async fn adopt_all(arrivals: Vec<Option<Arrival>>) -> Vec<Outcome> {
+pub(super) async fn adopt_all(arrivals: Vec<Option<Arrival>>) -> Vec<AdoptOutcome> {
     join_all(arrivals.into_iter().map(async |arrival| match arrival {
         Some(arrival) => adopt(arrival).await,
-        None => Outcome::NotAdopted,
+        None => AdoptOutcome::NotAdopted,
     }))
     .await
 }
 
-async fn adopt(Arrival { mut place, content, from }: Arrival) -> Outcome {
+async fn adopt(Arrival { mut place, content, from }: Arrival) -> AdoptOutcome {
     let (engine, handle) = (place.engine.clone(), place.handle.clone());
-    let Some(adopted) = restored(&place, &content) else { return Outcome::NotAdopted };
+    let restored = restored(&place, &content).filter(|_| !place.has_missed());
+    let Some(adopted) = restored else { return AdoptOutcome::NotAdopted };
     let identity = &place.identity;
-    let manager = engine.context.connections();
-    let registration =
-        manager.and_then(|manager| manager.adopt(identity.token_id.clone(), identity.token_expires_at));
+    let registration = engine
+        .context
+        .connections()
+        .and_then(|manager| manager.adopt(identity.token_id.clone(), identity.token_expires_at));
     // Its client's token opened something here.
-    let Some(mut registration) = registration else { return Outcome::NotAdopted };
+    let Some(mut registration) = registration else { return AdoptOutcome::NotAdopted };
     let changing = handle.principal.user_id().map(|user| engine.users.enter(user));
-    let delivered = content.delivered.into_iter().map(MessageId::from_pair);
-    if handle.mailbox.start(delivered).is_err() {
-        registration.moved();
-        return Outcome::NotAdopted;
-    }
     let taken = match take_over(&engine, &handle, from).await {
         Ok(taken) => taken,
-        Err(StoreError::NotOwner | StoreError::Fenced) => {
+        Err(error) => {
             registration.moved();
-            return Outcome::NotAdopted;
-        }
-        Err(_) => {
-            registration.moved();
+            if matches!(error, StoreError::NotOwner | StoreError::Fenced) {
+                return AdoptOutcome::NotAdopted;
+            }
             // The record may be this node's, and nobody is there.
             retries::give_up(&engine, &handle.id);
-            return Outcome::Unclear;
+            return AdoptOutcome::Unclear;
         }
     };
     place.has_come();
     handle.set_arrived(place.reserved.take());
+    note_arrived(&engine, &handle.id);
+    let is_whole = handle.mailbox.start(content.delivered.into_iter().map(MessageId::from_pair)).is_ok();
     moving::own_groups(&engine, &handle, &taken.own_groups).await;
     adopted.start(registration);
-    note_arrived(&engine, &handle.id);
+    if !is_whole {
+        // More came than could be kept. One that was closed meanwhile has its reason already.
+        handle.close(CloseReason::HandoverFailed);
+    }
     changes::release(&engine, &handle);
     let groups = timed_groups(taken.user_groups);
     if let (Some(user), Some(changing)) = (handle.principal.user_id(), changing) {
         user::moved_here(&engine, &handle, user, changing, groups).await;
     }
     settle_later(&engine, handle);
-    Outcome::Adopted
+    AdoptOutcome::Adopted
 }
 
 /// Restores a session; `None` where it cannot go on here.
-fn restored(place: &Place, content: &Content) -> Option<Adopted> {
+fn restored(place: &SessionPlace, content: &GivenContent) -> Option<Adopted> {
     let content = SessionContent::decode(&content.content).ok()?;
     Adopted::restore(&place.engine, place.handle.clone(), content).ok()
 }

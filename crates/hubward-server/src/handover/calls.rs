@@ -22,19 +22,19 @@ const PARKED: &str = "parked session 1";
 
 /// What a call is about: its path at the other node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Method {
+pub(crate) enum HandoverCall {
     Prepare,
     Adopt,
     Cancel,
 }
 
 /// The way to other nodes.
-pub(crate) trait Transport: Send + Sync + 'static {
+pub(crate) trait HandoverTransport: Send + Sync + 'static {
     /// Calls another node; returns what it answers.
     fn call(
         &self,
         node: &NodeId,
-        method: Method,
+        method: HandoverCall,
         body: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'_, Result<Bytes, CallError>>;
@@ -54,7 +54,7 @@ pub(crate) enum CallError {
     Refused(String),
 }
 
-impl Method {
+impl HandoverCall {
     pub(crate) const ALL: [Self; 3] = [Self::Prepare, Self::Adopt, Self::Cancel];
 
     pub(crate) fn path(self) -> &'static str {
@@ -68,9 +68,9 @@ impl Method {
 
 /// The other nodes, as this one calls them.
 #[derive(Clone)]
-pub(crate) struct Peers {
+pub(crate) struct HandoverPeers {
     pub(crate) seals: Seals,
-    transport: Arc<dyn Transport>,
+    transport: Arc<dyn HandoverTransport>,
 }
 
 /// Seals what goes to another node, and opens what comes from it.
@@ -80,8 +80,8 @@ pub(crate) struct Seals {
     this: NodeId,
 }
 
-impl Peers {
-    pub(crate) fn new(seals: Seals, transport: Arc<dyn Transport>) -> Self {
+impl HandoverPeers {
+    pub(crate) fn new(seals: Seals, transport: Arc<dyn HandoverTransport>) -> Self {
         Self { seals, transport }
     }
 
@@ -89,7 +89,7 @@ impl Peers {
     pub(crate) async fn call<A: DeserializeOwned + Bounded>(
         &self,
         node: &NodeId,
-        method: Method,
+        method: HandoverCall,
         call: &impl Serialize,
         deadline: Duration,
     ) -> Result<A, CallError> {
@@ -113,7 +113,7 @@ impl Seals {
     }
 
     /// Opens a call of another node; `None` where it is none.
-    pub(crate) fn open_call(&self, method: Method, sealed: Bytes) -> Option<Vec<u8>> {
+    pub(crate) fn open_call(&self, method: HandoverCall, sealed: Bytes) -> Option<Vec<u8>> {
         let of: [&[u8]; 2] = [method.path().as_bytes(), self.this.as_str().as_bytes()];
         self.keys.open_bytes(CALL, &of, sealed.into())
     }
@@ -136,17 +136,17 @@ impl Seals {
     }
 
     /// Seals the answer to a call.
-    pub(crate) fn seal_answer(&self, method: Method, answer: &[u8]) -> Bytes {
+    pub(crate) fn seal_answer(&self, method: HandoverCall, answer: &[u8]) -> Bytes {
         let of: [&[u8]; 2] = [method.path().as_bytes(), self.this.as_str().as_bytes()];
         self.keys.seal_bytes(ANSWER, &of, answer).into()
     }
 }
 
-impl Transport for PeerClient {
+impl HandoverTransport for PeerClient {
     fn call(
         &self,
         node: &NodeId,
-        method: Method,
+        method: HandoverCall,
         body: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'_, Result<Bytes, CallError>> {

@@ -1,5 +1,5 @@
 //! The draining node's side: a batch of sessions on its way to one other node. What fails leaves each session either here or there,
-//! never on both; where nobody knows, its client is told to reconnect.
+//! never on both; where nobody knows, its client is asked to reconnect.
 //!
 //! 1. Each session is recorded from now on, and nothing changes its groups.
 //! 2. The other node makes places: it receives for them from now on.
@@ -13,16 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hubward_backplane::{Body, StoreError, Topic};
+use hubward_backplane::{StoreError, Topic};
 use hubward_types::NodeId;
 use tokio::time::{Instant, timeout};
 
-use super::calls::{CallError, Method, Peers};
+use super::calls::{CallError, HandoverCall, HandoverPeers};
 use super::leaving::{Leaving, Stays};
-use super::place::topics_of;
+use super::place::{publish_marker, topics_of};
 use super::targets::Targets;
 use super::wire::{
-    Adopt, Adopted, BatchId, Cancel, Cancelled, Content, MAX_BATCH_BYTES, Outcome, Prepare, Prepared,
+    Adopt, AdoptOutcome, AdoptReply, BatchId, Cancel, CancelReply, GivenContent, MAX_BATCH_BYTES, Prepare,
+    PrepareReply,
 };
 use crate::connection::handle::ConnectionHandle;
 use crate::context::NodeContext;
@@ -52,14 +53,14 @@ pub(super) struct Given {
     pub(super) moved: usize,
     /// Those that are still here, with the reason.
     pub(super) left: Vec<(Leaving, Stays)>,
-    /// How many were told to reconnect.
+    /// How many were asked to reconnect.
     pub(super) unclear: usize,
 }
 
 /// A batch on its way.
 pub(super) struct Batch {
     pub(super) context: Arc<NodeContext>,
-    pub(super) peers: Peers,
+    pub(super) peers: HandoverPeers,
     pub(super) targets: Arc<Targets>,
     pub(super) node: NodeId,
     /// When the time for it is over.
@@ -96,6 +97,7 @@ impl Batch {
     }
 
     async fn give_recorded(&self, sessions: Vec<Leaving>, given: &mut Given) {
+        let gaps = self.context.link.gaps();
         // What was delivered here before, and not recorded, has been published before the markers.
         self.context.sends.until_published().await;
         let (mut offered, mut offers) = (Vec::new(), Vec::new());
@@ -113,8 +115,8 @@ impl Batch {
         }
         let (id, marker) = (BatchId::new(), self.context.next_key());
         let prepare = Prepare::new(id.clone(), &self.context.owner(), marker, offers);
-        let prepared: Result<Prepared, _> =
-            self.peers.call(&self.node, Method::Prepare, &prepare, self.limit(PREPARE_TIMEOUT)).await;
+        let prepared: Result<PrepareReply, _> =
+            self.peers.call(&self.node, HandoverCall::Prepare, &prepare, self.limit(PREPARE_TIMEOUT)).await;
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -140,7 +142,9 @@ impl Batch {
         if accepted.is_empty() {
             return;
         }
-        if !self.exchange_markers(&accepted, marker, prepared.marker).await {
+        let has_all = self.exchange_markers(&accepted, marker, prepared.marker).await;
+        // After an interruption nobody knows what came in between.
+        if !has_all || self.context.link.gaps() != gaps {
             tracing::debug!(node = %self.node, "Markers did not come in time; sessions are not handed over.");
             self.targets.exclude(&self.node);
             self.cancel(id).await;
@@ -153,22 +157,21 @@ impl Batch {
     /// Publishes the marker on every topic of the sessions, and waits until the other node has answered it there. Returns
     /// whether it has.
     async fn exchange_markers(&self, sessions: &[(u32, Leaving)], ours: u64, theirs: u64) -> bool {
-        let Some(backplane) = &self.context.backplane else { return false };
+        let Some((_, first)) = sessions.first() else { return false };
         let topics = |(_, session): &(u32, Leaving)| topics_of(session.engine.name(), &session.handle);
         let topics: HashSet<Topic> = sessions.iter().flat_map(topics).collect();
         // What it sent to a connection alone came before it made its places.
         let answered = topics.iter().cloned().chain([Topic::Node(self.context.id.clone())]);
         let expected = self.context.markers.expect(&self.node, theirs, answered);
-        let published =
-            self.context.publish(backplane, topics.into_iter().collect(), None, Body::Marker { id: ours });
-        // Where it was not published, nothing comes back.
-        drop(published);
-        timeout(self.limit(MARKER_TIMEOUT), expected.arrived()).await.is_ok()
+        // All are of one hub. Where it is not published, nothing comes back.
+        publish_marker(&first.engine, topics.into_iter().collect(), ours);
+        let has_come = timeout(self.limit(MARKER_TIMEOUT), expected.arrived()).await.is_ok();
+        has_come && !first.engine.held.is_holding()
     }
 
     /// Cuts the sessions, and gives their contents to the other node.
     async fn give_contents(&self, id: BatchId, sessions: Vec<(u32, Leaving)>, given: &mut Given) {
-        let (mut cut, mut contents, mut bytes) = (Vec::new(), Vec::<Content>::new(), 0);
+        let (mut cut, mut contents, mut bytes) = (Vec::new(), Vec::<GivenContent>::new(), 0);
         for (place, session) in sessions {
             let content = session.cut(&self.node, place);
             let fits = content.as_ref().is_some_and(|content| {
@@ -190,29 +193,29 @@ impl Batch {
         }
         cut.iter_mut().for_each(|session| session.set_in_doubt(true));
         let adopt = Adopt { batch: id.clone(), sessions: contents };
-        let adopted: Result<Adopted, _> =
-            self.peers.call(&self.node, Method::Adopt, &adopt, self.limit(ADOPT_TIMEOUT)).await;
+        let adopted: Result<AdoptReply, _> =
+            self.peers.call(&self.node, HandoverCall::Adopt, &adopt, self.limit(ADOPT_TIMEOUT)).await;
         let outcomes: Vec<_> = match &adopted {
             Ok(adopted) => (0..cut.len()).map(|place| adopted.outcome(place)).collect(),
             Err(error) => {
                 self.failed(error);
                 let outcome = match error {
-                    CallError::NoAnswer(_) => Outcome::Unclear,
-                    CallError::NotSent(_) | CallError::Refused(_) => Outcome::NotAdopted,
+                    CallError::NoAnswer(_) => AdoptOutcome::Unclear,
+                    CallError::NotSent(_) | CallError::Refused(_) => AdoptOutcome::NotAdopted,
                 };
                 vec![outcome; cut.len()]
             }
         };
-        if outcomes.contains(&Outcome::NotAdopted) && adopted.is_err() {
+        if outcomes.contains(&AdoptOutcome::NotAdopted) && adopted.is_err() {
             self.cancel(id).await;
         }
         let decided = cut.into_iter().zip(outcomes).map(async |(session, outcome)| match outcome {
-            Outcome::Unclear => (self.ask_store(&session).await, session),
+            AdoptOutcome::Unclear => (self.ask_store(&session).await, session),
             outcome => (Some(outcome), session),
         });
         for (outcome, mut session) in join_all(decided).await {
             match outcome {
-                Some(Outcome::Adopted) => {
+                Some(AdoptOutcome::Adopted) => {
                     given.moved += 1;
                     session.let_go(&self.node);
                 }
@@ -230,10 +233,10 @@ impl Batch {
 
     /// Asks the store who has a session, where the other node has not said so. `None` where it is not certain: a session that is still this
     /// node's may become the other one's at any time, so it is not taken back; its client starts anew.
-    async fn ask_store(&self, session: &Leaving) -> Option<Outcome> {
+    async fn ask_store(&self, session: &Leaving) -> Option<AdoptOutcome> {
         for _ in 0..LOOKUPS {
             match self.context.store.owner(session.engine.name(), &session.handle.id).await {
-                Ok(Some(owner)) if owner.node == self.node => return Some(Outcome::Adopted),
+                Ok(Some(owner)) if owner.node == self.node => return Some(AdoptOutcome::Adopted),
                 Ok(_) => return None,
                 Err(StoreError::Unavailable(_)) => tokio::time::sleep(TURN_TIMEOUT / 4).await,
                 Err(_) => return None,
@@ -244,8 +247,8 @@ impl Batch {
 
     async fn cancel(&self, batch: BatchId) {
         let cancel = Cancel { batch };
-        let cancelled: Result<Cancelled, _> =
-            self.peers.call(&self.node, Method::Cancel, &cancel, CANCEL_TIMEOUT).await;
+        let cancelled: Result<CancelReply, _> =
+            self.peers.call(&self.node, HandoverCall::Cancel, &cancel, CANCEL_TIMEOUT).await;
         if let Err(error) = cancelled {
             // It undoes what was prepared by itself, later.
             tracing::debug!(node = %self.node, %error, "Another node did not hear that nothing is handed over.");

@@ -6,7 +6,7 @@ use hubward_proto::Frame;
 use hubward_types::{GroupName, NodeId};
 use serde_bytes::ByteBuf;
 
-use super::wire::{Content, MAX_USER_GROUPS, Offer};
+use super::wire::{GivenContent, MAX_USER_GROUPS, Offer};
 use crate::cluster::forwarding::{forward, note_moved};
 use crate::connection::handle::ConnectionHandle;
 use crate::connection::taken::TakenSession;
@@ -60,11 +60,11 @@ impl Leaving {
     }
 
     /// Stops delivery here for the time being, and returns what another node goes on with. `None` where it has to stay.
-    pub(super) fn cut(&self, to: &NodeId, place: u32) -> Option<Content> {
+    pub(super) fn cut(&self, to: &NodeId, place: u32) -> Option<GivenContent> {
         let cut = self.handle.mailbox.cut(forward(&self.engine, &self.handle, to.clone())).ok()?;
         let content = self.content(cut.frames)?.encode().ok()?;
         let delivered = cut.delivered.into_iter().map(MessageId::to_pair).collect();
-        Some(Content { place, content: ByteBuf::from(content), delivered })
+        Some(GivenContent { place, content: ByteBuf::from(content), delivered })
     }
 
     /// Stops delivery here, and returns the whole session, which no other node receives for. `None` where it has to stay.
@@ -105,7 +105,7 @@ impl Leaving {
         }
     }
 
-    /// Nobody knows which node has it: its client is told to reconnect, and gets a new connection.
+    /// Nobody knows which node has it: its client is asked to reconnect, and gets a new connection.
     pub(super) fn close(mut self) {
         drop(self.taken.take());
     }

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use hubward_backplane::Topic;
+use hubward_backplane::{Body, Topic};
 use hubward_proto::{Frame, Protocol};
 use hubward_types::{ConnectionId, GroupName, HubName};
 
 use super::coming::Coming;
 use super::room::Reserved;
-use super::wire::Refusal;
+use super::wire::PlaceRefusal;
 use crate::cluster::forwarding::frames_of;
-use crate::cluster::outbox::Lookup;
+use crate::cluster::outbox::{Lookup, Parcel};
 use crate::cluster::send::send_to;
 use crate::connection::adopting;
 use crate::connection::groups::Reasons;
@@ -22,11 +22,13 @@ use crate::engine::Engine;
 use crate::membership;
 use crate::session_state::SessionIdentity;
 
-pub(super) struct Place {
+pub(super) struct SessionPlace {
     pub(super) engine: Arc<Engine>,
     pub(super) identity: SessionIdentity,
     pub(super) handle: Arc<ConnectionHandle>,
     pub(super) reserved: Option<Reserved>,
+    /// How often messages may have been missed when it was made.
+    gaps: u64,
     /// Whether the session has come, so that nothing is undone.
     has_come: bool,
     /// Nobody else makes a place for it meanwhile.
@@ -36,23 +38,32 @@ pub(super) struct Place {
 /// A group and why it is delivered.
 type Delivered = (GroupName, Reasons);
 
-impl Place {
+impl SessionPlace {
     /// Makes a place. Its groups are yet to be subscribed to.
     pub(super) fn new(
         engine: Arc<Engine>,
         identity: SessionIdentity,
         reserved: Reserved,
         coming: Coming,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, PlaceRefusal> {
         if engine.index.connection(&identity.connection).is_some() {
-            return Err(Refusal::Known);
+            return Err(PlaceRefusal::Known);
         }
         let mailbox = Mailbox::new(engine.mailbox_limits()).prepared();
         let handle = adopting::handle(&engine, &identity, mailbox);
         // Changes of its groups wait until it has come.
         handle.groups.hold();
         engine.index.add(&handle);
-        Ok(Self { engine, identity, handle, reserved: Some(reserved), has_come: false, _coming: coming })
+        let gaps = engine.context.link.gaps();
+        Ok(Self {
+            engine,
+            gaps,
+            identity,
+            handle,
+            reserved: Some(reserved),
+            has_come: false,
+            _coming: coming,
+        })
     }
 
     /// The topics to subscribe to for it: those of these groups, and of its user.
@@ -85,13 +96,18 @@ impl Place {
         }
     }
 
+    /// Whether messages may have been missed since it was made.
+    pub(super) fn has_missed(&self) -> bool {
+        self.engine.context.link.gaps() != self.gaps
+    }
+
     /// Notes that the session has come.
     pub(super) fn has_come(&mut self) {
         self.has_come = true;
     }
 }
 
-impl Drop for Place {
+impl Drop for SessionPlace {
     /// Undoes what was done, and sends what was for the connection alone to the node that has it.
     fn drop(&mut self) {
         if self.has_come {
@@ -127,4 +143,13 @@ pub(super) fn topics_of(hub: &HubName, handle: &ConnectionHandle) -> Vec<Topic> 
     let user = handle.principal.user_id().map(|user| Topic::User(hub.clone(), user.clone()));
     let groups = handle.groups.all().into_iter().map(|(group, _)| Topic::Group(hub.clone(), group));
     [Topic::All(hub.clone())].into_iter().chain(user).chain(groups).collect()
+}
+
+/// Publishes a marker on topics, behind what the hub has sent before.
+pub(super) fn publish_marker(engine: &Engine, topics: Vec<Topic>, id: u64) {
+    if let Some(backplane) = &engine.context.backplane {
+        let envelope = engine.context.envelope(None, Body::Marker { id });
+        // Who waits for it knows whether it has come.
+        drop(engine.outbox.publish_all(backplane, vec![Parcel { topics, envelope }]));
+    }
 }

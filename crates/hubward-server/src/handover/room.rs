@@ -1,5 +1,5 @@
 //! How much a node takes over from others: sessions that were prepared or adopted and whose client has not come yet. Whoever has the
-//! cluster's keys could otherwise fill its memory. What has no room is told to reconnect.
+//! cluster's keys could otherwise fill its memory. What has no room is asked to reconnect.
 
 use std::sync::Arc;
 

@@ -11,10 +11,10 @@ use hubward_types::NodeId;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
-use super::calls::{Method, Peers, Seals};
+use super::calls::{HandoverCall, HandoverPeers, Seals};
 use super::room::Room;
 use super::taking::Taking;
-use super::wire::{self, Bounded, Cancelled, Prepare, WireError};
+use super::wire::{self, Bounded, CancelReply, Prepare, Unanswered, WireError};
 use crate::context::NodeContext;
 use crate::engine::Engine;
 
@@ -31,21 +31,6 @@ struct Service {
     permits: Semaphore,
 }
 
-/// Why a call has no answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Unanswered {
-    /// There is no such call.
-    Unknown,
-    /// It is damaged, or not what it says.
-    Malformed,
-    /// It is in a form that this version does not know.
-    UnknownVersion,
-    /// There are too many at once.
-    Busy,
-    /// It failed half-way, or goes on: it may have had its effect.
-    Unclear,
-}
-
 impl HandoverService {
     /// Lets the sessions of a node's hubs move to other nodes, and those of others here.
     pub fn new(
@@ -55,7 +40,7 @@ impl HandoverService {
     ) -> Self {
         let seals = Seals::new(connections.keys().clone(), context.id().clone());
         if let Some(client) = context.peer_client() {
-            let peers = Peers::new(seals.clone(), Arc::new(client.clone()));
+            let peers = HandoverPeers::new(seals.clone(), Arc::new(client.clone()));
             context.set_moving(connections.clone(), peers);
         }
         Self::of(Taking::new(context, hubs, Arc::new(Room::default())), seals)
@@ -68,23 +53,23 @@ impl HandoverService {
     /// Answers a call of another node.
     pub(crate) async fn answer(&self, from: &NodeId, path: &str, body: Bytes) -> Result<Bytes, Unanswered> {
         let Service { taking, seals, permits } = &*self.0;
-        let method = Method::ALL.into_iter().find(|method| method.path() == path);
+        let method = HandoverCall::ALL.into_iter().find(|method| method.path() == path);
         let method = method.ok_or(Unanswered::Unknown)?;
         // A body that waits is in memory all the same; so none does.
         let _permit = permits.try_acquire().map_err(|_| Unanswered::Busy)?;
         let opened = seals.open_call(method, body).ok_or(Unanswered::Malformed)?;
         let answer = match method {
-            Method::Prepare => {
+            HandoverCall::Prepare => {
                 let call: Prepare = decoded(&opened)?;
                 if call.from().node != *from {
                     return Err(Unanswered::Malformed);
                 }
                 wire::encode(&taking.prepare(call).await?)
             }
-            Method::Adopt => wire::encode(&taking.adopt(decoded(&opened)?).await?),
-            Method::Cancel => {
+            HandoverCall::Adopt => wire::encode(&taking.adopt(decoded(&opened)?).await?),
+            HandoverCall::Cancel => {
                 taking.cancel(&decoded(&opened)?);
-                wire::encode(&Cancelled)
+                wire::encode(&CancelReply)
             }
         };
         Ok(seals.seal_answer(method, &answer))

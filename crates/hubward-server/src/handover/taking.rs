@@ -2,23 +2,23 @@
 //! come. A batch whose contents do not come is undone after a time. Each call may come again, and late.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hubward_backplane::{Body, Owner, Topic};
-use hubward_types::HubName;
+use hubward_backplane::{Owner, Topic};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::adopting::{self, Arrival};
-use super::coming::AllComing;
 use super::markers::Expected;
-use super::place::Place;
-use super::preparing;
+use super::place::{SessionPlace, publish_marker};
+use super::preparing::{self, Ground};
 use super::room::Room;
-use super::service::Unanswered;
-use super::wire::{Adopt, Adopted, BatchId, Cancel, Outcome, Prepare, Prepared, Refusal};
+use super::wire::{
+    Adopt, AdoptOutcome, AdoptReply, BatchId, Cancel, PlaceRefusal, Prepare, PrepareReply, Unanswered,
+};
 use crate::context::NodeContext;
+use crate::drain::progress::DrainPhase;
 use crate::engine::Engine;
 
 /// How long places are kept for contents that do not come: longer than the other node takes until it gives up.
@@ -32,11 +32,7 @@ const MAX_BATCHES: usize = 1024;
 
 /// What a node takes over from others.
 pub(crate) struct Taking {
-    context: Arc<NodeContext>,
-    /// Held weakly: the node's routes hold this.
-    hubs: HashMap<HubName, Weak<Engine>>,
-    pub(super) room: Arc<Room>,
-    pub(super) coming: AllComing,
+    ground: Ground,
     batches: Mutex<Batches>,
 }
 
@@ -51,8 +47,8 @@ struct Batches {
 enum Batch {
     /// Places are made, or contents are read.
     Busy,
-    Prepared(Vec<Option<Place>>, Owner, Prepared),
-    Done(Adopted),
+    Prepared(Vec<Option<SessionPlace>>, Owner, PrepareReply),
+    Done(AdoptReply),
 }
 
 impl Taking {
@@ -61,29 +57,14 @@ impl Taking {
         hubs: impl IntoIterator<Item = &'a Arc<Engine>>,
         room: Arc<Room>,
     ) -> Arc<Self> {
-        let weak = |engine: &Arc<Engine>| (engine.name().clone(), Arc::downgrade(engine));
-        Arc::new(Self {
-            context: context.clone(),
-            hubs: hubs.into_iter().map(weak).collect(),
-            room,
-            coming: AllComing::default(),
-            batches: Mutex::default(),
-        })
-    }
-
-    pub(super) fn hub(&self, name: &HubName) -> Option<Arc<Engine>> {
-        self.hubs.get(name).and_then(Weak::upgrade)
-    }
-
-    pub(super) fn context(&self) -> &Arc<NodeContext> {
-        &self.context
+        Arc::new(Self { ground: Ground::new(context, hubs, room), batches: Mutex::default() })
     }
 
     /// Makes places for sessions. Comes to its end whether or not the caller waits.
-    pub(crate) async fn prepare(self: &Arc<Self>, call: Prepare) -> Result<Prepared, Unanswered> {
+    pub(crate) async fn prepare(self: &Arc<Self>, call: Prepare) -> Result<PrepareReply, Unanswered> {
         let sessions = call.sessions.len();
-        if self.is_leaving() {
-            return Ok(self.refuse_all(sessions, Refusal::Draining));
+        if self.drains() {
+            return Ok(self.refuse_all(sessions, PlaceRefusal::Draining));
         }
         {
             let mut batches = self.batches.lock();
@@ -93,16 +74,16 @@ impl Taking {
                 None => {}
             }
             if !batches.make_room() {
-                return Ok(self.refuse_all(sessions, Refusal::NoRoom));
+                return Ok(self.refuse_all(sessions, PlaceRefusal::NoRoom));
             }
             batches.by_id.insert(call.batch.clone(), Batch::Busy);
         }
         let this = self.clone();
-        let preparing = self.context.spawn(async move { this.make_places(call).await });
+        let preparing = self.ground.context.spawn(async move { this.make_places(call).await });
         preparing.await.map_err(|_| Unanswered::Unclear)
     }
 
-    async fn make_places(self: Arc<Self>, call: Prepare) -> Prepared {
+    async fn make_places(self: Arc<Self>, call: Prepare) -> PrepareReply {
         let (batch, from, marker) = (call.batch.clone(), call.from(), call.marker);
         // Also where it panics.
         let mut entry = scopeguard::guard((self.clone(), Some(batch.clone())), |(this, batch)| {
@@ -110,28 +91,28 @@ impl Taking {
                 this.forget(&batch);
             }
         });
-        let places = preparing::places(&self, call.sessions).await;
+        let places = preparing::places(&self.ground, call.sessions).await;
         // What this node had begun to send is published before the marker.
-        self.context.sends.until_published().await;
-        let id = self.context.next_key();
+        self.ground.context.sends.until_published().await;
+        let id = self.ground.context.next_key();
         let refusals: Vec<_> = places.iter().map(|place| place.as_ref().err().copied()).collect();
-        let prepared = Prepared::new(id, refusals.into_iter());
+        let prepared = PrepareReply::new(id, refusals.into_iter());
         let places: Vec<_> = places.into_iter().map(Result::ok).collect();
         let topics = preparing::topics_of(&places);
         // Before the old node is answered, which publishes it then.
-        let expected = self.context.markers.expect(&from.node, marker, topics.iter().cloned());
+        let expected = self.ground.context.markers.expect(&from.node, marker, topics.iter().cloned());
         let opening = Opening { topics, id, from: from.clone(), expected };
         self.batches.lock().by_id.insert(batch.clone(), Batch::Prepared(places, from, prepared.clone()));
         entry.1 = None;
         let this = self.clone();
-        self.context.tasks.spawn(async move { this.keep(batch, opening).await });
+        self.ground.context.tasks.spawn(async move { this.keep(batch, opening).await });
         prepared
     }
 
     /// Opens the places of a batch when the old node's markers have come, answers them with its own, and undoes the batch where
     /// its contents do not come.
     async fn keep(self: Arc<Self>, batch: BatchId, opening: Opening) {
-        let shutdown = self.context.shutdown.clone();
+        let shutdown = self.ground.context.shutdown.clone();
         let keeping = async {
             let kept_until = tokio::time::Instant::now() + PREPARED_FOR;
             if !opening.topics.is_empty() {
@@ -139,9 +120,9 @@ impl Taking {
                 if timeout(MARKER_TIMEOUT, expected.arrived()).await.is_err() {
                     return;
                 }
-                self.open(&batch);
+                let Some(engine) = self.open(&batch) else { return };
                 topics.push(Topic::Node(from.node));
-                self.publish_marker(topics, id);
+                publish_marker(&engine, topics, id);
             }
             tokio::time::sleep_until(kept_until).await;
         };
@@ -152,24 +133,23 @@ impl Taking {
         self.undo(&batch);
     }
 
-    fn open(&self, batch: &BatchId) {
-        if let Some(Batch::Prepared(places, ..)) = self.batches.lock().by_id.get(batch) {
-            places.iter().flatten().for_each(Place::open);
+    /// Opens the places of a batch. Returns the hub that they are of; `None` where messages may have been missed, or are held back.
+    fn open(&self, batch: &BatchId) -> Option<Arc<Engine>> {
+        let batches = self.batches.lock();
+        let Some(Batch::Prepared(places, ..)) = batches.by_id.get(batch) else { return None };
+        let engine = places.iter().flatten().next()?.engine.clone();
+        if engine.held.is_holding() {
+            return None;
         }
-    }
-
-    fn publish_marker(&self, topics: Vec<Topic>, id: u64) {
-        if let Some(backplane) = &self.context.backplane {
-            // Who waits for it knows whether it has come.
-            drop(self.context.publish(backplane, topics, None, Body::Marker { id }));
-        }
+        places.iter().flatten().for_each(SessionPlace::open);
+        Some(engine)
     }
 
     /// Takes the sessions whose contents are given; what else the batch has is undone. Comes to its end whether or not the
     /// caller waits.
-    pub(crate) async fn adopt(self: &Arc<Self>, call: Adopt) -> Result<Adopted, Unanswered> {
+    pub(crate) async fn adopt(self: &Arc<Self>, call: Adopt) -> Result<AdoptReply, Unanswered> {
         let sessions = call.sessions.len();
-        let none = || Adopted::new(std::iter::repeat_n(Outcome::NotAdopted, sessions));
+        let none = || AdoptReply::new(std::iter::repeat_n(AdoptOutcome::NotAdopted, sessions));
         let (places, from) = {
             let mut batches = self.batches.lock();
             match batches.by_id.remove(&call.batch) {
@@ -196,12 +176,17 @@ impl Taking {
             }
         };
         let this = self.clone();
-        let adopting = self.context.spawn(async move { this.take(call, places, from).await });
+        let adopting = self.ground.context.spawn(async move { this.take(call, places, from).await });
         // Where it panicked, some may have come: the store knows.
         adopting.await.map_err(|_| Unanswered::Unclear)
     }
 
-    async fn take(self: Arc<Self>, call: Adopt, mut places: Vec<Option<Place>>, from: Owner) -> Adopted {
+    async fn take(
+        self: Arc<Self>,
+        call: Adopt,
+        mut places: Vec<Option<SessionPlace>>,
+        from: Owner,
+    ) -> AdoptReply {
         let batch = call.batch;
         let entry = scopeguard::guard((self.clone(), batch.clone()), |(this, batch)| this.forget(&batch));
         let arrivals = call.sessions.into_iter().map(|content| {
@@ -212,7 +197,7 @@ impl Taking {
         // Those whose contents did not come.
         drop(places);
         let outcomes = adopting::adopt_all(arrivals).await;
-        let adopted = Adopted::new(outcomes.into_iter());
+        let adopted = AdoptReply::new(outcomes.into_iter());
         scopeguard::ScopeGuard::into_inner(entry);
         self.batches.lock().done(batch, adopted.clone());
         adopted
@@ -238,18 +223,23 @@ impl Taking {
     }
 
     fn is_leaving(&self) -> bool {
-        self.context.refusing.is_cancelled() || self.context.shutdown.is_cancelled()
+        self.ground.context.refusing.is_cancelled() || self.ground.context.shutdown.is_cancelled()
     }
 
-    fn refuse_all(&self, sessions: usize, refusal: Refusal) -> Prepared {
+    /// Whether the node is about to leave, so that nothing more is prepared.
+    fn drains(&self) -> bool {
+        self.is_leaving() || self.ground.context.progress.phase() > DrainPhase::Serving
+    }
+
+    fn refuse_all(&self, sessions: usize, refusal: PlaceRefusal) -> PrepareReply {
         let refusals = std::iter::repeat_n(Some(refusal), sessions);
-        Prepared::new(0, refusals)
+        PrepareReply::new(0, refusals)
     }
 
     /// How many sessions have a place, or have come and wait for their clients.
     #[cfg(test)]
     pub(crate) fn sessions(&self) -> usize {
-        self.room.sessions()
+        self.ground.room.sessions()
     }
 }
 
@@ -271,7 +261,7 @@ impl Batches {
         true
     }
 
-    fn done(&mut self, batch: BatchId, adopted: Adopted) {
+    fn done(&mut self, batch: BatchId, adopted: AdoptReply) {
         self.by_id.insert(batch.clone(), Batch::Done(adopted));
         self.done.push_back(batch);
     }

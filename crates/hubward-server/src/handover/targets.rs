@@ -6,7 +6,7 @@ use hubward_backplane::LiveNode;
 use hubward_types::{HubName, NodeId};
 use parking_lot::Mutex;
 
-use super::wire::Refusal;
+use super::wire::PlaceRefusal;
 
 /// The nodes of one drain. Bounded by the nodes that live.
 pub(super) struct Targets(Mutex<Vec<Target>>);
@@ -53,16 +53,18 @@ impl Targets {
     }
 
     /// Notes that a node has refused a session of a hub. What is a matter of the session says nothing of others.
-    pub(super) fn refused(&self, node: &NodeId, hub: &HubName, refusal: Refusal) {
+    pub(super) fn refused(&self, node: &NodeId, hub: &HubName, refusal: PlaceRefusal) {
         match refusal {
-            Refusal::NoRoom | Refusal::Draining | Refusal::Outage | Refusal::Other => self.exclude(node),
-            Refusal::NoHub | Refusal::Unreadable => {
+            PlaceRefusal::NoRoom | PlaceRefusal::Draining | PlaceRefusal::Outage | PlaceRefusal::Other => {
+                self.exclude(node)
+            }
+            PlaceRefusal::NoHub | PlaceRefusal::Unreadable => {
                 let mut targets = self.0.lock();
                 for target in targets.iter_mut().filter(|target| target.node == *node) {
                     target.hubs.remove(hub);
                 }
             }
-            Refusal::Known => {}
+            PlaceRefusal::Known => {}
         }
     }
 
@@ -112,11 +114,11 @@ mod tests {
     #[test]
     fn a_node_that_refuses_gets_no_more_where_others_would_be_refused_too() {
         let (targets, node) = (targets(), NodeId::from("n1"));
-        targets.refused(&node, &"ward".into(), Refusal::Known);
+        targets.refused(&node, &"ward".into(), PlaceRefusal::Known);
         assert_eq!(choose(&targets, "ward", 1).as_deref(), Some("n1"));
-        targets.refused(&node, &"ward".into(), Refusal::Unreadable);
+        targets.refused(&node, &"ward".into(), PlaceRefusal::Unreadable);
         assert!(targets.is_empty_for(&"ward".into()) && !targets.is_empty_for(&"chat".into()));
-        targets.refused(&node, &"chat".into(), Refusal::NoRoom);
+        targets.refused(&node, &"chat".into(), PlaceRefusal::NoRoom);
         assert_eq!(choose(&targets, "chat", 1).as_deref(), Some("n2"));
         targets.exclude(&"n2".into());
         assert!(targets.is_empty_for(&"chat".into()));

@@ -1,20 +1,16 @@
 //! Sessions that move between nodes: nothing is lost, nothing comes twice, and no two nodes have one, whatever fails meanwhile.
 
+mod load;
 mod nodes;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hubward_types::Target;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use self::nodes::{Nodes, ReturningClient, WireFault};
 use super::HandedOver;
-use super::calls::Method;
-use crate::testing::until_in_time;
+use super::calls::HandoverCall;
 
 fn group(name: &str) -> Target {
     Target::Group(name.into())
@@ -45,131 +41,6 @@ async fn a_session_moves_with_its_groups_and_what_it_has_not_received() {
     texts.sort();
     assert_eq!(texts, ["all", "all", "before", "direct", "direct", "group", "group", "user", "user"]);
     assert_eq!(nodes.nodes[1].taking.sessions(), 0, "its client has come");
-}
-
-/// A cluster whose clients check what they get.
-struct Load {
-    nodes: Arc<Nodes>,
-    clients: JoinSet<(String, Vec<String>, usize)>,
-    senders: JoinSet<()>,
-    /// How many messages each sender has sent to each target.
-    stop: Arc<AtomicBool>,
-    sent: Arc<AtomicUsize>,
-}
-
-/// After what time without a message a client stops waiting.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10);
-
-const GROUPS: usize = 3;
-const USERS: usize = 4;
-
-fn targets(clients: usize) -> Vec<(String, Target)> {
-    let groups = (0..GROUPS).map(|number| (format!("g{number}"), group(&format!("g{number}"))));
-    let users =
-        (0..USERS).map(|number| (format!("u{number}"), Target::Users(vec![format!("u{number}").into()])));
-    let direct = (0..clients)
-        .map(|number| (format!("c{number}"), Target::Connections(vec![format!("c{number}").into()])));
-    groups.chain(users).chain(direct).chain([("all".to_owned(), Target::All)]).collect()
-}
-
-impl Load {
-    /// Connects clients to the first node, each in a group and of a user, and begins to send from every node to everything.
-    async fn start(nodes: Arc<Nodes>, clients: usize) -> Self {
-        let mut tasks = JoinSet::new();
-        for number in 0..clients {
-            let (id, user) = (format!("c{number}"), format!("u{}", number % USERS));
-            let mut client = ReturningClient::connect(&nodes, 0, &id, &user).await;
-            client.call(&nodes, "Join", &format!("g{}", number % GROUPS)).await;
-            let nodes = nodes.clone();
-            tasks.spawn(async move {
-                let (mut texts, mut ends) = (Vec::new(), 0);
-                // The end comes from every sender on each of its four targets.
-                while ends < 4 * nodes.nodes.len() {
-                    let Ok(text) = timeout(LONGEST_SILENCE, client.text(&nodes)).await else { break };
-                    let Some(text) = text else {
-                        panic!("the session {id} was lost: {}", client.end);
-                    };
-                    if text.ends_with("end") {
-                        ends += 1;
-                    }
-                    texts.push(text);
-                }
-                (id, texts, client.returns)
-            });
-        }
-        let (stop, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let mut senders = JoinSet::new();
-        for node in 0..nodes.nodes.len() {
-            let (nodes, stop, sent) = (nodes.clone(), stop.clone(), sent.clone());
-            senders.spawn(async move {
-                let targets = targets(clients);
-                let mut round = 0;
-                while !stop.load(Ordering::SeqCst) {
-                    for (name, target) in &targets {
-                        nodes.send(node, target, &format!("{node} {name} {round}"));
-                        tokio::task::yield_now().await;
-                    }
-                    sent.fetch_add(1, Ordering::SeqCst);
-                    round += 1;
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                for (name, target) in &targets {
-                    nodes.send(node, target, &format!("{node} {name} end"));
-                }
-            });
-        }
-        Self { nodes, clients: tasks, senders, stop, sent }
-    }
-
-    /// Waits until so many rounds of messages have been sent since now.
-    async fn rounds(&self, rounds: usize) {
-        let until = self.sent.load(Ordering::SeqCst) + rounds;
-        while self.sent.load(Ordering::SeqCst) < until {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    /// Stops sending, and checks what each client got of each sender: all, once, and in order. Returns how often clients came
-    /// back.
-    async fn check(mut self) -> usize {
-        self.stop.store(true, Ordering::SeqCst);
-        while let Some(sender) = self.senders.join_next().await {
-            sender.unwrap();
-        }
-        let mut returns = 0;
-        while let Some(client) = until_in_time(self.clients.join_next()).await {
-            let (id, texts, returned) = client.unwrap();
-            returns += returned;
-            let mut last: HashMap<(String, String), usize> = HashMap::new();
-            for text in &texts {
-                let fields: Vec<_> = text.split(' ').collect();
-                let expected = last.entry((fields[0].to_owned(), fields[1].to_owned())).or_default();
-                if fields[2] != "end" {
-                    assert_eq!(fields[2].parse(), Ok(*expected), "{id} of {} to {}", fields[0], fields[1]);
-                    *expected += 1;
-                }
-            }
-            let ends = texts.iter().filter(|text| text.ends_with("end")).count();
-            assert_eq!(ends, 4 * self.nodes.nodes.len(), "{id} {returned} {last:?}");
-        }
-        returns
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_comes_twice_while_sessions_move_twice_under_load() {
-    let nodes = Arc::new(Nodes::start(3).await);
-    let load = Load::start(nodes.clone(), 30).await;
-    load.rounds(20).await;
-    let moved = nodes.drain(0).await;
-    assert_eq!(moved, HandedOver { moved: 30, ..HandedOver::default() });
-    load.rounds(20).await;
-    // Those that came to the second node move on to the third.
-    let moved = nodes.drain(1).await;
-    assert!(moved.moved > 0 && moved.stayed == 0 && moved.unclear == 0, "{moved:?}");
-    load.rounds(20).await;
-    let returns = load.check().await;
-    assert_eq!(returns, 30 + moved.moved);
 }
 
 /// One session on the first of two nodes, in a group, with a message that it has not received.
@@ -205,7 +76,7 @@ const UNCLEAR: HandedOver = HandedOver { moved: 0, parked: 0, stayed: 0, unclear
 #[tokio::test(start_paused = true)]
 async fn where_the_last_answer_was_lost_the_store_says_who_has_the_session() {
     let (nodes, mut client) = one_session(2).await;
-    nodes.wire.fail(Method::Adopt, WireFault::AnswerLost);
+    nodes.wire.fail(HandoverCall::Adopt, WireFault::AnswerLost);
     assert_eq!(nodes.drain(0).await, MOVED);
     check_reached(&nodes, &mut client).await;
     assert_eq!(client.returns, 1);
@@ -214,7 +85,7 @@ async fn where_the_last_answer_was_lost_the_store_says_who_has_the_session() {
 #[tokio::test(start_paused = true)]
 async fn a_session_of_which_nobody_knows_who_has_it_starts_anew_and_is_on_one_node_at_most() {
     let (nodes, mut client) = one_session(2).await;
-    nodes.wire.fail(Method::Adopt, WireFault::Lost);
+    nodes.wire.fail(HandoverCall::Adopt, WireFault::Lost);
     assert_eq!(nodes.drain(0).await, UNCLEAR);
     assert_eq!(client.text(&nodes).await, None);
     assert!(client.end.contains("allowReconnect"), "{}", client.end);
@@ -226,10 +97,10 @@ async fn a_session_of_which_nobody_knows_who_has_it_starts_anew_and_is_on_one_no
 #[tokio::test(start_paused = true)]
 async fn a_session_that_no_node_takes_goes_on_where_it_is() {
     for (method, fault) in [
-        (Method::Prepare, WireFault::NotSent),
-        (Method::Prepare, WireFault::Lost),
-        (Method::Prepare, WireFault::AnswerLost),
-        (Method::Adopt, WireFault::NotSent),
+        (HandoverCall::Prepare, WireFault::NotSent),
+        (HandoverCall::Prepare, WireFault::Lost),
+        (HandoverCall::Prepare, WireFault::AnswerLost),
+        (HandoverCall::Adopt, WireFault::NotSent),
     ] {
         let (nodes, mut client) = one_session(2).await;
         nodes.wire.fail(method, fault);
@@ -265,7 +136,7 @@ async fn a_session_that_the_first_node_does_not_take_moves_to_another() {
 #[tokio::test(start_paused = true)]
 async fn calls_that_come_twice_do_nothing_twice() {
     let (nodes, mut client) = one_session(2).await;
-    for method in Method::ALL {
+    for method in HandoverCall::ALL {
         nodes.wire.fail(method, WireFault::Twice);
     }
     assert_eq!(nodes.drain(0).await, MOVED);
@@ -321,8 +192,8 @@ async fn a_node_has_room_for_so_many_sessions_and_the_others_stay() {
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_to_a_session_alone_on_a_node_that_does_not_take_it_is_not_lost() {
     let (nodes, mut client) = one_session(2).await;
-    nodes.wire.fail(Method::Prepare, WireFault::AnswerLost);
-    nodes.wire.fail(Method::Cancel, WireFault::Lost);
+    nodes.wire.fail(HandoverCall::Prepare, WireFault::AnswerLost);
+    nodes.wire.fail(HandoverCall::Cancel, WireFault::Lost);
     assert_eq!(nodes.drain(0).await.moved, 0);
     assert_eq!(nodes.nodes[1].taking.sessions(), 1, "it does not know yet that nothing comes");
     nodes.send(1, &Target::Connections(vec!["c1".into()]), "alone");
@@ -391,8 +262,8 @@ async fn a_session_goes_to_a_node_that_lives_where_the_one_that_was_chosen_has_d
 async fn where_the_old_node_dies_half_way_its_session_is_whole_on_the_other_one_or_nowhere() {
     // It has the session when the other node dies, or it does not hear any more of it.
     let (nodes, mut client) = one_session(2).await;
-    nodes.wire.fail(Method::Cancel, WireFault::Lost);
-    nodes.wire.fail(Method::Prepare, WireFault::AnswerLost);
+    nodes.wire.fail(HandoverCall::Cancel, WireFault::Lost);
+    nodes.wire.fail(HandoverCall::Prepare, WireFault::AnswerLost);
     nodes.drain(0).await;
     assert_eq!(nodes.nodes[1].taking.sessions(), 1);
     nodes.nodes[0].node.node.shut_down().await;

@@ -27,7 +27,7 @@ pub(crate) const MAX_CALL_BYTES: usize = MAX_BATCH_BYTES + MAX_IDENTITY_BYTES + 
 /// The most messages that are remembered as delivered, for each session.
 pub(crate) const MAX_DELIVERED: usize = 16 * 1024;
 
-/// The most groups of a user; one that is in more is told to reconnect.
+/// The most groups of a user; one that is in more is asked to reconnect.
 pub(crate) const MAX_USER_GROUPS: usize = 4 * 1024;
 
 /// Bytes that an id of a batch may have.
@@ -68,7 +68,7 @@ pub(crate) struct Offer {
 
 /// The answer to [`Prepare`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Prepared {
+pub(crate) struct PrepareReply {
     /// The marker that follows, on every topic, when the node has received the other one there.
     pub(crate) marker: u64,
     /// For each session, in order, why it cannot come; 0 where it can.
@@ -81,12 +81,12 @@ pub(crate) struct Prepared {
 pub(crate) struct Adopt {
     pub(crate) batch: BatchId,
     #[serde(deserialize_with = "at_most::<_, _, MAX_SESSIONS>")]
-    pub(crate) sessions: Vec<Content>,
+    pub(crate) sessions: Vec<GivenContent>,
 }
 
 /// The content of a session.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Content {
+pub(crate) struct GivenContent {
     /// Its place among the sessions of the batch.
     pub(crate) place: u32,
     pub(crate) content: ByteBuf,
@@ -97,7 +97,7 @@ pub(crate) struct Content {
 
 /// The answer to [`Adopt`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Adopted {
+pub(crate) struct AdoptReply {
     /// For each session of the call, in order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_SESSIONS>")]
     outcomes: Vec<u8>,
@@ -111,11 +111,11 @@ pub(crate) struct Cancel {
 
 /// The answer to [`Cancel`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Cancelled;
+pub(crate) struct CancelReply;
 
 /// Why a session cannot come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum PlaceRefusal {
     /// As many have come as the node has room for.
     NoRoom,
     /// The node does not have the hub.
@@ -134,12 +134,27 @@ pub(crate) enum Refusal {
 
 /// What came of a session whose content was given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum AdoptOutcome {
     /// The node that was asked has it.
     Adopted,
     /// It has not, and will not.
     NotAdopted,
     /// It does not know: the store has not answered.
+    Unclear,
+}
+
+/// Why a call has no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unanswered {
+    /// There is no such call.
+    Unknown,
+    /// It is damaged, or not what it says.
+    Malformed,
+    /// It is in a form that this version does not know.
+    UnknownVersion,
+    /// There are too many at once.
+    Busy,
+    /// It failed half-way, or goes on: it may have had its effect.
     Unclear,
 }
 
@@ -165,34 +180,34 @@ impl Prepare {
     }
 }
 
-impl Prepared {
-    pub(crate) fn new(marker: u64, refusals: impl Iterator<Item = Option<Refusal>>) -> Self {
-        let refusals = refusals.map(|refusal| refusal.map_or(0, Refusal::number)).collect();
+impl PrepareReply {
+    pub(crate) fn new(marker: u64, refusals: impl Iterator<Item = Option<PlaceRefusal>>) -> Self {
+        let refusals = refusals.map(|refusal| refusal.map_or(0, PlaceRefusal::number)).collect();
         Self { marker, refusals }
     }
 
     /// Why a session cannot come; `None` where it can. One that the answer does not name cannot.
-    pub(crate) fn refusal(&self, place: usize) -> Option<Refusal> {
+    pub(crate) fn refusal(&self, place: usize) -> Option<PlaceRefusal> {
         match self.refusals.get(place) {
             Some(0) => None,
-            Some(number) => Some(Refusal::of(*number)),
-            None => Some(Refusal::Other),
+            Some(number) => Some(PlaceRefusal::of(*number)),
+            None => Some(PlaceRefusal::Other),
         }
     }
 }
 
-impl Adopted {
-    pub(crate) fn new(outcomes: impl Iterator<Item = Outcome>) -> Self {
-        Self { outcomes: outcomes.map(Outcome::number).collect() }
+impl AdoptReply {
+    pub(crate) fn new(outcomes: impl Iterator<Item = AdoptOutcome>) -> Self {
+        Self { outcomes: outcomes.map(AdoptOutcome::number).collect() }
     }
 
     /// What came of a session of the call, by its place there.
-    pub(crate) fn outcome(&self, place: usize) -> Outcome {
-        self.outcomes.get(place).map_or(Outcome::Unclear, |number| Outcome::of(*number))
+    pub(crate) fn outcome(&self, place: usize) -> AdoptOutcome {
+        self.outcomes.get(place).map_or(AdoptOutcome::Unclear, |number| AdoptOutcome::of(*number))
     }
 }
 
-impl Refusal {
+impl PlaceRefusal {
     const ALL: [Self; 6] =
         [Self::NoRoom, Self::NoHub, Self::Draining, Self::Unreadable, Self::Known, Self::Outage];
 
@@ -226,7 +241,7 @@ impl Refusal {
     }
 }
 
-impl Outcome {
+impl AdoptOutcome {
     fn number(self) -> u8 {
         match self {
             Self::Adopted => 0,
@@ -279,7 +294,7 @@ impl Bounded for Prepare {
     }
 }
 
-impl Bounded for Prepared {
+impl Bounded for PrepareReply {
     fn is_bounded(&self) -> bool {
         true
     }
@@ -287,18 +302,18 @@ impl Bounded for Prepared {
 
 impl Bounded for Adopt {
     fn is_bounded(&self) -> bool {
-        let is_bounded = |content: &Content| content.content.len() <= MAX_STATE_BYTES;
+        let is_bounded = |content: &GivenContent| content.content.len() <= MAX_STATE_BYTES;
         self.batch.is_bounded() && self.sessions.iter().all(is_bounded)
     }
 }
 
-impl Bounded for Adopted {
+impl Bounded for AdoptReply {
     fn is_bounded(&self) -> bool {
         true
     }
 }
 
-impl Bounded for Cancelled {
+impl Bounded for CancelReply {
     fn is_bounded(&self) -> bool {
         true
     }

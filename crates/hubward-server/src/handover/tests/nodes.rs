@@ -19,12 +19,12 @@ use tokio::time::Instant;
 
 use crate::connection::moving::take;
 use crate::delivery::router;
-use crate::handover::calls::{CallError, Method, Peers, Seals, Transport};
+use crate::handover::calls::{CallError, HandoverCall, HandoverPeers, HandoverTransport, Seals};
 use crate::handover::leaving::Leaving;
 use crate::handover::room::Room;
-use crate::handover::service::{HandoverService, Unanswered};
+use crate::handover::service::HandoverService;
 use crate::handover::taking::Taking;
-use crate::handover::wire::{Adopt, BatchId, Outcome, Prepare};
+use crate::handover::wire::{Adopt, AdoptOutcome, BatchId, Prepare, Unanswered};
 use crate::handover::{HandedOver, hand_over_all};
 use crate::testing::client::{Next, TestClient};
 use crate::testing::cluster::TestNode;
@@ -41,7 +41,7 @@ pub(super) struct WireEnd {
 #[derive(Default)]
 pub(super) struct Wire {
     services: Mutex<HashMap<NodeId, HandoverService>>,
-    faults: Mutex<HashMap<Method, WireFault>>,
+    faults: Mutex<HashMap<HandoverCall, WireFault>>,
 }
 
 /// What happens to calls.
@@ -58,7 +58,7 @@ pub(super) enum WireFault {
 }
 
 impl Wire {
-    pub(super) fn fail(&self, method: Method, fault: WireFault) {
+    pub(super) fn fail(&self, method: HandoverCall, fault: WireFault) {
         self.faults.lock().insert(method, fault);
     }
 
@@ -72,11 +72,11 @@ impl Wire {
     }
 }
 
-impl Transport for WireEnd {
+impl HandoverTransport for WireEnd {
     fn call(
         &self,
         node: &NodeId,
-        method: Method,
+        method: HandoverCall,
         body: Bytes,
         deadline: Duration,
     ) -> BoxFuture<'_, Result<Bytes, CallError>> {
@@ -158,7 +158,7 @@ impl Nodes {
             let moving = MovingNode::of(node.engine.clone());
             let end = WireEnd { wire: wire.clone(), node: id.as_str().into() };
             let seals = Seals::new(keys.clone(), id.as_str().into());
-            context.set_moving(moving.manager().clone(), Peers::new(seals.clone(), Arc::new(end)));
+            context.set_moving(moving.manager().clone(), HandoverPeers::new(seals.clone(), Arc::new(end)));
             let taking = Taking::new(&context, [&node.engine], room);
             wire.services.lock().insert(id.as_str().into(), HandoverService::of(taking.clone(), seals));
             node.node.start().await.unwrap();
@@ -338,8 +338,8 @@ impl Nodes {
         };
         let (second, third) = (spawn(takers[0]), spawn(takers[1]));
         let outcomes = [second.await.unwrap(), third.await.unwrap()];
-        let winner = outcomes.iter().position(|outcome| *outcome == Outcome::Adopted).unwrap();
+        let winner = outcomes.iter().position(|outcome| *outcome == AdoptOutcome::Adopted).unwrap();
         leaving.let_go(self.nodes[winner + 1].node.node.id());
-        outcomes.map(|outcome| outcome == Outcome::Adopted)
+        outcomes.map(|outcome| outcome == AdoptOutcome::Adopted)
     }
 }

@@ -1,3 +1,5 @@
+//! Calls and replies are read as they were written, and no bytes make reading one panic.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -18,7 +20,7 @@ fn prepare() -> Prepare {
 
 fn adopt(content: usize, numbers: usize) -> Adopt {
     let delivered = vec![(u64::MAX, u64::MAX); numbers];
-    let content = Content { place: 1, content: ByteBuf::from(vec![7; content]), delivered };
+    let content = GivenContent { place: 1, content: ByteBuf::from(vec![7; content]), delivered };
     Adopt { batch: BatchId::new(), sessions: vec![content] }
 }
 
@@ -42,21 +44,27 @@ fn nodes_of_one_version_write_the_same() {
 
 #[test]
 fn answers_are_for_each_session_and_what_they_do_not_name_did_not_come() {
-    let refusals = [None, Some(Refusal::Draining), Some(Refusal::Other)];
-    let prepared: Prepared = decode(&encode(&Prepared::new(5, refusals.into_iter()))).unwrap();
+    let refusals = [None, Some(PlaceRefusal::Draining), Some(PlaceRefusal::Other)];
+    let prepared: PrepareReply = decode(&encode(&PrepareReply::new(5, refusals.into_iter()))).unwrap();
     let read: Vec<_> = (0..4).map(|place| prepared.refusal(place)).collect();
-    assert_eq!(read, [None, Some(Refusal::Draining), Some(Refusal::Other), Some(Refusal::Other)]);
-    for refusal in Refusal::ALL {
-        assert_eq!(Refusal::of(refusal.number()), refusal);
+    assert_eq!(
+        read,
+        [None, Some(PlaceRefusal::Draining), Some(PlaceRefusal::Other), Some(PlaceRefusal::Other)]
+    );
+    for refusal in PlaceRefusal::ALL {
+        assert_eq!(PlaceRefusal::of(refusal.number()), refusal);
     }
-    let outcomes = [Outcome::Adopted, Outcome::NotAdopted, Outcome::Unclear];
-    let adopted: Adopted = decode(&encode(&Adopted::new(outcomes.into_iter()))).unwrap();
+    let outcomes = [AdoptOutcome::Adopted, AdoptOutcome::NotAdopted, AdoptOutcome::Unclear];
+    let adopted: AdoptReply = decode(&encode(&AdoptReply::new(outcomes.into_iter()))).unwrap();
     let read: Vec<_> = (0..4).map(|place| adopted.outcome(place)).collect();
-    assert_eq!(read, [Outcome::Adopted, Outcome::NotAdopted, Outcome::Unclear, Outcome::Unclear]);
+    assert_eq!(
+        read,
+        [AdoptOutcome::Adopted, AdoptOutcome::NotAdopted, AdoptOutcome::Unclear, AdoptOutcome::Unclear]
+    );
 }
 
 #[test]
-fn another_version_is_told_from_damage() {
+fn another_version_is_not_taken_for_damage() {
     let mut bytes = encode(&prepare());
     assert_eq!(decode::<Adopt>(&bytes), Err(WireError::Malformed));
     assert_eq!(decode::<Prepare>(&bytes[..bytes.len() - 1]), Err(WireError::Malformed));
@@ -84,8 +92,8 @@ proptest! {
     fn no_bytes_make_reading_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = (decode::<Prepare>(&bytes), decode::<Adopt>(&bytes));
         bytes.insert(0, VERSION);
-        let _ = (decode::<Prepare>(&bytes), decode::<Prepared>(&bytes));
-        let _ = (decode::<Adopt>(&bytes), decode::<Adopted>(&bytes), decode::<Cancel>(&bytes));
+        let _ = (decode::<Prepare>(&bytes), decode::<PrepareReply>(&bytes));
+        let _ = (decode::<Adopt>(&bytes), decode::<AdoptReply>(&bytes), decode::<Cancel>(&bytes));
     }
 
     #[test]
