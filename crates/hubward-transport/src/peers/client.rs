@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 use hubward_auth::KeyRing;
 use hubward_types::NodeId;
 use hyper::body::Incoming;
@@ -108,8 +108,7 @@ impl PeerClient {
             let reply = Limited::new(response.into_body(), CALL_BYTES).collect().await;
             let reply = reply.map_err(|error| match error.downcast::<hyper::Error>() {
                 Ok(error) => PeerError::Lost(*error),
-                Err(other) if other.is::<LengthLimitError>() => PeerError::TooLarge,
-                Err(_) => PeerError::Gone,
+                Err(_) => PeerError::TooLarge,
             })?;
             Ok(reply.to_bytes())
         };
@@ -191,7 +190,7 @@ impl PeerClient {
                 Ok(response) => return Ok((response, idle)),
                 Err(mut unsent) => match unsent.take_message() {
                     Some(again) => request = again,
-                    None => return Err(broken(unsent.into_error())),
+                    None => return Err(broken(&idle, unsent.into_error())),
                 },
             }
         }
@@ -201,8 +200,7 @@ impl PeerClient {
         match sent {
             Ok(response) if is_refusal(&response) => Err(PeerError::NotAuthentic),
             Ok(response) => Ok((response, connection)),
-            Err(_) if connection.cut.is_cancelled() => Err(PeerError::Gone),
-            Err(error) => Err(broken(error.into_error())),
+            Err(error) => Err(broken(&connection, error.into_error())),
         }
     }
 
@@ -246,9 +244,11 @@ fn is_refusal(response: &Response<Incoming>) -> bool {
         && !response.headers().contains_key(header::WWW_AUTHENTICATE)
 }
 
-/// Distinguishes whose end of an exchange it was that failed.
-fn broken(error: hyper::Error) -> PeerError {
-    if error.is_user() { PeerError::BodyBroken(error) } else { PeerError::Lost(error) }
+/// Distinguishes whose end of an exchange it was that failed. Where the node is gone, which was asked all the same, it is not known
+/// what it has done.
+fn broken(connection: &PeerConnection, error: hyper::Error) -> PeerError {
+    let is_ours = error.is_user() && !connection.cut.is_cancelled();
+    if is_ours { PeerError::BodyBroken(error) } else { PeerError::Lost(error) }
 }
 
 impl fmt::Debug for PeerClient {

@@ -96,7 +96,7 @@ async fn a_response_that_is_awaited_fails_when_its_node_is_gone() {
         asked.notified().await;
         pair.gone.cancel();
     });
-    assert!(matches!(answer, Err(PeerError::Gone)));
+    assert!(matches!(answer, Err(PeerError::Lost(_))), "{:?}", answer.err());
 }
 
 #[tokio::test]

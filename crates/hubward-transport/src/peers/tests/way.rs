@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
 use hubward_testing::{FaultProxy, eventually};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::peers::hop::Hop;
@@ -153,6 +154,31 @@ async fn a_response_before_the_end_of_its_request_is_passed_on_and_its_connectio
     }
 }
 
+#[tokio::test]
+async fn a_call_that_was_sent_is_not_taken_for_one_that_was_not_where_its_node_is_gone() {
+    let (keys, directory) = (KeyRing::random(), Directory::default());
+    let owner = Served::start("owner", &keys, Router::new(), Some(Arc::new(TestCalls))).await;
+    let (client, node) = (directory.client(&keys), "owner".into());
+    for is_pooled in [false, true] {
+        let gone = directory.add("owner", owner.address);
+        if is_pooled {
+            text(forward(&client, get("/")).await.unwrap()).await;
+            assert_eq!(client.idle_connections(), 1);
+        }
+        let asked = client.call(&node, "/noted", Bytes::new(), hubward_testing::TIMEOUT);
+        let (asked, ()) = tokio::join!(asked, async {
+            ASKED.notified().await;
+            gone.cancel();
+        });
+        assert!(matches!(asked, Err(PeerError::Lost(_))), "{asked:?}");
+    }
+    let unsent = client.call(&node, "/noted", Bytes::new(), hubward_testing::TIMEOUT).await;
+    assert!(matches!(unsent, Err(PeerError::Gone)), "{unsent:?}");
+}
+
+/// Notified of each call of `/noted`, which is not answered.
+static ASKED: Notify = Notify::const_new();
+
 /// Serves the calls of the test.
 struct TestCalls;
 
@@ -162,6 +188,10 @@ impl PeerCalls for TestCalls {
             "/from" => Box::pin(async move { Ok(format!("{from}: {}", body.len()).into()) }),
             "/large" => Box::pin(async { Ok(vec![0; (16 << 20) + 1].into()) }),
             "/slow" => Box::pin(std::future::pending()),
+            "/noted" => Box::pin(async {
+                ASKED.notify_one();
+                std::future::pending().await
+            }),
             _ => Box::pin(async { Err(StatusCode::NOT_FOUND) }),
         }
     }
