@@ -99,6 +99,10 @@ pub(crate) async fn unpark(
         }
     };
     let Some(handle) = resume(engine, &peers.seals, connection, unparked.sealed).await else {
+        // Another request of its client has brought it here.
+        if engine.index.connection(connection).is_some() {
+            return true;
+        }
         // Its record is this node's, and nobody is there.
         retries::give_up(engine, connection);
         return false;

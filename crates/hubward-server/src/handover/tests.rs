@@ -250,6 +250,24 @@ async fn a_session_that_nobody_takes_is_kept_for_the_node_that_its_client_comes_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_asks_twice_at_once_for_its_parked_session_finds_it_both_times() {
+    let (mut nodes, mut client) = one_session(1).await;
+    assert_eq!(nodes.drain(0).await, HandedOver { parked: 1, ..HandedOver::default() });
+    nodes.nodes[0].node.node.shut_down().await;
+    nodes.add(nodes::hub(), Arc::default()).await;
+    let (id, user) = ("c1".into(), "alice".into());
+    let unpark = async || {
+        let engine = &nodes.nodes[1].node.engine;
+        super::parking::unpark(engine, &id, Some(&user), std::time::SystemTime::now()).await
+    };
+    assert_eq!(tokio::join!(unpark(), unpark()), (true, true));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(nodes.recorded("c1").await.as_deref(), Some("n2"));
+    nodes.send(1, &group("ward"), "after");
+    assert_eq!(client.text(&nodes).await.as_deref(), Some("after"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_goes_to_a_node_that_lives_where_the_one_that_was_chosen_has_died() {
     let (nodes, mut client) = one_session(3).await;
     nodes.wire.remove("n2");
