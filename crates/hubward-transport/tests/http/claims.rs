@@ -103,7 +103,7 @@ async fn a_token_that_was_used_elsewhere_is_unknown_and_nobody_is_asked_again() 
     assert!(connections.try_recv().is_err());
 }
 
-/// A cluster whose store says that `other` has each connection, and which knows that node when it is told.
+/// A cluster whose store says that `other` has each connection, and which knows that node when it is notified.
 #[derive(Clone, Default)]
 struct Cluster {
     asked: Arc<AtomicUsize>,
