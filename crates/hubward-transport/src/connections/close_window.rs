@@ -1,5 +1,5 @@
-//! The time that the closing of connections is spread over, for those that close by themselves: raw handlers. Those of hubs are
-//! closed by whoever drains the node.
+//! The time that the closing of connections is spread over, for those that close by themselves: raw handlers, and WebSockets that are
+//! passed on to other nodes. Those of hubs are closed by whoever drains the node.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -15,6 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use super::admission::Admitted;
 use super::client_address::client_address;
 use super::upgrade::Handshake;
+use crate::connections::close_window::CloseTurn;
 use crate::endpoint::{Endpoint, EndpointCluster};
 use crate::log_limit::Lines;
 use crate::options::TransportOptions;
@@ -78,7 +79,11 @@ impl Admitted<'_> {
             }
             Answer::Upgraded(head, upgrade, cut) => {
                 let handshake = handshake.ok_or(Refusal::OwnerSilent)?;
-                join(cluster, handshake.into_upgrade(), upgrade, cut, endpoint.options.send_timeout);
+                let sockets = (handshake.into_upgrade(), upgrade);
+                let manager = &endpoint.manager;
+                // One that comes back to a node that drains is not cut again before the node ends.
+                let turn = (!manager.refusing().is_cancelled()).then(|| manager.close_turn());
+                join(cluster, sockets, cut, turn, endpoint.options.send_timeout);
                 Ok(upgraded(head))
             }
         }
@@ -128,8 +133,15 @@ fn upgraded(head: http::response::Parts) -> Response {
     response
 }
 
-/// Joins the client's socket to the other node's, once both are released.
-fn join(cluster: &EndpointCluster, client: OnUpgrade, node: OnUpgrade, cut: Cut, send_timeout: Duration) {
+/// Joins the client's socket to the other node's, once both are released. Where this node drains, it cuts them in their
+/// turns: their clients resume through other nodes, and not all at once.
+fn join(
+    cluster: &EndpointCluster,
+    (client, node): (OnUpgrade, OnUpgrade),
+    cut: Cut,
+    turn: Option<CloseTurn>,
+    send_timeout: Duration,
+) {
     cluster.peers.spawn(async move {
         let joined = async {
             let Ok((client, node)) = try_join(client, node).await else { return };
@@ -138,8 +150,19 @@ fn join(cluster: &EndpointCluster, client: OnUpgrade, node: OnUpgrade, cut: Cut,
             let node = End { io: node, unwritten: from_node };
             tunnel(client, node, send_timeout).await;
         };
-        cut.or_until_cut(joined).await;
+        tokio::select! {
+            () = come(turn.as_ref()) => {}
+            () = cut.or_until_cut(joined) => {}
+        }
     });
+}
+
+/// Waits for a turn, if there is one.
+async fn come(turn: Option<&CloseTurn>) {
+    match turn {
+        Some(turn) => turn.come().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Decides what the client learns of another node's failure, and the operator.

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use hubward::auth::KeyRing;
 use hubward::backplane::{InMemoryNetwork, InMemoryStore};
 use hubward::transport::raw;
-use hubward::{Builder, Hub, HubContext, Hubward, PeerTls, TransportOptions, TrustedProxies};
+use hubward::{Builder, DrainOptions, Hub, HubContext, Hubward, PeerTls, TransportOptions, TrustedProxies};
 use hubward_testing::{Certificates, Http, Port, Response, folder_of};
 use hubward_tests::{TestNode, cluster, echo_bytes, eventually};
+use tokio::time::Instant;
 
 const HANDSHAKE: &[u8] = b"{\"protocol\":\"json\",\"version\":1}\x1e";
 
@@ -186,6 +189,31 @@ async fn resumes(nodes: &[TestNode]) {
         let (_, first) = socket.frame().await.unwrap();
         assert!(String::from_utf8(first).unwrap().contains("\"type\":9"));
     }
+}
+
+#[tokio::test]
+async fn web_sockets_that_a_draining_node_passes_on_are_cut_in_their_turns() {
+    let nodes = cluster(2, hubs).await;
+    let mut passed_on = Vec::new();
+    for _ in 0..8 {
+        let target = negotiate(&nodes[0], "/hub", "&useStatefulReconnect=true").await;
+        let mut socket = Http::connect(nodes[0].address).await.upgrade(&target, &[]).await.unwrap();
+        let handshake = b"{\"protocol\":\"json\",\"version\":2}\x1e";
+        socket.write(&hubward_testing::frame::masked(hubward_testing::frame::TEXT, handshake)).await;
+        assert_eq!(socket.frame().await.unwrap().1, b"{}\x1e");
+        drop(socket);
+        passed_on.push(Http::connect(nodes[1].address).await.upgrade(&target, &[]).await.unwrap());
+    }
+    let begun = Instant::now();
+    let window = Duration::from_millis(800);
+    let options = DrainOptions { close_window: Some(window), ..DrainOptions::default() };
+    let cut = join_all(passed_on.iter_mut().map(async |socket| {
+        while socket.frame().await.is_some() {}
+        begun.elapsed()
+    }));
+    let (cut, _) = tokio::join!(cut, nodes[1].hubs.drain(DrainOptions { delay: Duration::ZERO, ..options }));
+    let early = cut.iter().filter(|at| **at < window / 2).count();
+    assert!((2..=6).contains(&early) && cut.iter().all(|at| *at < 3 * window), "{cut:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use http::request::Parts;
 use hubward_auth::random_id;
 use hubward_testing::{Http, Response as Received, header_lines, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::peers::signature::{self, Kind, Statement};
@@ -140,15 +141,16 @@ async fn a_node_that_is_full_is_busy_and_what_it_refuses_is_not_its_clients_faul
 }
 
 /// A node with keys that answers each request with these bytes, and then with `more` for ever.
-async fn answering(keys: KeyRing, response: &'static str, more: &'static str) -> SocketAddr {
+async fn answering(keys: KeyRing, response: &'static str, more: &'static str) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (tasks, each) = (TaskTracker::new(), TaskTracker::new());
-    tasks.spawn(async move {
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut connections = JoinSet::new();
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
             let keys = keys.clone();
-            each.spawn(async move {
+            connections.spawn(async move {
                 let head = read_head(&mut socket).await;
                 let asked = head.lines().find_map(|line| line.strip_prefix("hubward-peer-nonce: ")).unwrap();
                 let code = signature::introduce(&keys, &"owner".into(), asked, "n");
@@ -165,7 +167,7 @@ async fn answering(keys: KeyRing, response: &'static str, more: &'static str) ->
             });
         }
     });
-    address
+    (address, serving)
 }
 
 async fn read_head(socket: &mut tokio::net::TcpStream) -> String {
@@ -189,7 +191,8 @@ async fn whatever_a_node_answers_costs_a_bounded_time_and_memory_and_no_later_re
         ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nabcde", "", Some("")),
     ] {
         let (keys, directory) = (KeyRing::random(), Directory::default());
-        directory.add("owner", answering(keys.clone(), response, more).await);
+        let (address, _serving) = answering(keys.clone(), response, more).await;
+        directory.add("owner", address);
         let client = PeerClient::new("first".into(), keys, Arc::new(directory), None, Some(1));
         for _ in 0..2 {
             let timeout = AnswerTimeout::For(std::time::Duration::from_millis(500));
