@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use futures_util::future::try_join;
+use futures_util::future::{BoxFuture, try_join};
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
@@ -39,8 +39,18 @@ pub(crate) enum RequestContent {
 }
 
 impl Admitted<'_> {
-    /// Has another node serve the request.
-    pub(crate) async fn forward(
+    /// Has another node serve the request. Boxed: requests that are served here, polls above all, are to be without its size.
+    pub(crate) fn forward<'b>(
+        &'b self,
+        node: NodeId,
+        id: &'b ConnectionId,
+        parts: &'b Parts,
+        content: RequestContent,
+    ) -> BoxFuture<'b, Result<Response, Refusal>> {
+        Box::pin(self.send_to(node, id, parts, content))
+    }
+
+    async fn send_to(
         &self,
         node: NodeId,
         id: &ConnectionId,

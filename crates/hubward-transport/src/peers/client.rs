@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use hubward_auth::KeyRing;
@@ -133,7 +134,7 @@ impl PeerClient {
         let sent = Arc::new(AtomicBool::new(false));
         let body = Body::new(SentBody { body, done: sent.clone() });
         let peer = self.find(node).await.ok_or(PeerError::Gone)?;
-        let exchange = self.exchange(node, Kind::Client, client, Request::from_parts(parts, body));
+        let exchange = pin!(self.exchange(node, Kind::Client, client, Request::from_parts(parts, body)));
         let (mut response, connection) = self.in_time(node, timeout, exchange).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade = hyper::upgrade::on(&mut response);
@@ -195,7 +196,7 @@ impl PeerClient {
             }
         }
         let peer = self.find(node).await.ok_or(PeerError::Gone)?;
-        let mut connection = PeerConnection::open(context, node, &peer).await?;
+        let mut connection = self.open(node, &peer).await?;
         let sent = connection.send(context, statement, request).await;
         match sent {
             Ok(response) if is_refusal(&response) => Err(PeerError::NotAuthentic),
@@ -204,19 +205,27 @@ impl PeerClient {
         }
     }
 
+    /// Boxed: it happens now and then, and every request would have its size.
+    fn open<'a>(
+        &'a self,
+        node: &'a NodeId,
+        peer: &'a LivePeer,
+    ) -> BoxFuture<'a, Result<PeerConnection, PeerError>> {
+        Box::pin(PeerConnection::open(&self.0.context, node, peer))
+    }
+
     /// Waits for a node's answer, but not for ever.
     async fn in_time<T>(
         &self,
         node: &NodeId,
         timeout: AnswerTimeout,
-        answering: impl Future<Output = Result<T, PeerError>>,
+        mut answering: Pin<&mut impl Future<Output = Result<T, PeerError>>>,
     ) -> Result<T, PeerError> {
         let (limit, step) = match timeout {
             AnswerTimeout::For(limit) => (limit, limit),
             AnswerTimeout::WhileItLives(limit) => (limit, HEAD_TIMEOUT.min(limit)),
         };
         let until = Instant::now().checked_add(limit);
-        let mut answering = pin!(answering);
         loop {
             if let Ok(answered) = tokio::time::timeout(step, &mut answering).await {
                 return answered;
@@ -231,7 +240,7 @@ impl PeerClient {
     /// Finds out whether a node answers at all.
     async fn show_life(&self, node: &NodeId) -> Result<(), PeerError> {
         let peer = self.find(node).await.ok_or(PeerError::Gone)?;
-        let connection = PeerConnection::open(&self.0.context, node, &peer).await;
+        let connection = self.open(node, &peer).await;
         self.0.pool.put(connection.map_err(|_| PeerError::TooSlow)?);
         Ok(())
     }

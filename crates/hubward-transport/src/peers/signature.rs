@@ -3,9 +3,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Method, Uri};
+use http::uri::PathAndQuery;
 use hubward_auth::KeyRing;
 use hubward_types::NodeId;
 
@@ -57,8 +58,8 @@ impl Statement {
     /// Adds the headers to a request to `node` over the connection of this nonce. What it had of these is removed.
     pub(super) fn sign(&self, keys: &KeyRing, node: &NodeId, nonce: &str, parts: &mut Parts) {
         remove_all(&mut parts.headers);
-        let code = keys.authenticate(REQUEST, &self.parts(node, nonce, &parts.method, &parts.uri).each());
         let number = self.number.to_string();
+        let code = keys.authenticate(REQUEST, &self.signed(node, nonce, parts, &number));
         let headers = [
             (KIND, self.kind.name().to_owned()),
             (FROM, encoded(&self.from)),
@@ -87,31 +88,32 @@ impl Statement {
             number: text(headers, NUMBER)?.parse().ok()?,
             client: text(headers, CLIENT)?.to_owned(),
         };
-        let signed = statement.parts(node, nonce, &parts.method, &parts.uri);
-        let is_authentic = keys.is_authentic(REQUEST, &signed.each(), text(headers, CODE)?);
+        let number = statement.number.to_string();
+        let signed = statement.signed(node, nonce, parts, &number);
+        let is_authentic = keys.is_authentic(REQUEST, &signed, text(headers, CODE)?);
         remove_all(&mut parts.headers);
         is_authentic.then_some(statement)
     }
 
-    fn parts(&self, node: &NodeId, nonce: &str, method: &Method, uri: &Uri) -> SignedParts {
-        SignedParts([
-            node.to_string(),
-            nonce.to_owned(),
-            method.to_string(),
-            uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-            self.kind.name().to_owned(),
-            self.from.to_string(),
-            self.number.to_string(),
-            self.client.clone(),
-        ])
-    }
-}
-
-struct SignedParts([String; 8]);
-
-impl SignedParts {
-    fn each(&self) -> [&[u8]; 8] {
-        self.0.each_ref().map(String::as_bytes)
+    /// What the code covers.
+    fn signed<'a>(
+        &'a self,
+        node: &'a NodeId,
+        nonce: &'a str,
+        parts: &'a Parts,
+        number: &'a str,
+    ) -> [&'a [u8]; 8] {
+        [
+            node.as_str(),
+            nonce,
+            parts.method.as_str(),
+            parts.uri.path_and_query().map_or("", PathAndQuery::as_str),
+            self.kind.name(),
+            self.from.as_str(),
+            number,
+            &self.client,
+        ]
+        .map(str::as_bytes)
     }
 }
 
@@ -153,7 +155,7 @@ pub(super) fn decoded(text: &str) -> Option<NodeId> {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{Method, Request, Uri};
 
     use super::*;
 
