@@ -32,9 +32,10 @@ check:
 bench:
     cargo bench -p hubward-proto -p hubward-backplane
 
-# What Redis costs between nodes, and what grows with what; on a machine that does nothing else (loadtest/README.md).
+# What Redis and the way between nodes cost, and what grows with what; on a machine that does nothing else (loadtest/README.md).
 bench-redis:
     cargo bench -p hubward-conformance-server --bench redis
+    cargo bench -p hubward-conformance-server --bench hop
     cargo bench -p hubward-redis --bench growth
 
 # Fuzzes each decoder and the session for a minute
