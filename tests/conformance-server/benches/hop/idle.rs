@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hubward_testing::Http;
 
-use crate::Nodes;
 use crate::connections::{long_polling, web_socket};
+use crate::nodes::Nodes;
 use crate::processes::Measured;
 
 /// Of each kind, and on each way.

@@ -7,8 +7,8 @@ use hubward_testing::Http;
 use hubward_testing::frame::{TEXT, masked};
 use tokio::time::Instant;
 
-use crate::Nodes;
 use crate::connections::{self, CALL, PING, ask};
+use crate::nodes::Nodes;
 use crate::processes::Measured;
 
 /// After how many results of a stateful connection the client acknowledges them.

@@ -17,15 +17,15 @@
 mod connections;
 mod idle;
 mod loads;
+mod nodes;
 #[path = "../redis/processes.rs"]
 #[allow(dead_code, reason = "the other benchmark needs more of it")]
 mod processes;
 
 use std::time::Duration;
 
-use hubward_testing::redis::{RedisOptions, RedisServer};
-
 use crate::loads::{EventStream, Load, Polls, Posts, WebSocket};
+use crate::nodes::Nodes;
 use crate::processes::{Measured, cpu, microseconds_each};
 
 /// How often each is measured, in turn, and for how long. The least CPU of all counts.
@@ -33,14 +33,6 @@ const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_secs(1);
 /// How many messages of a WebSocket are on their way at a time.
 const WINDOWS: [usize; 2] = [1, 16];
-
-/// Two nodes of one cluster.
-pub(crate) struct Nodes {
-    _redis: RedisServer,
-    /// Holds all connections.
-    pub(crate) owner: Measured,
-    pub(crate) other: Measured,
-}
 
 /// What one request or message cost in one round, in µs: CPU of the owner and of the other node, and latency.
 #[derive(Clone, Copy)]
@@ -68,21 +60,6 @@ async fn main() {
         Some(other) => {
             panic!("there is no measurement of '{other}': say 'requests', 'messages' or 'idle'")
         }
-    }
-}
-
-impl Nodes {
-    pub(crate) async fn start() -> Self {
-        let redis = RedisServer::start(RedisOptions::default()).await;
-        let url = redis.url();
-        let owner = Measured::node(&["--redis", &url]).await;
-        let other = Measured::node(&["--redis", &url]).await;
-        Self { _redis: redis, owner, other }
-    }
-
-    /// By which node a client reaches its connection: first the one that holds it.
-    pub(crate) fn ways(&self) -> [&Measured; 2] {
-        [&self.owner, &self.other]
     }
 }
 
