@@ -54,6 +54,32 @@ pub(crate) enum CallError {
     Refused(String),
 }
 
+impl From<PeerError> for CallError {
+    fn from(error: PeerError) -> Self {
+        let reason = brief_causes(&error).to_string();
+        match error {
+            PeerError::Gone
+            | PeerError::NoListener
+            | PeerError::Refused(_)
+            | PeerError::Unreachable(_)
+            | PeerError::TooMany
+            | PeerError::Busy
+            | PeerError::Stopping => Self::NotSent(reason),
+            // What the service answers before it does anything.
+            PeerError::Status(
+                StatusCode::BAD_REQUEST
+                | StatusCode::NOT_FOUND
+                | StatusCode::PAYLOAD_TOO_LARGE
+                | StatusCode::UNPROCESSABLE_ENTITY
+                | StatusCode::SERVICE_UNAVAILABLE,
+            ) => Self::Refused(reason),
+            // All others: something was sent, or may have been. That includes a refusal as not authentic, which anybody between
+            // the nodes can have said in the other one's place.
+            _ => Self::NoAnswer(reason),
+        }
+    }
+}
+
 impl HandoverCall {
     pub(crate) const ALL: [Self; 3] = [Self::Prepare, Self::Adopt, Self::Cancel];
 
@@ -153,19 +179,10 @@ impl HandoverTransport for PeerClient {
         let node = node.clone();
         Box::pin(async move {
             let called = self.call(&node, method.path(), body, deadline).await;
-            called.map_err(|error| {
-                let reason = brief_causes(&error).to_string();
-                match error {
-                    // What failed half-way is a server error.
-                    PeerError::Status(status) if status != StatusCode::INTERNAL_SERVER_ERROR => {
-                        CallError::Refused(reason)
-                    }
-                    PeerError::Status(_) | PeerError::TooSlow | PeerError::Lost(_) | PeerError::TooLarge => {
-                        CallError::NoAnswer(reason)
-                    }
-                    _ => CallError::NotSent(reason),
-                }
-            })
+            called.map_err(CallError::from)
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
