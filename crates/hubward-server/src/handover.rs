@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use self::calls::HandoverPeers;
 use self::giving::{Batch, Given};
 use self::leaving::{Leaving, Stays};
-use self::parking::Parking;
+use self::parking::{NotParked, Parking};
 use self::targets::Targets;
 use self::wire::{MAX_BATCH_BYTES, MAX_SESSIONS};
 use crate::connection::handle::ConnectionHandle;
@@ -219,13 +219,14 @@ impl HandingOver {
         for session in sessions {
             let may_park = self.alone.contains(session.engine.name()) && Instant::now() < self.until;
             let parked = match may_park {
-                true => self.parking.park(&self.peers.seals, session).await.is_ok(),
-                false => false,
+                true => self.parking.park(&self.peers.seals, session).await,
+                false => Err(NotParked::Stays(session)),
             };
             let mut done = self.done.lock();
             match parked {
-                true => done.parked += 1,
-                false => done.stayed += 1,
+                Ok(()) => done.parked += 1,
+                Err(NotParked::Stays(_)) => done.stayed += 1,
+                Err(NotParked::Unclear) => done.unclear += 1,
             }
         }
     }

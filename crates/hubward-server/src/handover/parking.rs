@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use hubward_backplane::{MAX_PARKED_BYTES, ParkedSession, Topic, Unpark};
+use hubward_backplane::{MAX_PARKED_BYTES, ParkedSession, StoreError, Topic, Unpark, Unparked};
 use hubward_transport::Transport;
 use hubward_types::{ConnectionId, UserId, brief_causes};
 use tokio::time::timeout;
@@ -32,23 +32,46 @@ const MAX_BYTES: usize = 64 << 20;
 /// How much longer than a client may take to come back a session is kept: nodes start meanwhile.
 const LONGER: Duration = Duration::from_secs(15);
 
+/// How often the store is asked for a session.
+const TAKINGS: usize = 2;
+
+/// How long it may take to put nothing in the place of a session that may have been parked.
+const REPLACE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// What a node has parked.
 #[derive(Default)]
 pub(super) struct Parking(AtomicUsize);
 
+/// Why a session is not parked.
+pub(super) enum NotParked {
+    /// It goes on here.
+    Stays(Leaving),
+    /// Nobody knows whether the store has it: its client was asked to reconnect, and gets a new connection.
+    Unclear,
+}
+
 impl Parking {
     /// Keeps a session in the store. What has no room, or cannot be kept, is given back.
-    pub(super) async fn park(&self, seals: &Seals, session: Leaving) -> Result<(), Leaving> {
-        let Some(parked) = self.sealed(seals, &session) else { return Err(session) };
+    pub(super) async fn park(&self, seals: &Seals, session: Leaving) -> Result<(), NotParked> {
+        let Some(parked) = self.sealed(seals, &session) else { return Err(NotParked::Stays(session)) };
         let store = &session.engine.context.store;
-        match timeout(CALL_TIMEOUT, store.park(parked)).await {
+        let bytes = parked.sealed.len();
+        let nothing = ParkedSession { sealed: Bytes::new(), ..parked.clone() };
+        let is_unclear = match timeout(CALL_TIMEOUT, store.park(parked)).await {
             Ok(Ok(())) => {
                 session.let_go_for_nobody();
-                Ok(())
+                return Ok(());
             }
-            // It may be there; but its connection is this node's, so that nobody takes it before it ends.
-            _ => Err(session),
+            Ok(Err(StoreError::Unavailable(_))) | Err(_) => true,
+            Ok(Err(_)) => false,
+        };
+        // It may be there. What goes on here must not be taken later as it was now.
+        if is_unclear && !matches!(timeout(REPLACE_TIMEOUT, store.park(nothing)).await, Ok(Ok(()))) {
+            session.close();
+            return Err(NotParked::Unclear);
         }
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+        Err(NotParked::Stays(session))
     }
 
     fn sealed(&self, seals: &Seals, session: &Leaving) -> Option<ParkedSession> {
@@ -65,6 +88,11 @@ impl Parking {
             sealed,
             ttl: resumable.reconnect_timeout.saturating_add(LONGER),
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 
     fn reserve(&self, bytes: usize) -> bool {
@@ -90,14 +118,7 @@ pub(crate) async fn unpark(
         owner: context.owner(),
         claim: claim(Some(token_expires_at)),
     };
-    let unparked = match timeout(CALL_TIMEOUT, context.store.unpark(taking)).await {
-        Ok(Ok(Some(unparked))) => unparked,
-        Ok(Ok(None)) | Err(_) => return false,
-        Ok(Err(error)) => {
-            tracing::debug!(%hub, error = %brief_causes(&error), "A parked session could not be taken.");
-            return false;
-        }
-    };
+    let Some(unparked) = take(engine, taking).await else { return false };
     let Some(handle) = resume(engine, &peers.seals, connection, unparked.sealed).await else {
         // Another request of its client has brought it here.
         if engine.index.connection(connection).is_some() {
@@ -112,6 +133,29 @@ pub(crate) async fn unpark(
         user::moved_here(engine, &handle, user, changing, timed_groups(unparked.user_groups)).await;
     }
     true
+}
+
+/// Takes a session out of the store. A call without an answer may have made this node the owner: it is repeated once, and then
+/// undone.
+async fn take(engine: &Arc<Engine>, taking: Unpark) -> Option<Unparked> {
+    let hub = engine.name();
+    for _ in 0..TAKINGS {
+        match timeout(CALL_TIMEOUT, engine.context.store.unpark(taking.clone())).await {
+            Ok(Ok(unparked)) => return unparked,
+            Ok(Err(error)) => {
+                tracing::debug!(%hub, error = %brief_causes(&error), "A parked session could not be taken.");
+                if !matches!(error, StoreError::Unavailable(_)) {
+                    return None;
+                }
+            }
+            Err(_) => tracing::debug!(%hub, "A parked session could not be taken in time."),
+        }
+    }
+    // Unless another request of its client has brought it here.
+    if engine.index.connection(&taking.connection).is_none() {
+        retries::give_up(engine, &taking.connection);
+    }
+    None
 }
 
 /// Goes on with a session here.

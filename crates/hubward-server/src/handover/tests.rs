@@ -2,6 +2,7 @@
 
 mod load;
 mod nodes;
+mod parked;
 
 use std::sync::Arc;
 use std::time::Duration;

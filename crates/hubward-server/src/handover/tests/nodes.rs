@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -21,6 +21,7 @@ use crate::connection::moving::take;
 use crate::delivery::router;
 use crate::handover::calls::{CallError, HandoverCall, HandoverPeers, HandoverTransport, Seals};
 use crate::handover::leaving::Leaving;
+use crate::handover::parking::unpark;
 use crate::handover::room::Room;
 use crate::handover::service::HandoverService;
 use crate::handover::taking::Taking;
@@ -189,6 +190,17 @@ impl Nodes {
         owner.map(|owner| owner.node.to_string())
     }
 
+    /// Has a node take a parked session of `alice`. Returns whether it has it.
+    pub(super) async fn unpark(&self, node: usize, id: &str) -> bool {
+        let engine = &self.nodes[node].node.engine;
+        unpark(engine, &id.into(), Some(&"alice".into()), SystemTime::now()).await
+    }
+
+    /// The seals of the first node.
+    pub(super) fn seals(&self) -> Seals {
+        Seals::new(self.keys.clone(), "n1".into())
+    }
+
     /// Sends text to a target from a node.
     pub(super) fn send(&self, node: usize, target: &Target, text: &str) {
         drop(router::send(&self.nodes[node].node.engine, target, &TextCall(text.to_owned()), None));
@@ -310,11 +322,10 @@ impl ReturningClient {
 }
 
 impl Nodes {
-    /// Has the second and the third node take one session of the first at once. Returns which of them has it.
-    pub(super) async fn race(&self, id: &str) -> [bool; 2] {
+    /// Takes a session of the first node.
+    pub(super) async fn take(&self, id: &str) -> Leaving {
         let first = &self.nodes[0];
         let handle = first.moving.handle(id);
-        let engine = &first.node.engine;
         // Its record is there before its on_connected has ended.
         let taken = loop {
             match take(&handle, Instant::now()).await {
@@ -322,7 +333,13 @@ impl Nodes {
                 Err(_) => tokio::task::yield_now().await,
             }
         };
-        let leaving = Leaving::new(engine.clone(), handle.clone(), taken);
+        Leaving::new(first.node.engine.clone(), handle, taken)
+    }
+
+    /// Has the second and the third node take one session of the first at once. Returns which of them has it.
+    pub(super) async fn race(&self, id: &str) -> [bool; 2] {
+        let engine = &self.nodes[0].node.engine;
+        let leaving = self.take(id).await;
         leaving.handle.mailbox.record().unwrap();
         let (batch, offer) = (BatchId::new(), leaving.offer().unwrap());
         let prepare = Prepare::new(batch.clone(), &engine.context.owner(), 1, vec![offer]);
