@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hubward_backplane::{Body, RequestFailure, Topic};
 use hubward_hub::UserError;
-use hubward_types::{TraceContext, UserId, brief_causes};
+use hubward_types::{NodeId, TraceContext, UserId, brief_causes};
 use tokio::time::timeout;
 
 use super::requests::{RequestError, UNCONFIRMED, request};
@@ -57,6 +57,25 @@ pub(crate) fn disconnect_here(
     async move { until_ended(&closing, limit).await }
 }
 
+/// Ends the connections of a user for another node, with those that have moved from here: whoever asked the store before does
+/// not know. Only a node that drains has given any away, and it takes none, so that nodes cannot pass this on in a circle.
+pub(crate) fn disconnect_for(
+    engine: &Arc<Engine>,
+    sender: &NodeId,
+    id: u64,
+    user: UserId,
+) -> impl Future<Output = Result<(), UserError>> + Send + use<> {
+    let here = disconnect_here(engine, &user);
+    let (engine, sender) = (engine.clone(), sender.clone());
+    async move {
+        let here = here.await;
+        // Those that were moving have moved now. What nobody waits for, all nodes of the user have heard.
+        let mut nodes = engine.moved.nodes_of_user(&user);
+        nodes.retain(|node| *node != sender && *node != engine.context.id && id != UNCONFIRMED);
+        here.and(disconnect_at(&engine, nodes.iter(), &user, None).await)
+    }
+}
+
 async fn until_ended(closing: &[Arc<ConnectionHandle>], limit: Duration) -> Result<(), UserError> {
     let ended = join_all(closing.iter().map(async |connection| connection.ended().cancelled_owned().await));
     if timeout(limit / 2, ended).await.is_ok() {
@@ -69,6 +88,22 @@ async fn until_ended(closing: &[Arc<ConnectionHandle>], limit: Duration) -> Resu
     timeout(limit / 2, join_all(closed)).await.map(|_| ()).map_err(|_| UserError::NoConfirmation)
 }
 
+/// Has other nodes end the connections of a user.
+async fn disconnect_at(
+    engine: &Engine,
+    nodes: impl Iterator<Item = &NodeId>,
+    user: &UserId,
+    trace: Option<&TraceContext>,
+) -> Result<(), UserError> {
+    let (context, hub) = (&engine.context, engine.name());
+    let limit = engine.definition.options.confirmation_timeout;
+    let requests = nodes.map(async |node| {
+        let body = |id| Body::DisconnectUser { id, hub: hub.clone(), user: user.clone() };
+        request(context, node, limit, trace, body).await.map_err(not_confirmed)
+    });
+    join_all(requests).await.into_iter().fold(Ok(()), Result::and)
+}
+
 async fn disconnect_elsewhere(
     engine: &Engine,
     user: &UserId,
@@ -76,15 +111,10 @@ async fn disconnect_elsewhere(
 ) -> Result<(), UserError> {
     let (context, hub) = (&engine.context, engine.name());
     let Some(backplane) = context.other_nodes() else { return Ok(()) };
-    let limit = engine.definition.options.confirmation_timeout;
     match context.store.nodes_of_user(hub, user).await {
         Ok(nodes) => {
             let others = nodes.iter().filter(|node| **node != context.id);
-            let requests = others.map(async |node| {
-                let body = |id| Body::DisconnectUser { id, hub: hub.clone(), user: user.clone() };
-                request(context, node, limit, trace, body).await.map_err(not_confirmed)
-            });
-            join_all(requests).await.into_iter().fold(Ok(()), Result::and)
+            disconnect_at(engine, others, user, trace).await
         }
         Err(error) => {
             let topic = Topic::User(hub.clone(), user.clone());

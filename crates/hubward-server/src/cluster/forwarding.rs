@@ -27,9 +27,10 @@ pub(crate) fn forward(engine: &Arc<Engine>, connection: &ConnectionHandle, to: N
 
 /// Notes that a connection has moved to a node: whatever this node sends to it, or receives for it, goes there from now on. Its
 /// mailbox has [moved](crate::connection::mailbox::Mailbox::moved) before.
-pub(crate) fn note_moved(engine: &Engine, connection: &ConnectionId, to: &NodeId) {
-    engine.context.owners.note(engine.name(), connection, to.clone());
-    engine.moved.note(connection.clone(), to.clone());
+pub(crate) fn note_moved(engine: &Engine, connection: &ConnectionHandle, to: &NodeId) {
+    let user = connection.principal.user_id().cloned();
+    engine.context.owners.note(engine.name(), &connection.id, to.clone());
+    engine.moved.note(connection.id.clone(), user, to.clone());
 }
 
 /// Notes that a connection has come to this node, maybe back.

@@ -116,7 +116,7 @@ fn carry_out(engine: &Arc<Engine>, sender: NodeId, request: Body, envelope_bytes
             confirm_when_done(engine, sender, id, ban);
         }
         Body::DisconnectUser { id, user, .. } => {
-            let ended = disconnecting::disconnect_here(engine, &user);
+            let ended = disconnecting::disconnect_for(engine, &sender, id, user);
             confirm_when_done(engine, sender, id, ended);
         }
         Body::Deliver { .. }

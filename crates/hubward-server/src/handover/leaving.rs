@@ -98,7 +98,7 @@ impl Leaving {
     pub(super) fn let_go(mut self, to: &NodeId) {
         self.handle.set_elsewhere();
         self.handle.mailbox.moved();
-        note_moved(&self.engine, &self.handle.id, to);
+        note_moved(&self.engine, &self.handle, to);
         if let Some(taken) = self.taken.take() {
             // It is decided by the call.
             drop(taken.let_go(to.clone()));

@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::cluster::holding;
+use crate::cluster::requests::request;
 use crate::connection::close_reason::CloseReason;
 use crate::connection::mailbox::{ControlMessage, Mailbox, MailboxLimits};
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::faulty_store::FaultyStore;
-use crate::testing::{handle, pass, take_mail};
+use crate::testing::{pass, take_mail, user_handle};
 
 /// A node that sends, the old node of the connection `c1`, and its new one.
 struct Moving {
@@ -28,11 +29,11 @@ impl Moving {
         let (network, store) = (InMemoryNetwork::new(), FaultyStore::new());
         let node = async |id| TestNode::start_on(network.clone(), id, store.clone(), Hub::new("hub")).await;
         let (sender, old, new) = (node("node-1").await, node("node-2").await, node("node-3").await);
-        let (at_old, mut at_new) = (handle("c1"), handle("c1"));
+        let (at_old, mut at_new) = (user_handle("c1", "alice"), user_handle("c1", "alice"));
         let opening = OpenConnection {
             hub: "hub".into(),
             connection: "c1".into(),
-            user: None,
+            user: Some("alice".into()),
             owner: old.engine.context.owner(),
             claim: Duration::ZERO,
         };
@@ -56,8 +57,12 @@ impl Moving {
         let taking = TakeOver { hub: "hub".into(), connection: "c1".into(), from, to };
         self.old.store.take_over(taking).await.unwrap();
         note_arrived(&self.new.engine, &"c1".into());
+        self.finish_at_old();
+    }
+
+    fn finish_at_old(&self) {
         self.at_old.mailbox.moved();
-        note_moved(&self.old.engine, &"c1".into(), &"node-3".into());
+        note_moved(&self.old.engine, &self.at_old, &"node-3".into());
         self.at_old.set_closed();
         self.old.engine.index.remove(&self.at_old);
     }
@@ -138,11 +143,46 @@ async fn a_connection_that_has_come_back_and_ended_is_passed_on_by_nobody() {
     moving.cut();
     moving.finish().await;
     moving.new.engine.index.remove(&moving.at_new);
-    note_moved(&moving.new.engine, &"c1".into(), &"node-2".into());
+    note_moved(&moving.new.engine, &moving.at_new, &"node-2".into());
     note_arrived(&moving.old.engine, &"c1".into());
     moving.old.backplane.take_calls();
     moving.new.backplane.take_calls();
     send(&moving.sender, "Message").await;
     settle().await;
     assert!(moving.old.backplane.take_calls().is_empty() && moving.new.backplane.take_calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_disconnects_a_user_while_a_connection_moves_ends_it_at_its_new_node() {
+    for is_late in [false, true] {
+        let moving = Moving::start().await;
+        moving.cut();
+        moving.at_new.mailbox.start([]).unwrap();
+        // Who has asked the store before it moved asks the old node.
+        if is_late {
+            moving.finish_at_old();
+        }
+        let (context, old) = (&moving.sender.engine.context, "node-2".into());
+        let disconnect = |id| Body::DisconnectUser { id, hub: "hub".into(), user: "alice".into() };
+        let limit = Duration::from_secs(30);
+        let asking = request(context, &old, limit, None, disconnect);
+        let moved = async {
+            settle().await;
+            if !is_late {
+                moving.finish_at_old();
+            }
+            moving.at_old.set_ended();
+            settle().await;
+            let controls = take_mail(&moving.at_new).1;
+            moving.at_new.set_closed();
+            moving.at_new.set_ended();
+            controls
+        };
+        let (asked, controls) = tokio::join!(asking, moved);
+        assert!(
+            matches!(controls[..], [ControlMessage::Close(CloseReason::UserDisconnected)]),
+            "{controls:?}"
+        );
+        asked.unwrap();
+    }
 }
