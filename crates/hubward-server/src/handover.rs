@@ -220,12 +220,17 @@ impl HandingOver {
             let may_park = self.alone.contains(session.engine.name()) && Instant::now() < self.until;
             let parked = match may_park {
                 true => self.parking.park(&self.peers.seals, session).await,
-                false => Err(NotParked::Stays(session)),
+                false => Err(NotParked::Stays(Box::new(session))),
             };
             let mut done = self.done.lock();
             match parked {
                 Ok(()) => done.parked += 1,
-                Err(NotParked::Stays(_)) => done.stayed += 1,
+                Err(NotParked::Stays(session)) => {
+                    done.stayed += 1;
+                    // Not inside of the lock: it goes on.
+                    drop(done);
+                    drop(session);
+                }
                 Err(NotParked::Unclear) => done.unclear += 1,
             }
         }

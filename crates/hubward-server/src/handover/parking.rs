@@ -45,7 +45,7 @@ pub(super) struct Parking(AtomicUsize);
 /// Why a session is not parked.
 pub(super) enum NotParked {
     /// It goes on here.
-    Stays(Leaving),
+    Stays(Box<Leaving>),
     /// Nobody knows whether the store has it: its client was asked to reconnect, and gets a new connection.
     Unclear,
 }
@@ -53,7 +53,9 @@ pub(super) enum NotParked {
 impl Parking {
     /// Keeps a session in the store. What has no room, or cannot be kept, is given back.
     pub(super) async fn park(&self, seals: &Seals, session: Leaving) -> Result<(), NotParked> {
-        let Some(parked) = self.sealed(seals, &session) else { return Err(NotParked::Stays(session)) };
+        let Some(parked) = self.sealed(seals, &session) else {
+            return Err(NotParked::Stays(Box::new(session)));
+        };
         let store = &session.engine.context.store;
         let bytes = parked.sealed.len();
         let nothing = ParkedSession { sealed: Bytes::new(), ..parked.clone() };
@@ -71,7 +73,7 @@ impl Parking {
             return Err(NotParked::Unclear);
         }
         self.0.fetch_sub(bytes, Ordering::Relaxed);
-        Err(NotParked::Stays(session))
+        Err(NotParked::Stays(Box::new(session)))
     }
 
     fn sealed(&self, seals: &Seals, session: &Leaving) -> Option<ParkedSession> {

@@ -46,7 +46,7 @@ async fn the_room_of_a_session_that_is_not_parked_comes_back() {
     let Err(NotParked::Stays(leaving)) = parked else { panic!("it was parked") };
     assert_eq!(parking.bytes(), 0);
     leaving.handle.mailbox.stay();
-    assert!(parking.park(&nodes.seals(), leaving).await.is_ok());
+    assert!(parking.park(&nodes.seals(), *leaving).await.is_ok());
     assert!(parking.bytes() > 0, "it has room now");
 }
 
