@@ -31,7 +31,8 @@ impl Use {
 }
 
 async fn token(node: &NodeProcess, path: &str) -> String {
-    Connect::new(node.addresses[0], path).query("useStatefulReconnect=true").connection_token().await
+    // Not a stateful one, whose WebSocket could be resumed through any node.
+    Connect::new(node.addresses[0], path).connection_token().await
 }
 
 #[tokio::test]
