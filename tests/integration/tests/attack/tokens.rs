@@ -42,6 +42,10 @@ async fn a_token_that_is_used_on_one_node_opens_nothing_on_the_other() {
     for (path, (first, second)) in
         ["/hub", "/raw"].into_iter().flat_map(|path| both.clone().map(move |uses| (path, uses)))
     {
+        if matches!((first, second), (Use::Poll, Use::Poll)) {
+            // The next poll of the same connection, which any node takes.
+            continue;
+        }
         let token = token(&node, path).await;
         let (opened, status, _socket) = first.at(&node, 0, path, &token).await;
         assert!(opened, "{path}: {first:?} on the first node: {status}");
