@@ -129,29 +129,36 @@ fn expiry(config: &ConnectionConfig, principal: &Principal, now: Instant) -> Opt
     Some(now + expires_at.duration_since(SystemTime::now()).unwrap_or_default().min(NEVER))
 }
 
-/// The sleep of a connection without a deadline, and when it ends.
-fn sleep(now: Instant) -> (Pin<Box<Sleep>>, Instant) {
-    let alarm = now + NEVER;
-    (Box::pin(tokio::time::sleep_until(alarm)), alarm)
-}
-
 impl ConnectionTask {
     pub(crate) fn new(engine: Arc<Engine>, config: Arc<ConnectionConfig>, connection: Connection) -> Self {
-        let now = Instant::now();
         let Connection { id, principal, request, transport, stateful, pipe, registration, .. } = connection;
-        let expires = expiry(&config, &principal, now);
-        let (sleep, alarm) = sleep(now);
+        let session = Session::server(config.session(transport, stateful), Instant::now().into_std());
         let token_expires_at = registration.token_expires_at();
         let request = OpeningRequest { info: request, transport, stateful, token_expires_at };
+        let opened = Opened { id, principal, request };
+        Self { pipe: Some(pipe), ..Self::without_transport(engine, config, session, registration, opened) }
+    }
+
+    /// Makes the task of a connection that has nothing to read or to write yet.
+    fn without_transport(
+        engine: Arc<Engine>,
+        config: Arc<ConnectionConfig>,
+        session: Session,
+        registration: Registration,
+        opened: Opened,
+    ) -> Self {
+        let now = Instant::now();
+        let alarm = now + NEVER;
         Self {
             hub: engine.clone().facade(),
-            session: Session::server(config.session(transport, stateful), now.into_std()),
+            session,
+            expires: expiry(&config, &opened.principal, now),
             config,
-            pipe: Some(pipe),
+            pipe: None,
             attached_since: now,
             lost: None,
             registration,
-            opened: Box::new(Opened { id, principal, request }),
+            opened: Box::new(opened),
             handle: None,
             connecting: None,
             is_resumed: false,
@@ -167,9 +174,8 @@ impl ConnectionTask {
             stalled_since: None,
             controls: Vec::new(),
             moving: None,
-            sleep,
+            sleep: Box::pin(tokio::time::sleep_until(alarm)),
             alarm,
-            expires,
             engine,
         }
     }

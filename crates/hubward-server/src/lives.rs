@@ -2,7 +2,7 @@
 //! and has its open connections recorded again. What it learns of the others is in `lives/others.rs`.
 
 pub(crate) mod last_heartbeat;
-mod listing;
+pub(crate) mod listing;
 mod others;
 
 use std::hash::{BuildHasher, RandomState};

@@ -2,26 +2,20 @@
 //! waits for the client to resume it here. Until then it is as one whose transport was lost: it receives, and keeps what it
 //! receives within the bounds of its mailbox; when nobody has come within the disconnect timeout, it ends.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hubward_hub::HubEngine;
 use hubward_proto::Session;
 use hubward_transport::{Registration, Transport};
 use tokio::time::Instant;
 
 use super::close_reason::CloseReason;
 use super::config::ConnectionConfig;
-use super::finishing::Finishing;
 use super::handle::ConnectionHandle;
 use super::mailbox::Mailbox;
 use super::opening_request::OpeningRequest;
 use super::saved_items;
-use super::turn::Turn;
-use super::unread::Unread;
-use super::{ConnectionTask, Opened, expiry, sleep};
+use super::{ConnectionTask, Opened};
 use crate::engine::Engine;
-use crate::invocation::running::RunningCalls;
 use crate::session_state::{SessionContent, SessionIdentity};
 
 /// Why a session cannot go on here. Another node may have it.
@@ -102,41 +96,13 @@ impl Adopted {
 
     fn task(self, registration: Registration) -> ConnectionTask {
         let Self { engine, config, handle, session } = self;
-        let now = Instant::now();
-        let (sleep, alarm) = sleep(now);
-        ConnectionTask {
-            hub: engine.clone().facade() as Arc<dyn HubEngine>,
-            session,
-            expires: expiry(&config, &handle.principal, now),
-            config,
-            pipe: None,
-            attached_since: now,
-            // Not counted among those that were lost here: how many come from other nodes is bounded where they are taken.
-            lost: None,
-            registration,
-            opened: Box::new(Opened {
-                id: handle.id.clone(),
-                principal: handle.principal.clone(),
-                request: handle.opening_request().clone(),
-            }),
-            handle: Some(handle),
-            connecting: None,
-            is_resumed: false,
-            waiting_call: None,
-            calls: RunningCalls::default(),
-            finishing: Finishing::No,
-            unread: Unread::default(),
-            has_unread: false,
-            paused: false,
-            turn: Turn::begin(),
-            outgoing: VecDeque::new(),
-            blocked: false,
-            stalled_since: None,
-            controls: Vec::new(),
-            moving: None,
-            sleep,
-            alarm,
-            engine,
-        }
+        let opened = Opened {
+            id: handle.id.clone(),
+            principal: handle.principal.clone(),
+            request: handle.opening_request().clone(),
+        };
+        // Its client is not counted among those that were lost here: how many come from other nodes is bounded where they are taken.
+        let task = ConnectionTask::without_transport(engine, config, session, registration, opened);
+        ConnectionTask { handle: Some(handle), ..task }
     }
 }

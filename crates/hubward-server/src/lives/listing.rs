@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long after the last one a call of the registry is made that others have caused.
-const APART: Duration = Duration::from_millis(100);
+pub(crate) const APART: Duration = Duration::from_millis(100);
 /// How many ends of nodes are looked at one by one in a second. More are found by one list.
 const ENDS_PER_SECOND: u32 = 20;
 

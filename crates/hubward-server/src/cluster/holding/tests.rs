@@ -8,6 +8,7 @@ use hubward_hub::Hub;
 use tokio::time::Instant;
 
 use crate::connection::handle::ConnectionHandle;
+use crate::lives::listing::APART;
 use crate::testing::cluster::{TestNode, settle};
 use crate::testing::{pass, take_mail, user_handle};
 
@@ -37,6 +38,12 @@ fn go_on(node: &TestNode) {
 
 async fn send(node: &TestNode, method: &str) {
     node.engine.handle().clients().group("g").send(method, ()).await.unwrap();
+}
+
+/// Waits until a node has asked whether it lives: not sooner after its last heartbeat than this.
+async fn asks() {
+    pass(APART).await;
+    settle().await;
 }
 
 /// The methods that a connection was called, in order.
@@ -89,7 +96,7 @@ async fn a_node_that_was_paused_and_not_taken_for_dead_delivers_when_it_knows() 
     paused.engine.context.last_heartbeat.note(Instant::now() - paused.registry.lease() * 2);
     send(&node, "First").await;
     assert_eq!(received(&alice), [""; 0]);
-    settle().await;
+    asks().await;
     paused.registry.heartbeats.release();
     settle().await;
     send(&node, "Second").await;
@@ -105,6 +112,6 @@ async fn a_node_that_cannot_ask_whether_it_lives_delivers_all_the_same() {
     assert_eq!(received(&alice), ["Sent"]);
     paused.engine.context.last_heartbeat.note(Instant::now() - paused.registry.lease() * 2);
     send(&node, "Held").await;
-    settle().await;
+    asks().await;
     assert_eq!(received(&alice), ["Held"]);
 }

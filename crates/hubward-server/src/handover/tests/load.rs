@@ -130,8 +130,9 @@ async fn nothing_is_lost_or_comes_twice_while_sessions_move_twice_under_load() {
     let moved = nodes.drain(0).await;
     assert_eq!(moved, HandedOver { moved: 30, ..HandedOver::default() });
     load.rounds(20).await;
-    // Those that came to the second node move on to the third.
-    let moved = nodes.drain(1).await;
+    // Those that came to one of the other two move on to the last one, be it some of them or all.
+    let (second, _) = nodes.holder("c0").unwrap();
+    let moved = nodes.drain(second).await;
     assert!(moved.moved > 0 && moved.stayed == 0 && moved.unclear == 0, "{moved:?}");
     load.rounds(20).await;
     let returns = load.check().await;
