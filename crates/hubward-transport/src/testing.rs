@@ -8,7 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connections::resume::Resume;
 use crate::pipe::websocket::{Io, WebSocketPipe};
-use crate::{Claim, Connection, ConnectionManager, Registration, RequestInfo, Transport, TransportOptions};
+use crate::{
+    Claim, Connection, ConnectionManager, PeerError, Registration, RequestInfo, Transport, TransportOptions,
+};
 
 /// Opens a WebSocket connection over `io`, as if its request had been accepted. The other end of `io` speaks WebSocket
 /// frames as a client does.
@@ -68,4 +70,21 @@ pub fn claimed(mut connection: Connection, claim: Option<Claim>) -> Connection {
 pub fn request() -> Arc<RequestInfo> {
     let (parts, ()) = http::Request::new(()).into_parts();
     Arc::new(RequestInfo::new(&parts))
+}
+
+/// Makes the error of a connection to another node that broke off.
+pub async fn broken_off() -> PeerError {
+    match hyper::upgrade::on(http::Request::new(())).await {
+        Err(error) => PeerError::Lost(error),
+        // A request that nobody has received is not upgraded.
+        Ok(_) => PeerError::Gone,
+    }
+}
+
+/// Makes the error of a call whose body broke off.
+pub async fn body_broken() -> PeerError {
+    match broken_off().await {
+        PeerError::Lost(error) => PeerError::BodyBroken(error),
+        other => other,
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{Error, ErrorKind};
 
+use hubward_transport::testing::{body_broken, broken_off};
+
 use super::*;
 
 fn lost() -> Error {
@@ -26,10 +28,9 @@ fn a_call_that_failed_before_anything_was_sent_had_no_effect() {
 
 #[tokio::test]
 async fn a_call_of_which_something_was_sent_may_have_had_its_effect() {
-    let broken = async || hyper::upgrade::on(http::Request::new(())).await.unwrap_err();
     for error in [
-        PeerError::BodyBroken(broken().await),
-        PeerError::Lost(broken().await),
+        body_broken().await,
+        broken_off().await,
         PeerError::NotAuthentic,
         PeerError::TooSlow,
         PeerError::TooLarge,
